@@ -1,0 +1,193 @@
+/* control.c - control registers, XCR0 and the time-stamp counter (SDM 3A 2.5, 2.6, 17.17). */
+#include "cpu/control.h"
+
+#include "cpu/exception.h"
+#include "cpu/model.h"
+
+enum {
+    CR0_WRITABLE = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD,
+    CR4_PDPTE_BITS = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP, /* a change reloads PDPTEs (SDM 3A 4.4.1) */
+    CR4_PAGING_BITS = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PCIDE,
+    CR0_LMSW = CR0_PE | CR0_MP | CR0_EM | CR0_TS,
+};
+#define CR0_PDPTE_BITS (CR0_CD | CR0_NW | CR0_PG)
+#define CR0_PAGING_BITS (CR0_PG | CR0_WP)
+
+enum xcr0_bit { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4 };
+
+/* CR4 bits exist with the feature they control; all others are reserved. */
+static const struct {
+    uint32_t bits;
+    enum cpu_feature feature;
+} cr4_rows[] = {
+    {CR4_VME | CR4_PVI, FEAT_VME}, {CR4_TSD, FEAT_TSC},
+    {CR4_DE, FEAT_DE},             {CR4_PSE, FEAT_PSE},
+    {CR4_PAE, FEAT_PAE},           {CR4_MCE, FEAT_MCE},
+    {CR4_PGE, FEAT_PGE},           {CR4_PCE, FEAT_CMOV}, /* performance counters came with the P6 */
+    {CR4_OSFXSR, FEAT_FXSR},       {CR4_OSXMMEXCPT, FEAT_SSE},
+    {CR4_UMIP, FEAT_UMIP},         {CR4_FSGSBASE, FEAT_FSGSBASE},
+    {CR4_PCIDE, FEAT_PCID},        {CR4_OSXSAVE, FEAT_XSAVE},
+    {CR4_SMEP, FEAT_SMEP},         {CR4_SMAP, FEAT_SMAP},
+};
+
+static uint32_t cr4_allowed(const struct cpu_model *m)
+{
+    uint32_t bits = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cr4_rows); i++)
+        if (model_has(m, cr4_rows[i].feature))
+            bits |= cr4_rows[i].bits;
+    return bits;
+}
+
+bool cpu_read_cr(struct cpu *c, unsigned n, uint64_t *val)
+{
+    const uint64_t cr[] = {c->cr0, 0, c->cr2, c->cr3, c->cr4};
+
+    if (n == 1 || (n > 4 && n != 8))
+        return cpu_raise(c, VEC_UD, 0);
+    *val = n == 8 ? c->cr8 : cr[n];
+    return true;
+}
+
+/* The three registers that decide how linear addresses are walked. */
+struct paging_regs {
+    uint64_t cr0, cr3, cr4;
+};
+
+/* Installs new values. `latch`: PAE paging must read its PDPTEs; when they are bad nothing changes. */
+static bool install(struct cpu *c, const struct paging_regs *r, bool latch)
+{
+    const struct paging_regs old = {c->cr0, c->cr3, c->cr4};
+
+    c->cr0 = r->cr0;
+    c->cr3 = r->cr3;
+    c->cr4 = r->cr4;
+    latch = latch && (c->cr0 & CR0_PG) && (c->cr4 & CR4_PAE) && !cpu_long(c);
+    if (latch && c->hooks.load_pdptes && !c->hooks.load_pdptes(c->hooks.opaque, c)) {
+        c->cr0 = old.cr0;
+        c->cr3 = old.cr3;
+        c->cr4 = old.cr4;
+        return cpu_raise(c, VEC_GP, 0);
+    }
+    cpu_update_mode(c);
+    return true;
+}
+
+static void tell_paging_changed(struct cpu *c)
+{
+    if (c->hooks.paging_changed)
+        c->hooks.paging_changed(c->hooks.opaque, c);
+}
+
+static bool write_cr0(struct cpu *c, uint64_t val)
+{
+    struct paging_regs r = {.cr3 = c->cr3, .cr4 = c->cr4};
+    uint64_t changed;
+
+    if (val >> 32)
+        return cpu_raise(c, VEC_GP, 0);
+    r.cr0 = (val & (CR0_WRITABLE | CR0_PG)) | CR0_ET;
+    if ((r.cr0 & CR0_PG) && !(r.cr0 & CR0_PE))
+        return cpu_raise(c, VEC_GP, 0);
+    if ((r.cr0 & CR0_NW) && !(r.cr0 & CR0_CD))
+        return cpu_raise(c, VEC_GP, 0);
+    changed = r.cr0 ^ c->cr0;
+    if (!install(c, &r, changed & CR0_PDPTE_BITS))
+        return false;
+    if (changed & CR0_PAGING_BITS)
+        tell_paging_changed(c);
+    return true;
+}
+
+static bool write_cr2(struct cpu *c, uint64_t val)
+{
+    c->cr2 = val;
+    return true;
+}
+
+/* Bits that 32-bit and PAE paging ignore read back as written. */
+static bool write_cr3(struct cpu *c, uint64_t val)
+{
+    struct paging_regs r = {.cr0 = c->cr0, .cr3 = val, .cr4 = c->cr4};
+
+    if (val >> c->model->phys_bits && cpu_long(c))
+        return cpu_raise(c, VEC_GP, 0);
+    if (!install(c, &r, true))
+        return false;
+    if (c->hooks.cr3_written)
+        c->hooks.cr3_written(c->hooks.opaque, c);
+    return true;
+}
+
+static bool write_cr4(struct cpu *c, uint64_t val)
+{
+    struct paging_regs r = {.cr0 = c->cr0, .cr3 = c->cr3, .cr4 = val};
+    uint64_t changed = val ^ c->cr4;
+
+    if (val & ~(uint64_t)cr4_allowed(c->model))
+        return cpu_raise(c, VEC_GP, 0);
+    if (!install(c, &r, changed & CR4_PDPTE_BITS))
+        return false;
+    if (changed & CR4_PAGING_BITS)
+        tell_paging_changed(c);
+    return true;
+}
+
+static bool write_cr8(struct cpu *c, uint64_t val)
+{
+    if (val > 15)
+        return cpu_raise(c, VEC_GP, 0);
+    c->cr8 = val;
+    return true;
+}
+
+bool cpu_write_cr(struct cpu *c, unsigned n, uint64_t val)
+{
+    static bool (*const write[])(struct cpu *, uint64_t) = {
+        [0] = write_cr0, [2] = write_cr2, [3] = write_cr3, [4] = write_cr4, [8] = write_cr8};
+
+    if (n >= ARRAY_SIZE(write) || !write[n])
+        return cpu_raise(c, VEC_UD, 0);
+    return write[n](c, val);
+}
+
+/* LMSW can set PE but not clear it. */
+bool cpu_lmsw(struct cpu *c, uint16_t msw)
+{
+    return write_cr0(c, (c->cr0 & ~(uint64_t)(CR0_LMSW & ~CR0_PE)) | (msw & CR0_LMSW));
+}
+
+void cpu_clts(struct cpu *c)
+{
+    c->cr0 &= ~(uint64_t)CR0_TS;
+    cpu_update_mode(c);
+}
+
+bool cpu_xgetbv(struct cpu *c, uint32_t index, uint64_t *val)
+{
+    if (!(c->cr4 & CR4_OSXSAVE))
+        return cpu_raise(c, VEC_UD, 0);
+    if (index != 0)
+        return cpu_raise(c, VEC_GP, 0);
+    *val = c->xcr0;
+    return true;
+}
+
+bool cpu_xsetbv(struct cpu *c, uint32_t index, uint64_t val)
+{
+    if (!(c->cr4 & CR4_OSXSAVE))
+        return cpu_raise(c, VEC_UD, 0);
+    if (index != 0 || !(val & XCR0_X87) || (val & ~c->model->xcr0_allowed))
+        return cpu_raise(c, VEC_GP, 0);
+    if ((val & XCR0_AVX) && !(val & XCR0_SSE))
+        return cpu_raise(c, VEC_GP, 0);
+    c->xcr0 = val;
+    cpu_update_mode(c);
+    return true;
+}
+
+uint64_t cpu_tsc(const struct cpu *c)
+{
+    return (c->hooks.tsc ? c->hooks.tsc(c->hooks.opaque) : 0) + c->tsc_offset;
+}

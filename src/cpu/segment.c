@@ -1,0 +1,220 @@
+/* segment.c - segment register loads, limit checks, LLDT/LTR, LAR/LSL/VERR/VERW, I/O permission. */
+#include "cpu/segment.h"
+
+#include "base/bits.h"
+#include "cpu/desc.h"
+
+static bool raise_access(struct cpu *c, unsigned seg)
+{
+    return cpu_raise(c, seg == SEG_SS ? VEC_SS : VEC_GP, 0);
+}
+
+static bool canonical(uint64_t lin)
+{
+    return (uint64_t)((int64_t)(lin << 16) >> 16) == lin;
+}
+
+/* Only FS and GS have bases, nothing has a limit (SDM 3A 3.2.4). */
+static bool linear_64(struct cpu *c, unsigned seg, uint64_t off, unsigned len, gva_t *lin)
+{
+    *lin = off + (seg == SEG_FS || seg == SEG_GS ? c->seg[seg].base : 0);
+    return (canonical(*lin) && canonical(*lin + len - 1)) || raise_access(c, seg);
+}
+
+/* What the type allows (SDM 3A 5.5). Real and V86 segments are all read/write/execute. */
+static bool type_allows(const struct seg *s, unsigned access)
+{
+    if ((access & SEG_WRITE) && (s->attr & (ATTR_CODE | ATTR_W)) != ATTR_W)
+        return false;
+    return !(access & SEG_READ) || (s->attr & (ATTR_CODE | ATTR_W)) != ATTR_CODE;
+}
+
+bool cpu_linear_slow(struct cpu *c, unsigned seg, uint64_t off, unsigned len, unsigned access,
+                     gva_t *lin)
+{
+    const struct seg *s = &c->seg[seg];
+    bool typed = !cpu_real(c) && !cpu_vm86(c);
+
+    if (cpu_cs64(c))
+        return linear_64(c, seg, off, len, lin);
+    if (typed && (!s->usable || !type_allows(s, access)))
+        return raise_access(c, seg);
+    if (!seg_holds(s, off, len))
+        return raise_access(c, seg);
+    *lin = (uint32_t)(s->base + off);
+    return true;
+}
+
+static bool load_ss(struct cpu *c, uint16_t sel)
+{
+    struct desc d;
+
+    if (!seg_check_stack(c, sel, c->cpl, VEC_GP, 0, &d))
+        return false;
+    seg_from_desc(&c->seg[SEG_SS], sel, &d);
+    cpu_update_mode(c);
+    return true;
+}
+
+static bool load_data(struct cpu *c, unsigned seg, uint16_t sel)
+{
+    struct desc d;
+
+    if (sel_null(sel)) {
+        seg_set_null(&c->seg[seg], sel);
+        cpu_update_mode(c);
+        return true;
+    }
+    if (!desc_read(c, sel, &d, VEC_GP, 0))
+        return false;
+    if (!desc_readable(&d))
+        return raise_sel(c, VEC_GP, sel, 0);
+    if (!desc_conforming(&d) && ((sel & 3u) > desc_dpl(&d) || c->cpl > desc_dpl(&d)))
+        return raise_sel(c, VEC_GP, sel, 0);
+    if (!desc_present(&d))
+        return raise_sel(c, VEC_NP, sel, 0);
+    if (!desc_set_accessed(c, &d))
+        return false;
+    seg_from_desc(&c->seg[seg], sel, &d);
+    cpu_update_mode(c);
+    return true;
+}
+
+bool cpu_load_seg(struct cpu *c, unsigned seg, uint16_t sel)
+{
+    if (cpu_real(c) || cpu_vm86(c)) {
+        seg_load_real(c, seg, sel);
+        cpu_update_mode(c);
+        return true;
+    }
+    return seg == SEG_SS ? load_ss(c, sel) : load_data(c, seg, sel);
+}
+
+bool cpu_lldt(struct cpu *c, uint16_t sel)
+{
+    struct desc d;
+
+    if (sel_null(sel)) {
+        seg_set_null(&c->seg[SEG_LDTR], sel);
+        return true;
+    }
+    if (sel & 4)
+        return raise_sel(c, VEC_GP, sel, 0);
+    if (!desc_read(c, sel, &d, VEC_GP, 0))
+        return false;
+    if (!desc_system(&d) || desc_type(&d) != SYS_LDT)
+        return raise_sel(c, VEC_GP, sel, 0);
+    if (!desc_present(&d))
+        return raise_sel(c, VEC_NP, sel, 0);
+    seg_from_desc(&c->seg[SEG_LDTR], sel, &d);
+    return true;
+}
+
+bool cpu_ltr(struct cpu *c, uint16_t sel)
+{
+    struct desc d;
+
+    if (sel_null(sel))
+        return cpu_raise(c, VEC_GP, 0);
+    if (sel & 4)
+        return raise_sel(c, VEC_GP, sel, 0);
+    if (!desc_read(c, sel, &d, VEC_GP, 0))
+        return false;
+    if (!desc_system(&d) || (desc_type(&d) != SYS_TSS16 && desc_type(&d) != SYS_TSS32))
+        return raise_sel(c, VEC_GP, sel, 0);
+    if (!desc_present(&d))
+        return raise_sel(c, VEC_NP, sel, 0);
+    if (!desc_set_busy(c, &d, true))
+        return false;
+    seg_from_desc(&c->seg[SEG_TR], sel, &d);
+    return true;
+}
+
+/* The checks LAR, LSL, VERR and VERW have in common: the descriptor exists and, unless it is
+ * conforming code, is visible at CPL and RPL. False: a #PF; *ok tells the rest. */
+static bool visible(struct cpu *c, uint16_t sel, struct desc *d, bool *ok)
+{
+    enum desc_result r;
+
+    *ok = false;
+    if (sel_null(sel))
+        return true;
+    r = desc_fetch(c, sel, d);
+    if (r != DESC_OK)
+        return r == DESC_OUTSIDE;
+    *ok = desc_conforming(d) || (desc_dpl(d) >= c->cpl && desc_dpl(d) >= (sel & 3u));
+    return true;
+}
+
+/* System types that LAR and LSL accept, as bit sets (SDM 2A, LAR table 3-53, LSL table 3-56). */
+enum {
+    LAR_TYPES = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_CALL16 |
+                1 << SYS_TASK_GATE | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY | 1 << SYS_CALL32,
+    LSL_TYPES = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS32 |
+                1 << SYS_TSS32_BUSY,
+};
+
+bool cpu_lar(struct cpu *c, uint16_t sel, bool *ok, uint32_t *rights)
+{
+    struct desc d;
+
+    if (!visible(c, sel, &d, ok))
+        return false;
+    if (*ok && desc_system(&d))
+        *ok = LAR_TYPES >> desc_type(&d) & 1;
+    if (*ok)
+        *rights = d.hi & 0x00f0ff00;
+    return true;
+}
+
+bool cpu_lsl(struct cpu *c, uint16_t sel, bool *ok, uint32_t *limit)
+{
+    struct desc d;
+
+    if (!visible(c, sel, &d, ok))
+        return false;
+    if (*ok && desc_system(&d))
+        *ok = LSL_TYPES >> desc_type(&d) & 1;
+    if (*ok)
+        *limit = desc_limit(&d);
+    return true;
+}
+
+bool cpu_verify(struct cpu *c, uint16_t sel, bool write, bool *ok)
+{
+    struct desc d;
+
+    if (!visible(c, sel, &d, ok))
+        return false;
+    if (*ok)
+        *ok = write ? desc_writable(&d) : desc_readable(&d);
+    return true;
+}
+
+/* SDM 1 19.5.2: the bitmap is read as two bytes, so both must lie inside the TSS. */
+static bool bitmap_allows(struct cpu *c, uint16_t port, unsigned size)
+{
+    const struct seg *tr = &c->seg[SEG_TR];
+    uint8_t raw[2];
+    uint32_t at;
+
+    if (!tr->usable || !(tr->attr & SYS_32) || tr->limit < 0x67)
+        return cpu_raise(c, VEC_GP, 0);
+    if (!c->mem->read(c, (uint32_t)(tr->base + 0x66), raw, 2, false))
+        return false;
+    at = ld16(raw) + port / 8u;
+    if (at + 1 > tr->limit)
+        return cpu_raise(c, VEC_GP, 0);
+    if (!c->mem->read(c, (uint32_t)(tr->base + at), raw, 2, false))
+        return false;
+    if (ld16(raw) >> (port & 7) & ((1u << size) - 1))
+        return cpu_raise(c, VEC_GP, 0);
+    return true;
+}
+
+bool cpu_io_allowed(struct cpu *c, uint16_t port, unsigned size)
+{
+    if (cpu_real(c) || (!cpu_vm86(c) && c->cpl <= cpu_iopl(c)))
+        return true;
+    return bitmap_allows(c, port, size);
+}

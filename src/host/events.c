@@ -1,0 +1,135 @@
+#include "host/events.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t events_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void drain(int fd)
+{
+    uint64_t count;
+
+    while (read(fd, &count, sizeof(count)) > 0)
+        ;
+}
+
+/* Both descriptors are non-blocking counters. */
+static void *watch(void *arg)
+{
+    struct events *ev = arg;
+
+    while (!ev->stop) {
+        struct pollfd fds[3] = {
+            {.fd = ev->timer_fd, .events = POLLIN},
+            {.fd = ev->wake_fd, .events = POLLIN},
+            {.fd = ev->input_armed ? ev->in_fd : -1, .events = POLLIN},
+        };
+
+        if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+            break;
+        if (fds[1].revents)
+            drain(ev->wake_fd);
+        if (fds[0].revents)
+            drain(ev->timer_fd);
+        if (fds[2].revents)
+            ev->input_armed = false;
+        if (fds[0].revents || fds[2].revents)
+            ev->kick(ev->opaque);
+    }
+    return NULL;
+}
+
+static void wake(struct events *ev)
+{
+    uint64_t one = 1;
+
+    while (write(ev->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+int events_start(struct events *ev, int in_fd, void (*kick)(void *opaque), void *opaque)
+{
+    sigset_t all, before;
+    int err;
+
+    *ev = (struct events){.kick = kick, .opaque = opaque, .in_fd = in_fd, .input_armed = in_fd >= 0};
+    ev->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (ev->timer_fd < 0)
+        return -errno;
+    ev->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (ev->wake_fd < 0) {
+        err = -errno;
+        goto fail_timer;
+    }
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = -pthread_create(&ev->thread, NULL, watch, ev);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err < 0)
+        goto fail_wake;
+    ev->running = true;
+    return 0;
+fail_wake:
+    close(ev->wake_fd);
+fail_timer:
+    close(ev->timer_fd);
+    return err;
+}
+
+void events_stop(struct events *ev)
+{
+    if (!ev->running)
+        return;
+    ev->stop = true;
+    wake(ev);
+    pthread_join(ev->thread, NULL);
+    close(ev->wake_fd);
+    close(ev->timer_fd);
+    ev->running = false;
+}
+
+void events_set_deadline(struct events *ev, uint64_t deadline)
+{
+    struct itimerspec its = {0};
+
+    if (deadline != UINT64_MAX) {
+        its.it_value.tv_sec = (time_t)(deadline / NS_PER_SEC);
+        its.it_value.tv_nsec = (long)(deadline % NS_PER_SEC);
+        if (deadline == 0)
+            its.it_value.tv_nsec = 1; /* zero would disarm */
+    }
+    timerfd_settime(ev->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
+}
+
+void events_input_taken(struct events *ev)
+{
+    if (ev->in_fd < 0 || ev->input_armed)
+        return;
+    ev->input_armed = true;
+    wake(ev);
+}
+
+void events_wait(struct events *ev, uint64_t deadline, bool want_input)
+{
+    struct pollfd in = {.fd = want_input ? ev->in_fd : -1, .events = POLLIN};
+    struct timespec ts, *timeout = NULL;
+    uint64_t now = events_now(), left = deadline > now ? deadline - now : 0;
+
+    if (deadline != UINT64_MAX) {
+        ts.tv_sec = (time_t)(left / NS_PER_SEC);
+        ts.tv_nsec = (long)(left % NS_PER_SEC);
+        timeout = &ts;
+    }
+    ppoll(&in, 1, timeout, NULL);
+}

@@ -1,0 +1,38 @@
+/* events.h - what interrupts a running guest from outside: the next timer deadline and terminal input.
+ *
+ * A thread of its own sleeps on a timerfd and the input descriptor and calls `kick` when either is due; all
+ * device work then happens on the vCPU thread. Input is reported once and again only after events_input_taken(),
+ * so a guest that does not read costs nothing.
+ */
+#ifndef DRAGOMAN_HOST_EVENTS_H
+#define DRAGOMAN_HOST_EVENTS_H
+
+#include <pthread.h>
+
+#include "base/types.h"
+
+struct events {
+    void (*kick)(void *opaque); /* called on the events thread */
+    void *opaque;
+    int timer_fd, wake_fd, in_fd;
+    volatile bool input_armed, stop;
+    bool running;
+    pthread_t thread;
+};
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t events_now(void);
+
+/* in_fd -1: no input. Signals stay with the calling thread. */
+int events_start(struct events *ev, int in_fd, void (*kick)(void *opaque), void *opaque) MUST_CHECK;
+void events_stop(struct events *ev);
+
+/* Absolute CLOCK_MONOTONIC ns; UINT64_MAX: none. Any thread. */
+void events_set_deadline(struct events *ev, uint64_t deadline);
+/* Report input again when there is some. */
+void events_input_taken(struct events *ev);
+
+/* Sleeps until input, the deadline or a signal. Called by the vCPU thread while the guest is halted. */
+void events_wait(struct events *ev, uint64_t deadline, bool want_input);
+
+#endif

@@ -1,0 +1,170 @@
+#include "loader/loader.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "loader/load_job.h"
+
+#define LOW_TABLES                                                                                 \
+    UINT64_C(0x1000) /* keeps clear of the real-mode vectors and the BIOS data area */
+#define LOW_END UINT64_C(0x9FC00)
+enum { STACK_SIZE = 16 * 1024, RFLAGS_FIXED = 1 << 1 };
+
+/* Segment descriptors, SDM 3A 3.4.5: present, DPL 0, 4 KiB granularity, 32-bit, accessed. */
+static const uint64_t boot_gdt[] = {
+    0, 0, UINT64_C(0x00CF9B000000FFFF), /* BOOT_CS: execute/read */
+    UINT64_C(0x00CF93000000FFFF),       /* BOOT_DS: read/write   */
+};
+
+int load_claim(struct load_job *job, gpa_t base, uint64_t len, const char *what)
+{
+    const char *obstacle = layout_conflict(&job->layout, base, len);
+
+    if (obstacle)
+        return load_fail(job->err, -ENOEXEC, job->img.path,
+                         "%s wants guest memory %#llx to %#llx, but there is %s. The guest has "
+                         "%llu MiB of RAM: give more with -m, or link the image elsewhere",
+                         what, (unsigned long long)base, (unsigned long long)(base + len), obstacle,
+                         (unsigned long long)(job->pm->size / MIB));
+    if (layout_claim(&job->layout, base, len, what) < 0)
+        return load_fail(job->err, -ENOEXEC, job->img.path, "the image has more than %d parts",
+                         LAYOUT_MAX);
+    return 0;
+}
+
+int load_write(struct load_job *job, gpa_t base, const void *data, uint64_t len)
+{
+    if (len == 0 || physmem_write(job->pm, base, data, len) == 0)
+        return 0;
+    return load_fail(job->err, -EFAULT, job->img.path, "guest memory at %#llx is no RAM",
+                     (unsigned long long)base);
+}
+
+int load_segment(struct load_job *job, gpa_t base, const uint8_t *data, uint64_t filled,
+                 uint64_t len, const char *what)
+{
+    int rc;
+
+    if (len == 0)
+        return 0;
+    rc = load_claim(job, base, len, what);
+    if (rc == 0)
+        rc = load_write(job, base, data, filled);
+    if (rc == 0 && len > filled)
+        rc = physmem_fill(job->pm, base + filled, 0, len - filled);
+    return rc;
+}
+
+int load_place_table(struct load_job *job, uint64_t len, const char *what, gpa_t *at)
+{
+    *at = layout_place_top(&job->layout, len, 16, LOW_TABLES, LOW_END, what);
+    if (*at == LAYOUT_NONE)
+        *at = layout_place_top(&job->layout, len, 16, LOW_TABLES, PHYSMEM_HIGH, what);
+    if (*at != LAYOUT_NONE)
+        return 0;
+    return load_fail(job->err, -ENOMEM, job->img.path,
+                     "the image leaves no room in the guest's RAM for %s (%llu bytes); give the "
+                     "guest more with -m",
+                     what, (unsigned long long)len);
+}
+
+int load_enter_flat(struct load_job *job, uint32_t eip)
+{
+    struct boot_state *bs = job->bs;
+    gpa_t stack;
+    int rc = load_place_table(job, sizeof(boot_gdt), "the GDT", &bs->gdt_base);
+
+    if (rc == 0)
+        rc = load_write(job, bs->gdt_base, boot_gdt, sizeof(boot_gdt));
+    if (rc == 0)
+        rc = load_place_table(job, STACK_SIZE, "the boot stack", &stack);
+    if (rc < 0)
+        return rc;
+    bs->gdt_limit = sizeof(boot_gdt) - 1;
+    bs->gpr[BOOT_SP] = stack + STACK_SIZE;
+    bs->rip = eip;
+    bs->rflags = RFLAGS_FIXED;
+    bs->protected_flat = true;
+    bs->cs = BOOT_CS;
+    bs->ds = BOOT_DS;
+    return 0;
+}
+
+int load_flat(struct load_job *job)
+{
+    gpa_t addr = job->cfg->flat_addr;
+    int rc;
+
+    if (addr > UINT32_MAX)
+        return load_fail(job->err, -EINVAL, job->img.path,
+                         "-flat %#llx is above 4 GiB; 32-bit code cannot run there",
+                         (unsigned long long)addr);
+    if (job->cfg->initrd)
+        return load_fail(job->err, -EINVAL, job->img.path,
+                         "a flat binary has no boot protocol that could take an -initrd");
+    rc = load_segment(job, addr, job->img.data, job->img.size, job->img.size, "the flat binary");
+    if (rc < 0)
+        return rc;
+    return load_enter_flat(job, (uint32_t)addr);
+}
+
+static enum load_format recognise(const struct load_job *job, bool *known)
+{
+    *known = true;
+    if (job->cfg->flat)
+        return LOAD_FLAT;
+    if (image_is_linux(&job->img))
+        return LOAD_LINUX;
+    if (image_multiboot_offset(&job->img) >= 0)
+        return LOAD_MULTIBOOT;
+    if (image_is_elf(&job->img))
+        return LOAD_ELF;
+    *known = false;
+    return LOAD_FLAT;
+}
+
+static const struct {
+    const char *name;
+    int (*load)(struct load_job *job);
+} formats[] = {
+    [LOAD_LINUX] = {"Linux bzImage", load_linux},
+    [LOAD_MULTIBOOT] = {"multiboot image", load_multiboot},
+    [LOAD_ELF] = {"ELF32 image", load_elf},
+    [LOAD_FLAT] = {"flat binary", load_flat},
+};
+
+const char *loader_format_name(enum load_format format)
+{
+    return formats[format].name;
+}
+
+static int load_image(struct load_job *job)
+{
+    bool known;
+    int rc = memmap_mark(&job->map, job->cfg->acpi_base, job->cfg->acpi_len, MEM_ACPI);
+
+    if (rc < 0)
+        return load_fail(job->err, rc, job->img.path, "the machine's ACPI range is impossible");
+    layout_init(&job->layout, &job->map);
+    job->bs->format = recognise(job, &known);
+    if (!known)
+        return image_refuse(&job->img, job->err);
+    return formats[job->bs->format].load(job);
+}
+
+int loader_load(struct physmem *pm, const struct load_config *cfg, struct boot_state *bs,
+                struct load_error *err)
+{
+    struct load_job job = {.pm = pm, .cfg = cfg, .bs = bs, .err = err};
+    int rc;
+
+    memset(bs, 0, sizeof(*bs));
+    memmap_init(&job.map, pm);
+    rc = image_read(&job.img, cfg->image, "image", pm->size, err);
+    if (rc < 0)
+        return rc;
+    rc = load_image(&job);
+    image_free(&job.img);
+    return rc;
+}

@@ -1,0 +1,70 @@
+/* Power-on: chips reset, the image loaded, the CPU in the state its boot protocol asks for. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu/control.h"
+#include "cpu/segment.h"
+#include "machine/machine.h"
+#include "shadowmmu/smmu.h"
+#include "translator/x_host.h"
+
+static struct seg flat_segment(uint16_t sel, bool code)
+{
+    return (struct seg){
+        .sel = sel,
+        .attr = (uint16_t)(ATTR_P | ATTR_S | ATTR_A | ATTR_W | ATTR_DB | ATTR_G | (code ? ATTR_CODE : 0)),
+        .limit = UINT32_MAX,
+        .usable = true,
+    };
+}
+
+static void enter_protected(struct cpu *c, const struct boot_state *bs)
+{
+    c->cr0 |= CR0_PE;
+    c->gdtr = (struct dtable){.base = bs->gdt_base, .limit = bs->gdt_limit};
+    c->seg[SEG_CS] = flat_segment(bs->cs, true);
+    for (unsigned s = 0; s < NSEG; s++)
+        if (s != SEG_CS)
+            c->seg[s] = flat_segment(bs->ds, false);
+    c->cpl = 0;
+}
+
+int machine_boot(struct machine *m, struct machine_error *err)
+{
+    struct load_config lc = {
+        .image = m->opt->image,
+        .initrd = m->opt->initrd,
+        .cmdline = m->opt->append,
+        .flat = m->opt->flat,
+        .flat_addr = m->opt->flat_addr,
+        .cpu_has_long_mode = model_has(&m->model, FEAT_LM),
+        .acpi_base = PC_ACPI_BASE,
+        .acpi_len = ACPI_TABLES_MAX_BYTES,
+    };
+    struct cpu *c = m->cpu;
+    struct boot_state bs;
+    struct load_error le;
+    int e;
+
+    pc_reset(&m->pc);
+    e = pc_acpi_tables(&m->pc, &m->mem, m->opt->serial.kind != CHAR_NONE, &lc.acpi_rsdp);
+    if (e < 0) {
+        snprintf(err->text, sizeof(err->text), "guest RAM is too small for the firmware tables: use -m 2 or more");
+        return e;
+    }
+    e = loader_load(&m->mem, &lc, &bs, &le);
+    if (e < 0) {
+        snprintf(err->text, sizeof(err->text), "%s", le.text);
+        return e;
+    }
+    cpu_reset(c);
+    cpu_fpu_init(c);
+    smmu_paging_changed(m->mmu, c);
+    memcpy(c->gpr, bs.gpr, sizeof(c->gpr));
+    c->rip = bs.rip;
+    if (bs.protected_flat)
+        enter_protected(c, &bs);
+    cpu_set_rflags(c, (uint32_t)bs.rflags);
+    cpu_update_mode(c);
+    return 0;
+}

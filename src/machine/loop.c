@@ -1,0 +1,150 @@
+/* The run loop: run the guest until somebody wants it to stop, look around, run on. */
+#include "machine/machine.h"
+
+#include <string.h>
+
+#include "machine/exit_status.h"
+#include "shadowmmu/smmu.h"
+
+void machine_stop(struct machine *m, int status)
+{
+    if (!m->stopped)
+        m->status = status;
+    m->stopped = true;
+    if (m->engine)
+        engine_kick(m->engine);
+}
+
+static void kick(void *opaque)
+{
+    engine_kick(((struct machine *)opaque)->engine);
+}
+
+static void timed_out(void *dev, uint64_t now)
+{
+    (void)now;
+    machine_stop(dev, EXIT_TIMED_OUT);
+}
+
+static void print_stats(struct machine *m, FILE *out)
+{
+    engine_print_stats(m->engine, out);
+}
+
+/* Ctrl-A keys and bytes for the guest's serial port. */
+static void look_at_input(struct machine *m)
+{
+    for (;;) {
+        switch (terminal_pump(&m->console)) {
+        case TERMINAL_QUIT:
+            machine_stop(m, EXIT_USER_STOP);
+            return;
+        case TERMINAL_HELP:
+            terminal_say(&m->console, terminal_help);
+            continue;
+        case TERMINAL_STATS:
+            print_stats(m, stderr);
+            continue;
+        case TERMINAL_MONITOR:
+            terminal_say(&m->console, "There is no monitor yet; Ctrl-A h lists the keys.\n");
+            continue;
+        case TERMINAL_NOTHING:
+            if (terminal_wants_input(&m->console))
+                events_input_taken(&m->events);
+            return;
+        }
+    }
+}
+
+static void look_around(struct machine *m)
+{
+    __atomic_store_n(&m->cpu->kick, 0, __ATOMIC_SEQ_CST);
+    clock_run(&m->clock);
+    look_at_input(m);
+    if (m->console.out_error && !m->stopped) {
+        fprintf(stderr, "dragoman: can't write the guest's output: %s\n", strerror(m->console.out_error));
+        machine_stop(m, EXIT_BAD_INPUT);
+    }
+    if (m->stopped)
+        __atomic_store_n(&m->cpu->kick, 1, __ATOMIC_SEQ_CST);
+}
+
+/* HLT: sleep until a timer or input makes an interrupt. */
+static void wait_halted(struct machine *m)
+{
+    const struct cpu *c = m->cpu;
+    uint64_t deadline;
+
+    if (!c->iflag && !c->nmi_pending && !m->stopped) {
+        fprintf(stderr, "dragoman: the guest halted with interrupts disabled: nothing can wake it\n");
+        machine_stop(m, EXIT_GUEST_HALTED);
+        return;
+    }
+    if (c->kick || (c->intr && c->iflag))
+        return;
+    deadline = clock_deadline(&m->clock);
+    events_wait(&m->events, deadline == CLOCK_NEVER ? UINT64_MAX : deadline + m->started,
+                terminal_wants_input(&m->console));
+}
+
+static bool reboot(struct machine *m)
+{
+    struct machine_error err;
+
+    m->reset_asked = false;
+    if (m->opt->no_reboot) {
+        machine_stop(m, EXIT_POWER_OFF);
+        return false;
+    }
+    if (machine_boot(m, &err) < 0) {
+        fprintf(stderr, "dragoman: after the guest's reset: %s\n", err.text);
+        machine_stop(m, EXIT_BAD_INPUT);
+        return false;
+    }
+    return true;
+}
+
+static void run(struct machine *m)
+{
+    while (!m->stopped) {
+        enum run_exit why = engine_run(m->engine);
+
+        look_around(m);
+        if (m->reset_asked && !m->stopped) {
+            reboot(m);
+            continue;
+        }
+        if (why == RUN_SHUTDOWN && !m->stopped) {
+            terminal_restore(&m->console);
+            machine_report_shutdown(m, stderr);
+            machine_stop(m, EXIT_TRIPLE_FAULT);
+        } else if (why == RUN_HALT) {
+            wait_halted(m);
+        }
+    }
+}
+
+int machine_run(struct machine *m)
+{
+    int err = events_start(&m->events, m->console.in_fd, kick, m);
+
+    if (err < 0) {
+        fprintf(stderr, "dragoman: can't start the event thread: %s\n", strerror(-err));
+        return EXIT_BAD_INPUT;
+    }
+    timer_init(&m->timeout, timed_out, m);
+    if (m->opt->timeout_ns)
+        timer_set(&m->clock, &m->timeout, clock_now(&m->clock) + m->opt->timeout_ns);
+    events_set_deadline(&m->events,
+                        clock_deadline(&m->clock) == CLOCK_NEVER ? UINT64_MAX : clock_deadline(&m->clock) + m->started);
+    err = terminal_enter_raw(&m->console);
+    if (err == 0)
+        err = terminal_hook_signals(&m->console);
+    if (err < 0)
+        fprintf(stderr, "dragoman: terminal: %s\n", strerror(-err));
+    run(m);
+    terminal_restore(&m->console);
+    if (log_on(&m->log, LOG_STATS))
+        print_stats(m, m->log.out);
+    return m->status;
+}

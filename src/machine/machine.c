@@ -1,0 +1,332 @@
+/* Building a machine from options and taking it apart again. */
+#include "machine/machine.h"
+
+#include "base/bits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "machine/exit_status.h"
+#include "shadowmmu/smmu.h"
+#include "translator/x_host.h"
+
+static int fail(struct machine_error *err, int code, const char *what)
+{
+    snprintf(err->text, sizeof(err->text), "%s: %s", what, strerror(-code));
+    return code;
+}
+
+static int open_log(struct machine *m, struct machine_error *err)
+{
+    m->log.mask = m->opt->log_items;
+    m->log.out = stderr;
+    if (!m->opt->log_file)
+        return 0;
+    m->log.out = fopen(m->opt->log_file, "we");
+    if (m->log.out)
+        return 0;
+    m->log.out = stderr;
+    return fail(err, -errno, m->opt->log_file);
+}
+
+/* Guest RAM can't shrink under the windows (SIGBUS), so the memfd is sealed. */
+static int make_ram(struct machine *m, struct machine_error *err)
+{
+    uint64_t size = m->opt->ram_bytes;
+
+    m->ram_fd = memfd_create("dragoman-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (m->ram_fd < 0 || ftruncate(m->ram_fd, (off_t)size) < 0)
+        return fail(err, -errno, "guest RAM (-m)");
+    m->ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->ram_fd, 0);
+    if (m->ram == MAP_FAILED) {
+        m->ram = NULL;
+        return fail(err, -errno, "guest RAM (-m)");
+    }
+    madvise(m->ram, size, MADV_DONTDUMP);
+    bus_init(&m->mmio, "mmio", &m->log);
+    physmem_init(&m->mem, m->ram, m->ram_fd, size, &m->mmio);
+    return 0;
+}
+
+static uint64_t clock_since_start(void *opaque)
+{
+    return events_now() - ((struct machine *)opaque)->started;
+}
+
+static void deadline_changed(void *opaque, uint64_t deadline)
+{
+    struct machine *m = opaque;
+
+    if (m->events.running)
+        events_set_deadline(&m->events, deadline == CLOCK_NEVER ? UINT64_MAX : deadline + m->started);
+}
+
+static int64_t realtime(void *opaque)
+{
+    (void)opaque;
+    return (int64_t)time(NULL);
+}
+
+static void set_intr(void *dst, int pin, bool level)
+{
+    (void)pin;
+    ((struct cpu *)dst)->intr = level;
+}
+
+static void set_power(void *dst, int pin, bool level)
+{
+    (void)pin;
+    if (level)
+        machine_stop(dst, EXIT_POWER_OFF);
+}
+
+static void set_reset(void *dst, int pin, bool level)
+{
+    struct machine *m = dst;
+
+    (void)pin;
+    if (!level)
+        return;
+    m->reset_asked = true;
+    engine_kick(m->engine);
+}
+
+static void guest_exit(void *opaque, int code)
+{
+    machine_stop(opaque, code & 0xff);
+}
+
+static void write_file(void *opaque, const uint8_t *buf, size_t len)
+{
+    FILE *f = opaque;
+
+    fwrite(buf, 1, len, f);
+    fflush(f);
+}
+
+/* The chardev behind a target; NULL for none. `stdio` is used for the terminal kinds. */
+static int open_char(const struct char_target *t, struct chardev *file_dev, FILE **file, struct chardev *stdio,
+                     struct chardev **out, struct machine_error *err)
+{
+    *out = NULL;
+    switch (t->kind) {
+    case CHAR_NONE:
+        return 0;
+    case CHAR_NULL:
+        *out = file_dev;
+        return 0;
+    case CHAR_STDIO:
+    case CHAR_MON_STDIO:
+        *out = stdio;
+        return 0;
+    case CHAR_FILE:
+        *file = fopen(t->path, "wbe");
+        if (!*file)
+            return fail(err, -errno, t->path);
+        file_dev->write = write_file;
+        file_dev->opaque = *file;
+        *out = file_dev;
+        return 0;
+    }
+    return 0;
+}
+
+static void write_stdout(void *opaque, const uint8_t *buf, size_t len)
+{
+    terminal_write(opaque, buf, len);
+}
+
+static int make_board(struct machine *m, struct machine_error *err)
+{
+    const struct options *o = m->opt;
+    struct pc_config cfg = {
+        .ports = &m->ports,
+        .clock = &m->clock,
+        .mem = &m->mem,
+        .intr = {set_intr, m->cpu, 0},
+        .power = {set_power, m, 0},
+        .reset = {set_reset, m, 0},
+        .realtime = realtime,
+        .opaque = m,
+        .has_serial = o->serial.kind != CHAR_NONE,
+        .has_debug_exit = o->debug_exit,
+        .debug_exit_base = o->debug_exit_iobase,
+        .debug_exit_ports = o->debug_exit_iosize,
+        .exit_hook = {guest_exit, m},
+    };
+    bool console = o->serial.kind == CHAR_STDIO || o->serial.kind == CHAR_MON_STDIO;
+    int e;
+
+    terminal_init(&m->console, console ? STDIN_FILENO : -1, STDOUT_FILENO,
+                  o->serial.kind == CHAR_MON_STDIO || (console && isatty(STDIN_FILENO)));
+    m->stdio_debugcon = (struct chardev){.write = write_stdout, .opaque = &m->console};
+    e = open_char(&o->serial, &m->file_serial, &m->serial_file, &m->console.dev, &cfg.serial, err);
+    if (e == 0)
+        e = open_char(&o->debugcon, &m->file_debugcon, &m->debugcon_file, &m->stdio_debugcon, &cfg.debugcon, err);
+    if (e < 0)
+        return e;
+    bus_init(&m->ports, "ports", &m->log);
+    e = pc_init(&m->pc, &cfg);
+    return e < 0 ? fail(err, e, "isa-debug-exit: its ports are taken by another device") : 0;
+}
+
+static uint32_t io_read(void *opaque, uint16_t port, unsigned size)
+{
+    return (uint32_t)bus_read(&((struct machine *)opaque)->ports, port, size);
+}
+
+static void io_write(void *opaque, uint16_t port, unsigned size, uint32_t val)
+{
+    bus_write(&((struct machine *)opaque)->ports, port, size, val);
+}
+
+static int intr_ack(void *opaque)
+{
+    return pic_ack(&((struct machine *)opaque)->pc.pic);
+}
+
+static uint64_t host_tsc(void *opaque)
+{
+    (void)opaque;
+    return __builtin_ia32_rdtsc();
+}
+
+static void paging_changed(void *opaque, struct cpu *c)
+{
+    smmu_paging_changed(((struct machine *)opaque)->mmu, c);
+}
+
+static void cr3_written(void *opaque, struct cpu *c)
+{
+    smmu_cr3_written(((struct machine *)opaque)->mmu, c);
+}
+
+static bool load_pdptes(void *opaque, struct cpu *c)
+{
+    return smmu_load_pdptes(((struct machine *)opaque)->mmu, c);
+}
+
+static void invlpg(void *opaque, struct cpu *c, gva_t lin)
+{
+    smmu_invlpg(((struct machine *)opaque)->mmu, c, lin);
+}
+
+/* IRQ 13: the x87 error line of CR0.NE = 0. */
+static void ferr(void *opaque, bool level)
+{
+    struct line irq13 = pic_irq_line(&((struct machine *)opaque)->pc.pic, 13);
+
+    line_set(&irq13, level);
+}
+
+static int make_cpu(struct machine *m, struct machine_error *err)
+{
+    int e = cpu_model_init(&m->model, m->opt->cpu, err->text, sizeof(err->text));
+
+    if (e < 0)
+        return e;
+    m->cpu = aligned_alloc(64, align_up(sizeof(*m->cpu), 64));
+    if (!m->cpu)
+        return fail(err, -ENOMEM, "CPU state");
+    memset(m->cpu, 0, sizeof(*m->cpu));
+    m->cpu->model = &m->model;
+    m->cpu->log = &m->log;
+    m->cpu->hooks = (struct cpu_hooks){
+        .paging_changed = paging_changed,
+        .cr3_written = cr3_written,
+        .load_pdptes = load_pdptes,
+        .invlpg = invlpg,
+        .intr_ack = intr_ack,
+        .io_read = io_read,
+        .io_write = io_write,
+        .tsc = host_tsc,
+        .ferr = ferr,
+        .opaque = m,
+    };
+    return 0;
+}
+
+static int make_engine(struct machine *m, struct machine_error *err)
+{
+    const struct smmu_config mcfg = {
+        .max_maps = m->limits.max_mappings > 2048 ? m->limits.max_mappings - 1024 : 1024,
+#ifdef DRAGOMAN_TORTURE
+        .torture = true,
+#endif
+    };
+    const struct engine_config ecfg = {
+        .kind = m->opt->engine,
+#ifdef DRAGOMAN_TORTURE
+        .check_blocks = true,
+        .flush_every = 997,
+#endif
+        .fatal = machine_fatal,
+        .fatal_opaque = m,
+    };
+    int e = smmu_create(&m->mmu, &m->mem, &mcfg, &m->log);
+
+    if (e < 0)
+        return fail(err, e, "shadow MMU");
+    smmu_attach(m->mmu, m->cpu);
+    m->mem.written = smmu_guest_written;
+    m->mem.opaque = m->mmu;
+    e = engine_create(&m->engine, m->cpu, m->mmu, &m->mem, &ecfg, &m->log);
+    return e < 0 ? fail(err, e, "engine") : 0;
+}
+
+int machine_create(struct machine **out, const struct options *opt, const struct host_limits *limits,
+                   struct machine_error *err)
+{
+    struct machine *m = calloc(1, sizeof(*m));
+    int e;
+
+    if (!m)
+        return fail(err, -ENOMEM, "machine");
+    m->opt = opt;
+    m->limits = *limits;
+    m->ram_fd = -1;
+    m->started = events_now();
+    m->clock = (struct clock){.now = clock_since_start, .deadline_changed = deadline_changed, .opaque = m};
+    e = open_log(m, err);
+    if (e == 0)
+        e = make_ram(m, err);
+    if (e == 0)
+        e = make_cpu(m, err);
+    if (e == 0)
+        e = make_board(m, err);
+    if (e == 0)
+        e = make_engine(m, err);
+    if (e == 0)
+        e = machine_boot(m, err);
+    if (e < 0) {
+        machine_destroy(m);
+        return e;
+    }
+    *out = m;
+    return 0;
+}
+
+void machine_destroy(struct machine *m)
+{
+    events_stop(&m->events);
+    if (m->engine)
+        engine_destroy(m->engine);
+    if (m->mmu)
+        smmu_destroy(m->mmu);
+    free(m->cpu);
+    if (m->ram)
+        munmap(m->ram, m->opt->ram_bytes);
+    if (m->ram_fd >= 0)
+        close(m->ram_fd);
+    if (m->serial_file)
+        fclose(m->serial_file);
+    if (m->debugcon_file)
+        fclose(m->debugcon_file);
+    if (m->log.out && m->log.out != stderr)
+        fclose(m->log.out);
+    free(m);
+}

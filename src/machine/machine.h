@@ -1,0 +1,70 @@
+/* machine.h - one PC: memory, chips, a CPU, an engine, and the loop that runs them.
+ *
+ *   machine_create -> machine_run -> machine_destroy
+ *
+ * Owns everything a guest consists of; two machines fit in one process (one vCPU thread each).
+ * machine_run() returns an enum exit_status or the guest's own code.
+ */
+#ifndef DRAGOMAN_MACHINE_MACHINE_H
+#define DRAGOMAN_MACHINE_MACHINE_H
+
+#include "bus/bus.h"
+#include "bus/clock.h"
+#include "bus/physmem.h"
+#include "cpu/cpu.h"
+#include "cpu/model.h"
+#include "host/events.h"
+#include "host/host_check.h"
+#include "host/terminal.h"
+#include "loader/loader.h"
+#include "machine/options.h"
+#include "machine/pc.h"
+#include "translator/engine.h"
+
+struct machine {
+    const struct options *opt;
+    struct log log;
+    struct host_limits limits;
+    int ram_fd;
+    hva_t ram;
+    struct physmem mem;
+    struct bus ports, mmio;
+    struct clock clock;
+    struct timer timeout;
+    uint64_t started; /* CLOCK_MONOTONIC ns */
+    struct cpu_model model;
+    struct cpu *cpu;
+    struct smmu *mmu;
+    struct engine *engine;
+    struct pc pc;
+    struct events events;
+    struct terminal console;     /* serial port on the user's terminal */
+    struct chardev file_serial, file_debugcon, stdio_debugcon;
+    FILE *serial_file, *debugcon_file;
+    bool stopped, reset_asked, console_seen;
+    int status; /* when stopped */
+};
+
+struct machine_error {
+    char text[640];
+};
+
+/* 0, or -errno with a sentence in err: bad input or a host that refuses. */
+int machine_create(struct machine **out, const struct options *opt, const struct host_limits *limits,
+                   struct machine_error *err) MUST_CHECK;
+int machine_run(struct machine *m);
+void machine_destroy(struct machine *m);
+
+/* loop.c: the guest or the user ends the run. */
+void machine_stop(struct machine *m, int status);
+
+/* boot.c: chips and CPU to their power-on state, the image loaded. Also after a guest's reset. */
+int machine_boot(struct machine *m, struct machine_error *err) MUST_CHECK;
+
+/* report.c: a host fault that is nobody's; called in the signal handler. */
+void machine_fatal(void *opaque, int sig, ucontext_t *uc);
+
+/* report.c: what led to the triple fault, on stderr. */
+void machine_report_shutdown(const struct machine *m, FILE *out);
+
+#endif

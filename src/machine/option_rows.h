@@ -1,0 +1,53 @@
+/* option_rows.h - one row per option: its name, its help and the function that sets it.
+ *
+ * Private to options.c (which splits the words) and option_rows.c (which understands the
+ * values). Adding an option is one row and one function there.
+ */
+#ifndef DRAGOMAN_MACHINE_OPTION_ROWS_H
+#define DRAGOMAN_MACHINE_OPTION_ROWS_H
+
+#include "base/types.h"
+#include "machine/options.h"
+
+enum option_group {
+    OPTION_BOOT,
+    OPTION_MACHINE,
+    OPTION_DEVICES,
+    OPTION_DEBUG,
+    OPTION_ACCEPTED,
+    OPTION_OTHER,
+    OPTION_GROUPS,
+};
+
+struct option_parse;
+
+struct option_row {
+    const char *name;
+    const char *value; /* how help calls it; NULL: the option has none */
+    enum option_group group;
+    int (*set)(struct option_parse *p, const char *value); /* 0, or option_fail() */
+    const char *help;                                      /* NULL: another spelling, not listed */
+    const char *only; /* the one value that is accepted; NULL: set() decides */
+    bool may_be_empty;
+};
+
+struct option_parse {
+    struct options *o;
+    struct options_error *err;
+    const struct option_row *row; /* the option at hand; NULL: none */
+    bool engine_chosen;
+    const char *foreign_engine; /* first one asked for that is QEMU's, not ours */
+    bool image_by_option;
+};
+
+extern const struct option_row option_rows[];
+extern const unsigned option_nrows;
+extern const char option_engines[]; /* a sentence that names the engines */
+
+/* Fills in err->text, which starts with the option at hand. Returns -EINVAL. */
+int option_fail(struct option_parse *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* True when the len characters at s are `word`. */
+bool option_is_word(const char *s, size_t len, const char *word);
+
+#endif

@@ -1,0 +1,236 @@
+#include "shadowmmu/access.h"
+
+#include <assert.h>
+
+#include "cpu/exception.h"
+#include "shadowmmu/shadow.h"
+
+enum { MAX_ACCESS_PAGES = 4 };
+
+/* A page of an access, translated. */
+struct piece {
+    hva_t host;     /* first byte; NULL: not RAM */
+    gpa_t pa;
+    uint32_t frame;
+    unsigned len;
+};
+
+/* No memcpy, no memset: the library's use vector registers. */
+static void copy_bytes(void *dst, const void *src, size_t n)
+{
+    __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
+}
+
+void softtlb_flush(struct smmu *m)
+{
+    for (unsigned u = 0; u < 2; u++)
+        for (unsigned i = 0; i < SOFTTLB_ENTRIES; i++)
+            m->tlb.e[u][i].read_tag = m->tlb.e[u][i].write_tag = SOFTTLB_NONE;
+    m->tlb_large = false;
+}
+
+/* An entry made from a large page stands for a translation that INVLPG of any address in it ends. */
+void softtlb_flush_page(struct smmu *m, gva_t lin)
+{
+    if (m->tlb_large) {
+        softtlb_flush(m);
+        return;
+    }
+    for (unsigned u = 0; u < 2; u++) {
+        struct softtlb_entry *e = &m->tlb.e[u][(lin >> PAGE_SHIFT) % SOFTTLB_ENTRIES];
+
+        if (e->read_tag == (lin & ~(gva_t)PAGE_MASK))
+            e->read_tag = e->write_tag = SOFTTLB_NONE;
+    }
+}
+
+void softtlb_drop_writes(struct smmu *m, uint32_t frame)
+{
+    uint64_t host = (uint64_t)(uintptr_t)frame_ptr(m, frame);
+
+    for (unsigned u = 0; u < 2; u++)
+        for (unsigned i = 0; i < SOFTTLB_ENTRIES; i++)
+            if (m->tlb.e[u][i].read_tag + m->tlb.e[u][i].addend == host)
+                m->tlb.e[u][i].write_tag = SOFTTLB_NONE;
+}
+
+static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct walk *w, uint32_t frame,
+                         bool user)
+{
+    struct softtlb_entry *e = softtlb_slot(c, page, user);
+    bool write = w->dirty && (w->writable || (!user && !(c->cr0 & CR0_WP)));
+
+    m->stats.tlb_fills++;
+    m->tlb_large |= w->page_shift > PAGE_SHIFT;
+    e->read_tag = page;
+    e->addend = (uint64_t)(uintptr_t)frame_ptr(m, frame) - page;
+    e->write_tag = write && !frame_no_write(m, frame) ? page : SOFTTLB_NONE;
+}
+
+/* False: #PF in *err. */
+static bool translate(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags, struct piece *p,
+                      uint32_t *err)
+{
+    struct walk w;
+
+    if (!smmu_walk(m, c, lin, flags, &w)) {
+        *err = w.err;
+        return false;
+    }
+    p->pa = w.pa;
+    p->frame = frame_of(m, w.pa);
+    p->host = NULL;
+    if (p->frame == NO_FRAME)
+        return true;
+    p->host = frame_ptr(m, p->frame) + (lin & PAGE_MASK);
+    softtlb_fill(m, c, lin & ~(gva_t)PAGE_MASK, &w, p->frame, flags & WALK_USER);
+    return true;
+}
+
+/* Every page of the access is checked before any is touched. Returns the number of pieces, 0: #PF recorded. */
+static unsigned translate_all(struct cpu *c, gva_t lin, unsigned len, unsigned flags,
+                              struct piece p[MAX_ACCESS_PAGES])
+{
+    unsigned n = 0;
+
+    assert(len <= (MAX_ACCESS_PAGES - 1) * PAGE_SIZE);
+    while (len) {
+        gva_t at = (uint32_t)lin; /* wraps at 4 GiB */
+        unsigned room = PAGE_SIZE - (unsigned)(at & PAGE_MASK);
+        uint32_t err;
+
+        p[n].len = len < room ? len : room;
+        if (!translate(c->mmu, c, at, flags, &p[n], &err)) {
+            cpu_raise_pf(c, at, err);
+            return 0;
+        }
+        lin = at + p[n].len;
+        len -= p[n].len;
+        n++;
+    }
+    return n;
+}
+
+/* The largest naturally aligned piece a bus takes. */
+static unsigned bus_size(gpa_t pa, unsigned len)
+{
+    unsigned size = 8;
+
+    if (len == size)
+        return size; /* an 8-byte access stays one, aligned or not */
+    while (size > len || (pa & (size - 1)))
+        size /= 2;
+    return size;
+}
+
+static void mmio_read(struct physmem *pm, gpa_t pa, uint8_t *buf, unsigned len)
+{
+    while (len) {
+        unsigned n = bus_size(pa, len);
+        uint64_t val = pm->mmio ? bus_read(pm->mmio, pa, n) : UINT64_MAX;
+
+        copy_bytes(buf, &val, n);
+        pa += n;
+        buf += n;
+        len -= n;
+    }
+}
+
+static void mmio_write(struct physmem *pm, gpa_t pa, const uint8_t *buf, unsigned len)
+{
+    while (len) {
+        unsigned n = bus_size(pa, len);
+        uint64_t val = 0;
+
+        copy_bytes(&val, buf, n);
+        if (pm->mmio)
+            bus_write(pm->mmio, pa, n, val);
+        pa += n;
+        buf += n;
+        len -= n;
+    }
+}
+
+bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, bool user)
+{
+    struct smmu *m = c->mmu;
+    struct piece p[MAX_ACCESS_PAGES];
+    unsigned n = translate_all(c, lin, len, user ? WALK_USER : 0, p);
+    uint8_t *to = buf;
+
+    for (unsigned i = 0; i < n; to += p[i].len, i++) {
+        if (p[i].host)
+            copy_bytes(to, p[i].host, p[i].len);
+        else
+            mmio_read(m->pm, p[i].pa, to, p[i].len);
+    }
+    return n != 0 || len == 0;
+}
+
+/* One store instruction where the guest made one: other CPUs, and DMA rings, see it whole. */
+static void store(hva_t to, const uint8_t *from, unsigned len)
+{
+    switch (len) {
+    case 2:
+        st16(to, ld16(from));
+        break;
+    case 4:
+        st32(to, ld32(from));
+        break;
+    case 8:
+        st64(to, ld64(from));
+        break;
+    default:
+        copy_bytes(to, from, len);
+    }
+}
+
+bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, bool user)
+{
+    struct smmu *m = c->mmu;
+    struct piece p[MAX_ACCESS_PAGES];
+    unsigned n = translate_all(c, lin, len, WALK_WRITE | (user ? WALK_USER : 0), p);
+    const uint8_t *from = buf;
+
+    for (unsigned i = 0; i < n; from += p[i].len, i++) {
+        if (p[i].host)
+            store(p[i].host, from, p[i].len);
+        else
+            mmio_write(m->pm, p[i].pa, from, p[i].len);
+    }
+    /* Only now: what the listeners do may depend on the whole store. */
+    for (unsigned i = 0; i < n; i++)
+        if (p[i].host && m->frame[p[i].frame].flags)
+            frame_written(m, p[i].frame, (unsigned)(p[i].pa & PAGE_MASK), p[i].len);
+    return n != 0 || len == 0;
+}
+
+bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, bool user)
+{
+    struct piece p[MAX_ACCESS_PAGES];
+
+    return len == 0 || translate_all(c, lin, len, WALK_WRITE | (user ? WALK_USER : 0), p) != 0;
+}
+
+hva_t mem_ptr(struct cpu *c, gva_t lin, unsigned len, bool write, bool user)
+{
+    struct smmu *m = c->mmu;
+    gva_t at = (uint32_t)lin, page = at & ~(gva_t)PAGE_MASK;
+    const struct softtlb_entry *e = softtlb_slot(c, at, user);
+    struct piece p;
+    uint32_t err;
+
+    if ((at & PAGE_MASK) + len > PAGE_SIZE)
+        return NULL;
+    if ((write ? e->write_tag : e->read_tag) == page)
+        return (hva_t)(uintptr_t)(at + e->addend);
+    if (!translate(m, c, at, (write ? WALK_WRITE : 0) | (user ? WALK_USER : 0), &p, &err))
+        return NULL;
+    return p.host && !(write && frame_no_write(m, p.frame)) ? p.host : NULL;
+}
+
+const struct cpu_mem_ops mem_ops = {
+    .read = mem_read_slow,
+    .write = mem_write_slow,
+    .probe_write = mem_probe_write,
+};

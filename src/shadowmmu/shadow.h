@@ -1,0 +1,286 @@
+/* shadow.h - private to src/shadowmmu: the shadow's structures and what its files offer each other.
+ *
+ *   space --- user, priv --> view --- region[2048] --> page of 512 entries      (what a window shows)
+ *     |                                  | table                  | rmap node
+ *     | pd[4]                            v                        v
+ *     +--------------------------> frame (page table)        frame (RAM page)
+ *
+ * A region is 2 MiB of linear space: one PAE page table, half of a 32-bit one. It is live while the
+ * page-directory entry it was made from (pde) is believed; its page table is then "used" by it and traced.
+ * A page-directory page is used by the spaces it is the top of.
+ *
+ * Invariants
+ *  - frame.rmap lists exactly the entries with E_MAPPED of that frame, in all views.
+ *  - An entry has E_WRITE only while its frame is neither CODE nor a synced page table.
+ *  - F_PT is set iff frame.uses is not empty; F_UNSYNC implies F_PT, no directory use, and a place in unsynced[].
+ *  - region.count is the number of entries != 0; region.pde, .table are valid while the region is live.
+ *  - Memory is reserved at creation; nothing here allocates later (it runs in signal handlers).
+ *  - Loops that clear or copy go through asm or volatile-free code the compiler can't turn into
+ *    library calls: those use vector registers, which hold guest state.
+ */
+#ifndef DRAGOMAN_SHADOWMMU_SHADOW_H
+#define DRAGOMAN_SHADOWMMU_SHADOW_H
+
+#include "host/slots.h"
+#include "shadowmmu/access.h"
+#include "shadowmmu/smmu.h"
+#include "shadowmmu/walk.h"
+
+enum {
+    REGION_SHIFT = 21,
+    REGION_PAGES = 512,
+    NREGIONS = 2048,
+    NPAGES = NREGIONS * REGION_PAGES,
+    MAX_SPACES = 256,
+    MAX_VIEWS = 2 * MAX_SPACES + 1,
+    SPACE_BUCKETS = 256,
+    MAX_UNSYNCED = 64,
+    MAX_KFETCH = 64,
+    REMAP_SLOTS = 64,
+};
+
+/* Policy. Measured or reasoned in docs; change here. */
+enum {
+    POPULATE_PAGES = 16,   /* runs up to this long are faulted in with the mapping */
+    UNSYNC_AFTER = 3,      /* taking-away writes to a leaf table in a row before it goes unsynced */
+    RESYNC_IDLE = 4,       /* syncs that found nothing before an unsynced table is traced again */
+    TABLE_FLOOD = 16,      /* writes to a table that maps nothing before it stops being one */
+    SPACE_FLOOD = 64,      /* writes to the directory of a space that isn't current */
+    DIVERGE_LIMIT = 64,    /* see kernel_diverged() */
+    DIVERGE_REAL = 8,
+    REMAP_HOT = 64,        /* remaps of one page within an epoch */
+    REMAP_EPOCH_SHIFT = 25, /* epoch: 2^25 TSC ticks, about 10 ms */
+};
+
+/* Entries. The low bits of guest entries (SDM 3A 4.3, 4.4). */
+enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 1 << 5, PTE_D = 1 << 6, PTE_PS = 1 << 7 };
+#define PTE_NX (UINT64_C(1) << 63)
+
+/* A shadow entry: frame 0-23, flags, rmap node 32-63. 0: nothing known. */
+#define E_FRAME UINT64_C(0xffffff)
+#define E_MAPPED (UINT64_C(1) << 24)  /* the window shows the frame */
+#define E_WRITE (UINT64_C(1) << 25)   /* ... writable */
+#define E_USER (UINT64_C(1) << 26)    /* effective U/S = 1 (matters in the KERNEL view) */
+#define E_FETCHED (UINT64_C(1) << 27) /* code was fetched through this view */
+#define E_KFETCHED (UINT64_C(1) << 28) /* ... by CPL 0-2 from a view that isn't KERNEL */
+#define E_NODE_SHIFT 32
+
+#define NO_FRAME UINT32_MAX
+
+enum frame_flag { F_CODE = 1 << 0, F_PT = 1 << 1, F_UNSYNC = 1 << 2 };
+
+struct frame {
+    uint32_t rmap, uses; /* lists of nodes */
+    uint8_t flags;
+    uint8_t downs;       /* traced writes in a row that took something away */
+    uint8_t floods;      /* traced writes that changed nothing we show */
+    uint8_t unsync;      /* index in unsynced[] */
+};
+
+/* An rmap node (key: view id << 20 | vpn), a leaf use (view id << 11 | region) or, with KEY_PD, a directory
+ * use (space id << 2 | quarter). prev 0: first. */
+struct node {
+    uint32_t next, prev, key;
+};
+#define KEY_PD UINT32_C(0x80000000)
+
+struct region {
+    uint64_t pde;   /* space_pde() when made */
+    uint32_t page;  /* page of entries, 0: none yet */
+    uint32_t table; /* frame of the page table; NO_FRAME: large page or paging off */
+    uint32_t use;   /* our node in frame[table].uses */
+    uint16_t count;
+    bool live;
+    bool large_w;   /* large page was mapped writable */
+};
+
+struct view {
+    uint64_t live[NREGIONS / 64];
+    struct smmu_space *space; /* NULL: KERNEL */
+    uint64_t base, maps;      /* maps: host mappings it consists of, exact */
+    unsigned slot;
+    uint16_t id;
+    uint8_t kind;
+    bool quiet;               /* being wiped: no event per page */
+    struct region region[NREGIONS];
+};
+
+struct smmu_space {
+    uint64_t key[4];
+    uint32_t pd[4], pd_use[4]; /* frames of the page directories; 32-bit: pd[0] */
+    uint32_t hash_next;        /* id + 1 */
+    uint16_t id;
+    bool used;
+    uint8_t floods;
+    uint64_t stamp;            /* LRU */
+    uint64_t checked;          /* kernel_version its directory was compared with */
+    struct view *user, *priv;  /* NULL until the slots exist; kept for the next user of the id */
+    void *cookie;
+};
+
+struct unsynced {
+    uint32_t frame;
+    uint32_t idle;
+};
+
+struct remap_slot {
+    uint32_t key, count;
+    uint64_t epoch;
+};
+
+enum paging_bits { PB_PG = 1, PB_PAE = 2, PB_PSE = 4, PB_NXE = 8, PB_WP = 16, PB_SMEP = 32 };
+
+struct smmu {
+    struct softtlb tlb; /* first: access.h */
+    struct physmem *pm;
+    struct cpu *cpu;
+    struct smmu_config cfg;
+    struct log *log;
+    struct slots slots;
+    struct smmu_space *cur;
+    struct view *kernel, *views;
+    struct frame *frame;
+    struct node *node;
+    uint64_t (*page)[REGION_PAGES];
+    uint32_t node_free, node_top, node_limit, nodes_left;
+    uint32_t page_free, page_top, page_limit, pages_left;
+    uint64_t stamp, removals;    /* removals: uses removed so far */
+    uint64_t kernel_version;     /* changes when the KERNEL view relies on one more directory entry */
+    uint64_t rsvd;               /* bits that must be 0 in a 4 KiB entry */
+    unsigned paging;             /* enum paging_bits of the current mode */
+    bool unified, walking, tlb_large, kfetch_overflow;
+    bool space_seen;             /* one space with paging on was entered in this mode */
+    unsigned nkfetch, nunsynced, nlisteners;
+    uint64_t rng;
+    uint32_t kfetch[MAX_KFETCH];
+    struct unsynced unsynced[MAX_UNSYNCED];
+    struct remap_slot remap[REMAP_SLOTS];
+    uint32_t bucket[SPACE_BUCKETS]; /* id + 1 */
+    uint8_t diverged[NREGIONS];     /* see kernel_diverged(); DIVERGE_LIMIT: private for good */
+    uint8_t view_table[1024];
+    struct smmu_listener listener[SMMU_MAX_LISTENERS];
+    struct smmu_stats stats;
+    struct smmu_space space[MAX_SPACES];
+};
+
+/* smmu.c: events */
+void emit_code_written(struct smmu *m, uint64_t frame, unsigned off, unsigned len);
+void emit_code_unmapped(struct smmu *m, struct smmu_space *s, uint64_t vpn);
+void emit_space_switched(struct smmu *m);
+void emit_space_freed(struct smmu *m, struct smmu_space *s);
+
+/* pool.c: nodes and pages of entries. The caller made room (evict_for_fill). */
+uint32_t node_push(struct smmu *m, uint32_t *head, uint32_t key);
+void node_remove(struct smmu *m, uint32_t *head, uint32_t n);
+uint32_t page_alloc(struct smmu *m);
+void page_release(struct smmu *m, uint32_t page);
+
+/* view.c: windows, entries, reverse map, mapping counts */
+int view_init(struct smmu *m, struct view *v, unsigned kind, struct smmu_space *s) MUST_CHECK;
+uint64_t *view_entry(struct smmu *m, struct view *v, uint32_t vpn);
+int view_map(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n, uint32_t frame,
+             uint64_t flags) MUST_CHECK;
+void view_protect(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n);
+int view_unprotect(struct smmu *m, struct view *v, uint32_t vpn) MUST_CHECK;
+void view_drop(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n);
+void view_wipe(struct smmu *m, struct view *v);
+void view_unfetch(struct smmu *m, struct view *v, uint32_t vpn, uint64_t *e);
+void region_prepare(struct smmu *m, struct view *v, unsigned r, uint64_t pde, uint32_t table);
+void region_release(struct smmu *m, struct view *v, unsigned r);
+
+/* space.c: address spaces and the KERNEL view's agreement with them */
+uint64_t space_pde(const struct smmu *m, const struct smmu_space *s, unsigned r);
+uint64_t pde_signature(const struct smmu *m, uint64_t pde);
+void space_free(struct smmu *m, struct smmu_space *s);
+void kernel_diverged(struct smmu *m, unsigned r, uint64_t pde);
+struct smmu_space *space_lru(struct smmu *m);
+void space_wipe(struct smmu *m, struct smmu_space *s);
+
+/* fill.c */
+bool smmu_walk(struct smmu *m, const struct cpu *c, gva_t lin, unsigned flags, struct walk *w);
+enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w, uint32_t vpn);
+struct view *view_get(struct smmu *m, enum smmu_view v);
+struct view *fill_prepare(struct smmu *m, const struct cpu *c, const struct walk *w, uint32_t vpn,
+                          enum smmu_view target);
+bool fill_eager(struct smmu *m, struct view *v, uint32_t vpn);
+
+/* A guest page-table entry of region r of view v as the shadow may show it. */
+struct leaf {
+    uint32_t frame;
+    bool ok;       /* present, accessed, RAM, belongs to this view */
+    bool nx, user;
+    bool write;    /* host mapping may be writable */
+};
+struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct region *rg, unsigned r,
+                      unsigned idx);
+
+/* trace.c: page tables and code pages */
+bool frame_no_write(const struct smmu *m, uint32_t frame);
+void frame_protect(struct smmu *m, uint32_t frame);
+void frame_written(struct smmu *m, uint32_t frame, unsigned off, unsigned len);
+uint32_t table_use(struct smmu *m, uint32_t frame, uint32_t key);
+void table_unuse(struct smmu *m, uint32_t frame, uint32_t use);
+
+/* sync.c: making entries true */
+enum sync_result { SYNC_SAME, SYNC_LESS, SYNC_MORE };
+enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsigned first, unsigned last);
+void sync_all(struct smmu *m);
+bool table_unsync(struct smmu *m, uint32_t frame);
+void table_retrace(struct smmu *m, uint32_t frame);
+bool remap_hot(struct smmu *m, const struct view *v, uint32_t vpn);
+
+/* evict.c */
+void evict_for_fill(struct smmu *m);
+void evict_all(struct smmu *m);
+
+/* access.c */
+void softtlb_flush(struct smmu *m);
+void softtlb_flush_page(struct smmu *m, gva_t lin);
+void softtlb_drop_writes(struct smmu *m, uint32_t frame);
+
+static inline bool smmu_pae(const struct smmu *m)
+{
+    return m->paging & PB_PAE;
+}
+
+static inline hva_t frame_ptr(const struct smmu *m, uint32_t frame)
+{
+    return m->pm->hva + ((uint64_t)frame << PAGE_SHIFT);
+}
+
+/* Frame of RAM at pa, NO_FRAME: not RAM. */
+static inline uint32_t frame_of(const struct smmu *m, gpa_t pa)
+{
+    uint64_t off = physmem_offset(m->pm, pa);
+
+    return off == UINT64_MAX ? NO_FRAME : (uint32_t)(off >> PAGE_SHIFT);
+}
+
+/* First entry of the page table that region r uses. */
+static inline unsigned region_first(const struct smmu *m, unsigned r)
+{
+    return smmu_pae(m) ? 0 : (r & 1) * REGION_PAGES;
+}
+
+static inline uint64_t table_read(const struct smmu *m, uint32_t frame, unsigned idx)
+{
+    hva_t p = frame_ptr(m, frame);
+
+    return smmu_pae(m) ? ld64(p + idx * 8) : ld32(p + idx * 4);
+}
+
+static inline bool view_current(const struct smmu *m, const struct view *v)
+{
+    return !v->space || v->space == m->cur;
+}
+
+/* xorshift64: torture only. */
+static inline bool one_in(struct smmu *m, unsigned n)
+{
+    m->rng ^= m->rng << 13;
+    m->rng ^= m->rng >> 7;
+    m->rng ^= m->rng << 17;
+    return m->rng % n == 0;
+}
+
+#endif

@@ -1,0 +1,131 @@
+/* smmu.h - the shadow MMU: the host's MMU shadows the guest's page tables (32-bit and PAE guests).
+ *
+ * Guest linear address spaces are windows of host address space: slots of 4 GiB plus a 4 GiB gap at
+ * 2^40 + k * 8 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a window.
+ *
+ *   view     holds                                                    one per
+ *   KERNEL   pages with effective U/S=0, reached through a top-level  machine
+ *            entry that is equal in every space that uses the view
+ *   USER     pages with effective U/S=1                               address space
+ *   PRIVATE  U/S=0 pages under a top-level entry that differs between  address space
+ *            spaces (recursive maps, per-process kernel ranges)
+ *
+ * With paging off, everything is identity-mapped with U/S=1 rights for everyone: the KERNEL view shows it at
+ * CPL 0-2 and the USER view at CPL 3. CPL 3 code runs in the USER view. CPL 0-2 code runs in the KERNEL view; an access that
+ * belongs elsewhere faults there, and the translator makes that site look its view up by address
+ * (smmu_view_table). Until a second CR3 value is seen, U/S=1 pages are mapped in the KERNEL view too.
+ *
+ * Invariants
+ *  - A window maps a page with rights the guest's tables allow, less: write when D=0, or
+ *    when the frame is CODE or a traced page table. Staleness only as a TLB would show it: entries
+ *    are made true at INVLPG and MOV CR3; not-present entries are never cached.
+ *  - The USER view never shows a supervisor page (WP=0 writes of the kernel don't go through it
+ *    writable unless the user may write).
+ *  - smmu_fault() is async-signal-safe (no allocation, no stdio) and may be called from the SIGSEGV handler.
+ *  - All functions: vCPU thread only.
+ */
+#ifndef DRAGOMAN_SHADOWMMU_SMMU_H
+#define DRAGOMAN_SHADOWMMU_SMMU_H
+
+#include "bus/physmem.h"
+#include "cpu/cpu.h"
+
+enum smmu_view { VIEW_KERNEL, VIEW_USER, VIEW_PRIVATE, NVIEWS };
+
+enum smmu_verdict {
+    SMMU_MAPPED,   /* hidden fault, now mapped: retry */
+    SMMU_TRUE,     /* the guest's tables deny it: interpret, #PF follows */
+    SMMU_VIEW,     /* allowed, but the page belongs to another view */
+    SMMU_MMIO,     /* not RAM */
+    SMMU_TRACED,   /* write to a shadowed page table */
+    SMMU_CODE,     /* write to a page with translated code */
+    SMMU_REMAPPED, /* a page that changes too often to be mapped: use the software path */
+    SMMU_HOST_ERR, /* the host refused a mapping (memory, limit even after eviction) */
+};
+
+enum { ACC_READ = 0, ACC_WRITE = 1, ACC_EXEC = 2 };
+
+struct smmu;
+struct smmu_space; /* one guest address space (CR3 or PDPTE set) */
+
+/* What the translator and interpreter must hear of. Any member may be NULL. */
+struct smmu_listener {
+    /* [off, off+len) of a CODE frame has been written (data already there). The listener drops what it
+     * made from those bytes; it calls smmu_clear_code() when nothing is left of the frame. */
+    void (*code_written)(void *opaque, uint64_t frame, unsigned off, unsigned len);
+    /* The mapping that smmu_fetch() of lin page `vpn` reported is no longer to be trusted in `space`
+     * (NULL: in the kernel context). vpn == SMMU_ALL_PAGES: all of that context. */
+    void (*code_unmapped)(void *opaque, struct smmu_space *space, uint64_t vpn);
+    /* The current space or its windows changed (bases must be reloaded). */
+    void (*space_switched)(void *opaque);
+    void (*space_freed)(void *opaque, struct smmu_space *space);
+    void *opaque;
+};
+
+#define SMMU_ALL_PAGES UINT64_MAX
+
+enum { SMMU_MAX_LISTENERS = 2 };
+
+struct smmu_config {
+    uint64_t max_maps;  /* host mappings the windows may use; eviction starts before */
+    bool torture;       /* drop mappings at random, no neighbours, evict often */
+};
+
+/* Counters by cause, for -d stats. */
+struct smmu_stats {
+    uint64_t hidden_faults, true_faults, view_faults, traced_writes, code_writes, mmio;
+    uint64_t maps, map_pages, unmaps, protects, evictions, spaces_made, space_switches;
+    uint64_t syncs, synced_entries, walks, tlb_fills, live_maps;
+};
+
+int smmu_create(struct smmu **out, struct physmem *pm, const struct smmu_config *cfg,
+                struct log *log) MUST_CHECK;
+void smmu_destroy(struct smmu *m);
+void smmu_add_listener(struct smmu *m, const struct smmu_listener *l);
+
+/* Connects c: c->mmu, c->mem, and the paging members of c->hooks' implementation below. */
+void smmu_attach(struct smmu *m, struct cpu *c);
+
+/* The implementations of the cpu_hooks of the same name; opaque is the smmu. */
+void smmu_paging_changed(void *opaque, struct cpu *c);
+void smmu_cr3_written(void *opaque, struct cpu *c);
+bool smmu_load_pdptes(void *opaque, struct cpu *c);
+void smmu_invlpg(void *opaque, struct cpu *c, gva_t lin);
+
+/* Host address of linear 0 of a view of the current space. Always a valid slot. */
+uint64_t smmu_base(struct smmu *m, enum smmu_view v);
+
+/* 1024 bytes indexed by linear >> 22, each an enum smmu_view: where CPL 0-2 probably finds the page. A guess that a
+ * fault corrects (smmu_fault with VIEW updates it). The address is constant for the smmu's life. */
+const uint8_t *smmu_view_table(struct smmu *m);
+
+/* A host fault at `lin` of view `v` (access ACC_READ or ACC_WRITE) by guest code at c->cpl. */
+enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned access,
+                             enum smmu_view v);
+
+/* Which view and linear address a host address is, for the current space. False: none of its windows
+ * (the slot gaps count: *lin may be up to 4 GiB + gap, *in_gap set). */
+bool smmu_locate(struct smmu *m, uint64_t host, enum smmu_view *v, uint64_t *lin, bool *in_gap);
+
+struct code_page {
+    uint64_t frame;        /* frame index of the RAM page, SMMU_ALL_PAGES: not RAM */
+    const uint8_t *bytes;  /* start of the page in the monitor's alias; NULL: not RAM */
+};
+
+/* Where code at linear `lin` comes from, with execute rights of c->cpl (NX, U/S, SMEP). On success the frame is
+ * CODE: write-protected in all views first. False: #PF recorded. */
+bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t lin, struct code_page *out);
+
+/* No cached code of this frame is left: stores may run at full speed again. */
+void smmu_clear_code(struct smmu *m, uint64_t frame);
+
+/* The page-written function (physmem's hook): monitor wrote [pa, pa+len). Tables resynced, code dropped. */
+void smmu_guest_written(void *opaque, gpa_t pa, size_t len);
+
+struct smmu_space *smmu_current(struct smmu *m);
+/* A slot for the translator to hang its per-space structure on. */
+void **smmu_space_cookie(struct smmu_space *s);
+
+const struct smmu_stats *smmu_stats(const struct smmu *m);
+
+#endif

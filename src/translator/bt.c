@@ -1,0 +1,374 @@
+/* The translator's dispatcher: look up -> translate -> enter -> handle the exit. */
+#include "translator/bt_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cpu/exception.h"
+#include "translator/bt_offsets.h"
+#include "translator/xlate.h"
+
+#define OFFSET_IS(type, member, value) _Static_assert(offsetof(type, member) == (value), #member)
+OFFSET_IS(struct cpu, gpr, CPU_GPR);
+OFFSET_IS(struct cpu, rip, CPU_RIP);
+OFFSET_IS(struct cpu, rflags, CPU_RFLAGS);
+OFFSET_IS(struct cpu, iflag, CPU_IFLAG);
+OFFSET_IS(struct bt_hot, ctx, HOT_CTX);
+OFFSET_IS(struct bt_hot, poll_ptr, HOT_POLL);
+OFFSET_IS(struct bt_hot, irq_ptr, HOT_IRQ);
+OFFSET_IS(struct bt_hot, view_table, HOT_VIEWTAB);
+OFFSET_IS(struct bt_hot, base, HOT_BASE);
+OFFSET_IS(struct bt_hot, window, HOT_WINDOW);
+OFFSET_IS(struct bt_hot, seg_window, HOT_SEGWIN);
+OFFSET_IS(struct bt_hot, seg_base, HOT_SEGBASE);
+OFFSET_IS(struct bt_hot, host_rsp, HOT_RSP);
+OFFSET_IS(struct bt_hot, exit_kind, HOT_EXIT_KIND);
+OFFSET_IS(struct bt_hot, exit_arg, HOT_EXIT_ARG);
+OFFSET_IS(struct bt_hot, fault_eip, HOT_FAULT_EIP);
+OFFSET_IS(struct bt_hot, df, HOT_DF);
+OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
+OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
+OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
+OFFSET_IS(struct engine, hot, 0);
+
+/* Slot 0 of the window area: reserved, never mapped (host/slots.h). */
+#define POISON ((const uint8_t *)(uintptr_t)(UINT64_C(1) << 40))
+
+/* Modes translated code can be made for; all others are interpreted. */
+static bool mode_ok(uint32_t mode)
+{
+    const uint32_t need = MODE_PE | MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
+    const uint32_t never = MODE_VM | MODE_LMA | MODE_AC | MODE_TF | MODE_DR7;
+
+    return (mode & need) == need && !(mode & never);
+}
+
+/* FS and GS accesses add a base; one that is not simply "base + 4 GiB" is aimed at the null slot and interpreted. */
+static void refresh_segments(struct engine *e)
+{
+    const struct cpu *c = e->cpu;
+
+    for (unsigned s = SEG_FS; s <= SEG_GS; s++) {
+        const struct seg *g = &c->seg[s];
+        bool simple = g->usable && g->limit == UINT32_MAX && (g->attr & ATTR_W) && !(g->attr & (ATTR_CODE | ATTR_E));
+
+        e->hot.seg_base[s] = (uint32_t)g->base;
+        e->hot.seg_window[s] = simple ? e->hot.window : (uint64_t)(uintptr_t)POISON;
+    }
+}
+
+static void set_gs(struct engine *e, uint64_t base)
+{
+    if (e->gs_base == base)
+        return;
+    __asm__ volatile("wrgsbase %0" ::"r"(base));
+    e->gs_base = base;
+}
+
+/* Makes the hot structure agree with the CPU's mode and address space. False: no memory for a context. */
+static bool refresh_space(struct engine *e)
+{
+    struct cpu *c = e->cpu;
+    struct bt_ctx *x;
+
+    if (!e->space_changed && e->cur_ctx && e->cur_ctx->mode == c->mode)
+        return true;
+    for (unsigned v = 0; v < NVIEWS; v++)
+        e->hot.base[v] = smmu_base(e->mmu, v);
+    e->hot.window = e->hot.base[c->cpl == 3 ? VIEW_USER : VIEW_KERNEL];
+    x = bt_ctx_get(e, c->mode);
+    if (!x)
+        return false;
+    e->cur_ctx = x;
+    e->space_changed = false;
+    e->stats.ctx_switches++;
+    return true;
+}
+
+/* Arms the hot structure for entry; a kick that comes after the fence finds it and poisons it again. */
+static bool arm(struct engine *e)
+{
+    struct cpu *c = e->cpu;
+
+    e->hot.irq_ptr = c->intr ? POISON : &e->quiet_byte;
+    e->hot.poll_ptr = &e->quiet_byte;
+    e->hot.ctx = e->cur_ctx;
+    e->code_changed = false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return !c->kick;
+}
+
+void engine_kick(struct engine *e)
+{
+    __atomic_store_n(&e->cpu->kick, 1, __ATOMIC_SEQ_CST);
+    e->hot.poll_ptr = POISON;
+    e->hot.ctx = e->empty_ctx;
+}
+
+int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
+{
+    struct engine *e = (struct engine *)hot;
+    uint64_t next = (uint32_t)(c->rip + i->len);
+    uint32_t mode = c->mode;
+    bool light = i->row && (i->row->traits & T_LIGHT);
+
+    e->stats.callouts++;
+    e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
+    if (!light)
+        bt_fpu_save(e, c);
+    interp_exec(c, i);
+    if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown || c->intr_shadow ||
+        cpu_intr_ready(c) || c->nmi_pending || e->space_changed || e->code_changed || !i->row ||
+        i->row->lower == LOWER_EXIT)
+        return 1;
+    refresh_segments(e);
+    e->hot.irq_ptr = c->intr ? POISON : &e->quiet_byte;
+    bt_fpu_restore(e, c);
+    return 0;
+}
+
+/* The frame behind the linear page of eip, remembered per context. NULL: #PF recorded, or not RAM (*odd). */
+static struct bt_page *code_page(struct engine *e, uint32_t eip, bool *odd)
+{
+    uint32_t vpn = eip >> PAGE_SHIFT, w = vpn % BT_WORDS;
+    struct bt_ctx *x = e->cur_ctx;
+    struct bt_page *p = x->page[w];
+    struct code_page cp;
+
+    *odd = false;
+    if (p && p->vpn == vpn)
+        return p;
+    if (!smmu_fetch(e->mmu, e->cpu, eip, &cp))
+        return NULL;
+    *odd = cp.frame == SMMU_ALL_PAGES;
+    if (*odd)
+        return NULL;
+    p = bt_page_get(e, vpn, cp.frame);
+    if (!p) {
+        bt_flush(e);
+        p = bt_page_get(e, vpn, cp.frame);
+    }
+    x->page[w] = p;
+    x->neg_word[w] = 0u - p->id;
+    return p;
+}
+
+static const uint8_t *frame_bytes(struct engine *e, uint64_t frame)
+{
+    return e->pm->hva + (frame << PAGE_SHIFT);
+}
+
+enum found { FOUND, FOUND_FAULT, FOUND_INTERPRET };
+
+/* Bytes from eip on, to the end of the page or, for an instruction that straddles, past it. */
+static enum found gather(struct engine *e, uint32_t eip, struct bt_page *page, struct bt_page **page2, uint8_t buf[2 * MAX_INSN],
+                         const uint8_t **bytes, unsigned *avail)
+{
+    struct insn probe;
+    bool odd;
+
+    *page2 = NULL;
+    *bytes = frame_bytes(e, page->frame) + (eip & PAGE_MASK);
+    *avail = PAGE_SIZE - (eip & PAGE_MASK);
+    if (*avail >= MAX_INSN || decode_insn(*bytes, *avail, 32, &probe) != DECODE_SHORT)
+        return FOUND;
+    *page2 = code_page(e, (eip | PAGE_MASK) + 1, &odd);
+    if (!*page2)
+        return odd ? FOUND_INTERPRET : FOUND_FAULT;
+    memcpy(buf, *bytes, *avail);
+    memcpy(buf + *avail, frame_bytes(e, (*page2)->frame), MAX_INSN);
+    *bytes = buf;
+    *avail += MAX_INSN;
+    return FOUND;
+}
+
+static void made_block(struct engine *e, const struct bt_block *b)
+{
+    if (e->cfg.check_blocks)
+        bt_check_block(e, b);
+    if (log_on(e->log, LOG_IN_ASM) || log_on(e->log, LOG_OUT_ASM))
+        bt_list_block(e, b);
+    bt_perf_map_add(e, b);
+}
+
+/* Code is write-protected before its bytes are read (pitfalls A17): a store since the last fetch of the page may have
+ * released the frame. */
+static bool protect(struct engine *e, uint32_t eip, bool both)
+{
+    struct code_page cp;
+
+    return smmu_fetch(e->mmu, e->cpu, eip, &cp) &&
+           (!both || smmu_fetch(e->mmu, e->cpu, (uint32_t)((eip | PAGE_MASK) + 1), &cp));
+}
+
+static enum found find_block(struct engine *e, struct bt_block **out)
+{
+    struct cpu *c = e->cpu;
+    uint32_t eip = (uint32_t)c->rip;
+    uint8_t buf[2 * MAX_INSN];
+    struct bt_page *page, *page2;
+    const uint8_t *bytes;
+    unsigned avail;
+    uint64_t flushes;
+    bool odd, interpret;
+    enum found f;
+
+    e->stats.lookups++;
+    page = code_page(e, eip, &odd);
+    if (!page)
+        return odd ? FOUND_INTERPRET : FOUND_FAULT;
+    *out = bt_find(e, eip, c->mode, page);
+    if (*out && !(*out)->page2) {
+        e->stats.lookup_hits++;
+        return FOUND;
+    }
+    bt_fpu_save(e, c);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        flushes = e->stats.flushes;
+        f = gather(e, eip, page, &page2, buf, &bytes, &avail);
+        if (f != FOUND)
+            return f;
+        if (*out && (*out)->page2 == page2)
+            return FOUND;
+        if (flushes != e->stats.flushes || !protect(e, eip, page2 != NULL))
+            return FOUND_INTERPRET;
+        *out = bt_translate(e, eip, c->mode, page, page2, bytes, avail, &interpret);
+        if (*out) {
+            made_block(e, *out);
+            return FOUND;
+        }
+        if (interpret)
+            return FOUND_INTERPRET;
+        bt_flush(e);
+        page = code_page(e, eip, &odd);
+        if (!page)
+            return odd ? FOUND_INTERPRET : FOUND_FAULT;
+    }
+    return FOUND_INTERPRET;
+}
+
+static void interpret_one(struct engine *e)
+{
+    bt_fpu_save(e, e->cpu);
+    e->stats.interp_steps++;
+    interp_step(e->interp, e->cpu);
+}
+
+/* What the exit from the cache asked for. A direct exit may be linked to the block found next. */
+static struct bt_exit *handle_exit(struct engine *e)
+{
+    struct bt_exit *x;
+
+    e->stats.exits[e->hot.exit_kind]++;
+    switch (e->hot.exit_kind) {
+    case BT_EXIT_DIRECT:
+        x = (struct bt_exit *)(uintptr_t)e->hot.exit_arg;
+        e->cpu->rip = x->eip;
+        return x;
+    case BT_EXIT_FAULT:
+        if (e->fault_emulate)
+            interpret_one(e);
+        if (e->retranslate)
+            bt_invalidate(e, e->retranslate);
+        e->retranslate = NULL;
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* Events that the CPU must see before its next instruction. True: c->rip may have changed. */
+static bool take_events(struct engine *e)
+{
+    struct cpu *c = e->cpu;
+
+    if (c->intr_shadow || c->nmi_pending || c->debug_trap) {
+        bt_fpu_save(e, c);
+        interp_one(e->interp, c);
+        return true;
+    }
+    if (cpu_intr_ready(c)) {
+        cpu_interrupt(c, (uint8_t)c->hooks.intr_ack(c->hooks.opaque));
+        return true;
+    }
+    return false;
+}
+
+/* One turn: find the block at rip and run translated code until it leaves. */
+static void turn(struct engine *e, struct bt_exit **from)
+{
+    struct cpu *c = e->cpu;
+    uint64_t flushes = e->stats.flushes;
+    struct bt_exit *link = *from;
+    struct bt_block *b;
+
+    *from = NULL;
+    if (!refresh_space(e)) {
+        interpret_one(e);
+        return;
+    }
+    switch (find_block(e, &b)) {
+    case FOUND_FAULT:
+        cpu_deliver(c);
+        return;
+    case FOUND_INTERPRET:
+        interpret_one(e);
+        return;
+    case FOUND:
+        break;
+    }
+    if (link && flushes == e->stats.flushes && link->from->valid && !link->target && !e->cfg.no_chain &&
+        link->from->mode == b->mode)
+        bt_link(e, link, b);
+    bt_ctx_set_entry(e->cur_ctx, b);
+    refresh_segments(e);
+    set_gs(e, e->hot.window);
+    bt_fpu_restore(e, c);
+    if (!arm(e))
+        return;
+    bt_enter(c, &e->hot, b->entry);
+    *from = handle_exit(e);
+}
+
+static enum run_exit bt_run(struct engine *e)
+{
+    struct cpu *c = e->cpu;
+    struct bt_exit *from = NULL;
+
+    for (;;) {
+        if (c->shutdown)
+            return RUN_SHUTDOWN;
+        if (c->kick)
+            return RUN_KICK;
+        if (take_events(e)) {
+            from = NULL;
+            continue;
+        }
+        if (c->halted)
+            return RUN_HALT;
+        if (!mode_ok(c->mode)) {
+            from = NULL;
+            bt_fpu_save(e, c);
+            e->stats.interp_modes++;
+            interp_one(e->interp, c);
+            continue;
+        }
+        if (e->cfg.flush_every && e->stats.lookups % e->cfg.flush_every == e->cfg.flush_every - 1) {
+            bt_flush(e);
+            from = NULL;
+        }
+        turn(e, &from);
+    }
+}
+
+enum run_exit engine_run(struct engine *e)
+{
+    enum run_exit r;
+
+    if (e->cfg.kind == ENGINE_INTERP)
+        return interp_run(e->interp, e->cpu);
+    r = bt_run(e);
+    /* Device code and libc run next: the guest's vector state goes home first. */
+    bt_fpu_save(e, e->cpu);
+    return r;
+}

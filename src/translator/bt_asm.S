@@ -1,0 +1,151 @@
+/* bt_asm.S - into the code cache and out of it. See bt_priv.h for the register convention. */
+#include "translator/bt_offsets.h"
+
+        .text
+
+/* EFLAGS of the guest: arithmetic bits and DF from c->rflags into the host's. Clobbers RAX, RCX, R9.
+ * SAHF leaves OF alone, so OF goes first: 7Fh + 1 overflows. POPF would cost ten times as much. */
+        .macro load_flags
+        mov     CPU_RFLAGS(%r14), %ecx
+        bt      $10, %ecx
+        setc    HOT_DF(%r15)
+        jnc     1f
+        std
+1:      bt      $11, %ecx
+        setc    %al
+        mov     %cl, %ah
+        add     $0x7f, %al
+        sahf
+        .endm
+
+        .macro load_gprs
+        mov     (CPU_GPR + 8)(%r14), %rcx
+        mov     (CPU_GPR + 16)(%r14), %rdx
+        mov     (CPU_GPR + 24)(%r14), %rbx
+        mov     (CPU_GPR + 32)(%r14), %r12
+        mov     (CPU_GPR + 40)(%r14), %rbp
+        mov     (CPU_GPR + 48)(%r14), %rsi
+        mov     (CPU_GPR + 56)(%r14), %rdi
+        mov     CPU_GPR(%r14), %rax
+        .endm
+
+/* The guest's registers and flags into struct cpu. Clobbers RAX, RCX, RDX; DF is cleared. */
+        .macro save_state
+        mov     %rax, CPU_GPR(%r14)
+        mov     %rcx, (CPU_GPR + 8)(%r14)
+        mov     %rdx, (CPU_GPR + 16)(%r14)
+        mov     %rbx, (CPU_GPR + 24)(%r14)
+        mov     %r12, (CPU_GPR + 32)(%r14)
+        mov     %rbp, (CPU_GPR + 40)(%r14)
+        mov     %rsi, (CPU_GPR + 48)(%r14)
+        mov     %rdi, (CPU_GPR + 56)(%r14)
+        lahf
+        seto    %al
+        movzbl  %ah, %ecx
+        movzbl  %al, %edx
+        shl     $11, %edx
+        or      %edx, %ecx
+        movzbl  HOT_DF(%r15), %edx
+        shl     $10, %edx
+        or      %edx, %ecx
+        mov     CPU_RFLAGS(%r14), %edx
+        and     $~0xcd5, %edx
+        or      %ecx, %edx
+        mov     %edx, CPU_RFLAGS(%r14)
+        cld
+        .endm
+
+/* void bt_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code) */
+        .globl  bt_enter
+        .type   bt_enter, @function
+bt_enter:
+        push    %rbx
+        push    %rbp
+        push    %r12
+        push    %r13
+        push    %r14
+        push    %r15
+        sub     $8, %rsp
+        mov     %rdi, %r14
+        mov     %rsi, %r15
+        mov     %rdx, %r8
+        mov     %rsp, HOT_RSP(%r15)
+        mov     $22, %r13d
+        load_flags
+        load_gprs
+        jmp     *%r8
+        .size   bt_enter, . - bt_enter
+
+        .type   leave_cache, @function
+leave_cache:
+        save_state
+        mov     HOT_RSP(%r15), %rsp
+        add     $8, %rsp
+        pop     %r15
+        pop     %r14
+        pop     %r13
+        pop     %r12
+        pop     %rbp
+        pop     %rbx
+        ret
+        .size   leave_cache, . - leave_cache
+
+        .globl  bt_stub_direct
+        .type   bt_stub_direct, @function
+bt_stub_direct:
+        mov     %r8, HOT_EXIT_ARG(%r15)
+        movq    $0, HOT_EXIT_KIND(%r15)
+        jmp     leave_cache
+
+        .globl  bt_stub_indirect
+        .type   bt_stub_indirect, @function
+bt_stub_indirect:
+        mov     %r8, CPU_RIP(%r14)
+        movq    $1, HOT_EXIT_KIND(%r15)
+        jmp     leave_cache
+
+        .globl  bt_stub_word
+        .type   bt_stub_word, @function
+bt_stub_word:
+        mov     %r8, CPU_RIP(%r14)
+        movq    $2, HOT_EXIT_KIND(%r15)
+        jmp     leave_cache
+
+        .globl  bt_fault_exit
+        .type   bt_fault_exit, @function
+bt_fault_exit:
+        mov     HOT_FAULT_EIP(%r15), %r8d
+        mov     %r8, CPU_RIP(%r14)
+        movq    $5, HOT_EXIT_KIND(%r15)
+        jmp     leave_cache
+
+/* Called from a block: R8 = struct insn, R9D = its EIP. RSP is 8 modulo 16. */
+        .globl  bt_stub_callout
+        .type   bt_stub_callout, @function
+bt_stub_callout:
+        mov     %r9, CPU_RIP(%r14)
+        save_state
+        mov     %r14, %rdi
+        mov     %r8, %rsi
+        mov     %r15, %rdx
+        sub     $8, %rsp
+        call    bt_callout
+        add     $8, %rsp
+        test    %eax, %eax
+        jnz     1f
+        load_flags
+        load_gprs
+        ret
+1:      movq    $3, HOT_EXIT_KIND(%r15)
+        mov     HOT_RSP(%r15), %rsp
+        add     $8, %rsp
+        pop     %r15
+        pop     %r14
+        pop     %r13
+        pop     %r12
+        pop     %rbp
+        pop     %rbx
+        ret
+        .size   bt_stub_callout, . - bt_stub_callout
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,30 @@
+/* bt_offsets.h - what assembly and generated code know about C structures.
+ * Plain numbers for the assembler; bt.c asserts each against offsetof. */
+#ifndef DRAGOMAN_TRANSLATOR_BT_OFFSETS_H
+#define DRAGOMAN_TRANSLATOR_BT_OFFSETS_H
+
+#define CPU_GPR      0
+#define CPU_RIP      128
+#define CPU_RFLAGS   144
+#define CPU_IFLAG    148
+
+#define HOT_CTX       0
+#define HOT_POLL      8
+#define HOT_IRQ       16
+#define HOT_VIEWTAB   24
+#define HOT_BASE      32
+#define HOT_WINDOW    56
+#define HOT_SEGWIN    64
+#define HOT_SEGBASE   112
+#define HOT_SPILL     136
+#define HOT_RSP       168
+#define HOT_EXIT_KIND 176
+#define HOT_EXIT_ARG  184
+#define HOT_FAULT_EIP 208
+#define HOT_DF        216
+
+#define CTX_TAGS  0
+#define CTX_HOSTS 4096
+#define CTX_WORDS 12288
+
+#endif

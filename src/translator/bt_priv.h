@@ -1,0 +1,260 @@
+/* bt_priv.h - the translator's own structures (private to src/translator and its unit tests).
+ *
+ * Host registers while translated code runs (32-bit guests):
+ *   RAX RCX RDX RBX RBP RSI RDI   the guest's registers of the same number, upper halves zero
+ *   R12                           guest ESP
+ *   RFLAGS                        guest arithmetic flags and DF
+ *   x87, MMX, SSE, AVX            the guest's
+ *   GS base                       the window code of this CPL runs in
+ *   R14                           struct cpu
+ *   R15                           struct bt_hot
+ *   R13                           22: count for SHLX/SHRX (jump-cache index, view table)
+ *   R8-R11                        scratch inside one guest instruction
+ *   RSP                           the monitor's stack (callouts push return addresses there)
+ *
+ * Blocks and chains:
+ *
+ *   exit A.1 --jmp--> B.entry     B.incoming -> A.1 -> C.0 -> NULL
+ *
+ * An exit is on exactly one incoming list, or its jump points at its own stub. A chain that leaves its
+ * page goes to B.checked, which compares the context's word for B's page with B's page id first.
+ */
+#ifndef DRAGOMAN_TRANSLATOR_BT_PRIV_H
+#define DRAGOMAN_TRANSLATOR_BT_PRIV_H
+
+#include "host/codemem.h"
+#include "host/sigfault.h"
+#include "shadowmmu/smmu.h"
+#include "translator/engine.h"
+#include "translator/row.h"
+
+enum {
+    BT_JCACHE = 1024,      /* entries of a context's jump cache (10 bits: SHLX/SHRX by R13) */
+    BT_WORDS = 1024,
+    BT_SHIFT = 22,
+    BT_MAX_INSNS = 64,
+    BT_MAX_EXITS = 2,
+    BT_BLOCK_ROOM = 24576, /* bytes of code a block can at most need */
+    BT_HASH = 1 << 16,
+};
+
+/* A guest code page as a context sees it: identity of (linear page, frame). Never reused before a flush. */
+struct bt_page {
+    uint64_t frame;
+    uint32_t vpn;
+    uint32_t id; /* never 0 */
+    struct bt_page *next; /* hash chain */
+};
+
+/* What may be jumped to without asking: one per (address space or kernel) and mode. */
+struct bt_ctx {
+    uint32_t neg_tag[BT_JCACHE];  /* -eip of the entry */
+    uint8_t *host[BT_JCACHE];
+    uint32_t neg_word[BT_WORDS];  /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
+    struct bt_page *page[BT_WORDS];
+    uint32_t mode;
+    struct bt_ctx *next;          /* of the same space */
+    struct bt_ctx *all_next, **all_prev;
+};
+
+/* Written by the engine, read by generated code through R15. */
+struct bt_hot {
+    struct bt_ctx *volatile ctx;
+    const uint8_t *volatile poll_ptr; /* a readable byte, or the poison address: leave */
+    const uint8_t *irq_ptr;           /* the same for "INTR is asserted" */
+    const uint8_t *view_table;
+    uint64_t base[NVIEWS];            /* window bases of the current space */
+    uint64_t window;                  /* of the current CPL */
+    uint64_t seg_window[NSEG];        /* `window`, or poison when the segment is not base+4 GiB */
+    uint32_t seg_base[NSEG];
+    uint64_t spill[4];
+    uint64_t host_rsp;
+    uint64_t exit_kind;
+    uint64_t exit_arg;                /* struct bt_exit of a direct exit */
+    uint64_t jcache_misses, word_misses;
+    uint32_t fault_eip;
+    uint32_t saved_flags;             /* LAHF/SETO image at the last exit */
+    uint8_t df;
+};
+
+enum bt_exit_kind {
+    BT_EXIT_DIRECT,   /* unlinked direct branch: exit_arg */
+    BT_EXIT_INDIRECT, /* jump-cache miss: rip is the target */
+    BT_EXIT_WORD,     /* page word mismatch: rip is the target */
+    BT_EXIT_CALLOUT,  /* a callout asked to leave; rip set */
+    BT_EXIT_POLL,     /* kick seen at a poll */
+    BT_EXIT_FAULT,    /* host fault: interpret the instruction at rip */
+};
+
+struct bt_block;
+struct xlate;
+
+struct bt_exit {
+    uint8_t *jump;           /* rw address of the rel32 */
+    uint8_t *stub;           /* rx address of its own exit stub */
+    struct bt_block *from;
+    struct bt_block *target; /* NULL: unlinked */
+    struct bt_exit *next_incoming;
+    uint32_t eip;            /* guest target */
+};
+
+/* Host offset -> guest instruction; ascending. A host address belongs to the last entry at or below it. */
+enum bt_site_kind { SITE_PLAIN, SITE_POLL, SITE_STRING, SITE_CHECK };
+
+struct bt_map {
+    uint32_t host; /* offset from block start */
+    uint16_t guest; /* offset from block eip */
+    uint8_t kind;
+};
+
+/* How a guest instruction that faulted too often is translated from then on. */
+enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
+
+struct bt_block {
+    uint8_t *code;     /* rx: start of the block's bytes */
+    uint8_t *checked;  /* rx: entry for chains from other pages */
+    uint8_t *entry;    /* rx */
+    uint32_t code_len;
+    uint32_t eip, mode;
+    uint16_t guest_len, ninsns;
+    bool valid;
+    struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
+    struct bt_exit exits[BT_MAX_EXITS];
+    uint8_t nexits;
+    struct bt_exit *incoming;
+    struct bt_map *map;
+    uint32_t nmap;
+    struct bt_block *hash_next;
+    struct bt_block *frame_next;  /* blocks with code in the same frame */
+    struct bt_block *frame2_next;
+};
+
+struct bt_stats {
+    uint64_t blocks, guest_insns, host_bytes, flushes, invalidated, links;
+    uint64_t exits[8];
+    uint64_t lookups, lookup_hits, ctx_switches;
+    uint64_t faults[8]; /* by smmu verdict */
+    uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3];
+    uint64_t callout_by_mnemonic[2048];
+};
+
+enum { SITE_HASH = 8192 };
+
+struct bt_site {
+    uint64_t key; /* frame << 12 | offset, +1 */
+    uint8_t adapt, count[3];
+};
+
+struct engine {
+    struct bt_hot hot; /* first: R15 */
+    struct cpu *cpu;
+    struct smmu *mmu;
+    struct physmem *pm;
+    struct log *log;
+    struct interp *interp;
+    struct engine_config cfg;
+    struct codemem code;
+    size_t code_keep;       /* bytes of fixed stubs at the start of the code memory */
+
+    struct bt_block **hash;
+    struct bt_block **by_addr; /* all blocks by host address since the last flush */
+    uint32_t nblocks, max_blocks;
+    struct bt_block **frame_blocks; /* per frame: first block */
+    uint64_t nframes;
+    struct bt_page **page_hash;
+    uint32_t next_page_id;
+    uint8_t *arena;          /* blocks, maps, decoded instructions; reset on flush */
+    size_t arena_used, arena_size;
+
+    struct bt_ctx *kernel_ctx; /* list by mode */
+    struct bt_ctx *all_ctx;    /* every live context */
+    struct bt_ctx *free_ctx;
+    struct bt_ctx *empty_ctx;  /* every look-up misses: what a kick installs */
+    struct bt_ctx *cur_ctx;
+    bool space_changed;
+
+    struct bt_site *sites;
+    uint64_t gs_base;        /* what the host's GS base is now */
+    volatile uint64_t xsave_mask;
+    struct sigfault fault;
+    bool fault_emulate;      /* the last host fault asks for its instruction to be interpreted */
+    struct bt_block *retranslate; /* a site in it was adapted: drop it */
+    const uint8_t *poison;
+    uint8_t quiet_byte;
+    bool code_changed;       /* blocks were invalidated since the last entry: leave after a callout */
+    FILE *perf_map;
+    struct xlate *xlate;     /* scratch of the translation in progress */
+    struct bt_stats stats;
+};
+
+/* bt_asm.S */
+void bt_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
+void bt_stub_direct(void);   /* jumped to with R8 = struct bt_exit */
+void bt_stub_indirect(void); /* R8D = target eip */
+void bt_stub_word(void);     /* R8D = target eip */
+void bt_stub_callout(void);  /* called with R8 = struct insn, R9D = its eip */
+void bt_fault_exit(void);    /* continued at by the signal handler; hot->fault_eip */
+
+/* bt_callout.c: 0 continue in the block, else leave. */
+int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot);
+
+/* tcache.c */
+int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes) MUST_CHECK;
+void bt_cache_fini(struct engine *e);
+void bt_flush(struct engine *e);
+void *bt_alloc(struct engine *e, size_t bytes); /* NULL: arena full */
+struct bt_block *bt_find(struct engine *e, uint32_t eip, uint32_t mode, const struct bt_page *page);
+void bt_insert(struct engine *e, struct bt_block *b);
+void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
+void bt_invalidate(struct engine *e, struct bt_block *b);
+void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigned len);
+struct bt_block *bt_block_at(struct engine *e, uint64_t host);
+struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame);
+const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
+
+/* ctx.c */
+struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode);
+void bt_ctx_reset(struct bt_ctx *x);
+void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b);
+void bt_ctx_drop_block(struct engine *e, const struct bt_block *b);
+void bt_ctx_drop_all(struct engine *e);
+void bt_ctx_fini(struct engine *e);
+void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn);
+void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
+
+/* translate.c: NULL: out of room (flush and retry) or nothing translatable (*interpret set). */
+struct bt_block *bt_translate(struct engine *e, uint32_t eip, uint32_t mode, struct bt_page *page,
+                              struct bt_page *page2, const uint8_t *bytes, unsigned avail, bool *interpret);
+
+
+/* adapt.c */
+enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
+/* Counts one fault; returns true when the site's translation must change. */
+bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
+
+/* btfault.c */
+int bt_fault_init(struct engine *e) MUST_CHECK;
+void bt_fault_fini(struct engine *e);
+
+/* fpu.c */
+void bt_fpu_save(struct engine *e, struct cpu *c);
+void bt_fpu_restore(struct engine *e, struct cpu *c);
+
+/* listing.c */
+void bt_list_block(struct engine *e, const struct bt_block *b);
+
+/* perfmap.c: /tmp/perf-PID.map lines, so that perf report names guest code. */
+int bt_perf_map_open(struct engine *e) MUST_CHECK;
+void bt_perf_map_add(struct engine *e, const struct bt_block *b);
+void bt_perf_map_close(struct engine *e);
+
+/* checker.c: aborts with a report when a block breaks the jail rules. */
+void bt_check_block(struct engine *e, const struct bt_block *b);
+bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why, uint64_t *where);
+
+static inline uint32_t bt_jcache_index(uint32_t eip)
+{
+    return eip & (BT_JCACHE - 1);
+}
+
+#endif

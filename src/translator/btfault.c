@@ -1,0 +1,96 @@
+/* Host faults in translated code: hidden ones are repaired here, all others leave the cache at the exact
+ * guest instruction, which the interpreter then executes: it knows what the fault means. */
+#include "translator/bt_priv.h"
+
+#include <signal.h>
+
+#include "translator/hostexec.h"
+
+enum { TRAP_PF = 14 };
+
+static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b, const struct bt_map *m)
+{
+    greg_t *r = uc->uc_mcontext.gregs;
+
+    if (m->kind == SITE_STRING) {
+        r[REG_RSI] = (uint32_t)r[REG_RSI]; /* host pointers: windows are 4 GiB aligned */
+        r[REG_RDI] = (uint32_t)r[REG_RDI];
+    }
+    e->hot.fault_eip = b->eip + m->guest;
+    r[REG_RIP] = (greg_t)(uintptr_t)bt_fault_exit;
+}
+
+/* Counts the verdict against the site; a site that must change has its block dropped when we are out. */
+static void judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v)
+{
+    e->stats.faults[v]++;
+    if (bt_adapt_count(e, b->page->frame, (b->eip + m->guest) & PAGE_MASK, v))
+        e->retranslate = b;
+}
+
+static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const struct bt_map *m)
+{
+    uint64_t host = (uint64_t)uc->uc_mcontext.gregs[REG_CR2], lin;
+    unsigned access = uc->uc_mcontext.gregs[REG_ERR] & 2 ? ACC_WRITE : ACC_READ;
+    enum smmu_verdict verdict;
+    enum smmu_view view;
+    bool in_gap;
+
+    e->fault_emulate = true;
+    if (m->kind == SITE_POLL) {
+        e->fault_emulate = false;
+        e->stats.poll_faults++;
+    } else if (smmu_locate(e->mmu, host, &view, &lin, &in_gap) && !in_gap) {
+        verdict = smmu_fault(e->mmu, e->cpu, lin, access, view);
+        if (verdict == SMMU_MAPPED) {
+            e->stats.faults[SMMU_MAPPED]++;
+            return true;
+        }
+        judge(e, b, m, verdict);
+    }
+    leave_at(e, uc, b, m);
+    return true;
+}
+
+static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
+{
+    struct engine *e = opaque;
+    greg_t *r = uc->uc_mcontext.gregs;
+    uint64_t pc = (uint64_t)r[REG_RIP], resume;
+    struct bt_block *b;
+    const struct bt_map *m;
+
+    if (e->cpu->hostexec) {
+        resume = hostexec_signal(e->cpu->hostexec, pc, (unsigned)r[REG_TRAPNO]);
+        if (resume) {
+            r[REG_RIP] = (greg_t)resume;
+            return true;
+        }
+    }
+    if (!codemem_contains(&e->code, pc))
+        return false;
+    b = bt_block_at(e, pc);
+    m = b ? bt_map_at(b, pc) : NULL;
+    if (!m || sig == SIGILL)
+        return false;
+    if (sig == SIGSEGV && r[REG_TRAPNO] == TRAP_PF)
+        return page_fault(e, uc, b, m);
+    e->fault_emulate = true;
+    e->stats.host_traps++;
+    leave_at(e, uc, b, m);
+    return true;
+}
+
+int bt_fault_init(struct engine *e)
+{
+    e->fault.fault = bt_fault;
+    e->fault.fatal = e->cfg.fatal;
+    e->fault.fatal_opaque = e->cfg.fatal_opaque;
+    e->fault.opaque = e;
+    return sigfault_init(&e->fault);
+}
+
+void bt_fault_fini(struct engine *e)
+{
+    sigfault_fini(&e->fault);
+}

@@ -1,0 +1,148 @@
+/* Contexts: what generated code may jump to without asking, per (space or kernel) and mode. */
+#include "translator/bt_priv.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+/* An index-i tag that no eip with that index can match: it belongs to index i+1. */
+static uint32_t empty_tag(uint32_t i)
+{
+    return 0u - ((i + 1) & (BT_JCACHE - 1));
+}
+
+static void reset_jcache(struct bt_ctx *x)
+{
+    for (uint32_t i = 0; i < BT_JCACHE; i++)
+        x->neg_tag[i] = empty_tag(i);
+}
+
+void bt_ctx_reset(struct bt_ctx *x)
+{
+    reset_jcache(x);
+    memset(x->neg_word, 0, sizeof(x->neg_word));
+    memset(x->page, 0, sizeof(x->page));
+}
+
+static struct bt_ctx **list_of(struct engine *e, uint32_t mode)
+{
+    if (mode & MODE_CPL3)
+        return (struct bt_ctx **)smmu_space_cookie(smmu_current(e->mmu));
+    return &e->kernel_ctx;
+}
+
+static struct bt_ctx *ctx_alloc(struct engine *e)
+{
+    struct bt_ctx *x = e->free_ctx;
+
+    if (x) {
+        e->free_ctx = x->next;
+    } else {
+        x = mmap(NULL, sizeof(*x), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (x == MAP_FAILED)
+            return NULL;
+    }
+    bt_ctx_reset(x);
+    return x;
+}
+
+struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
+{
+    struct bt_ctx **list = list_of(e, mode);
+    struct bt_ctx *x;
+
+    for (x = *list; x; x = x->next)
+        if (x->mode == mode)
+            return x;
+    x = ctx_alloc(e);
+    if (!x)
+        return NULL;
+    x->mode = mode;
+    x->next = *list;
+    *list = x;
+    x->all_next = e->all_ctx;
+    x->all_prev = &e->all_ctx;
+    if (x->all_next)
+        x->all_next->all_prev = &x->all_next;
+    e->all_ctx = x;
+    return x;
+}
+
+void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b)
+{
+    uint32_t i = bt_jcache_index(b->eip);
+
+    x->neg_tag[i] = 0u - b->eip;
+    x->host[i] = b->entry;
+}
+
+void bt_ctx_drop_block(struct engine *e, const struct bt_block *b)
+{
+    uint32_t i = bt_jcache_index(b->eip);
+
+    for (struct bt_ctx *x = e->all_ctx; x; x = x->all_next)
+        if (x->neg_tag[i] == 0u - b->eip && x->host[i] == b->entry)
+            x->neg_tag[i] = empty_tag(i);
+}
+
+void bt_ctx_drop_all(struct engine *e)
+{
+    for (struct bt_ctx *x = e->all_ctx; x; x = x->all_next)
+        bt_ctx_reset(x);
+}
+
+static void forget_page(struct bt_ctx *x, uint64_t vpn)
+{
+    uint32_t w = vpn % BT_WORDS;
+
+    if (vpn == SMMU_ALL_PAGES) {
+        bt_ctx_reset(x);
+        return;
+    }
+    if (!x->page[w] || x->page[w]->vpn != vpn)
+        return;
+    x->page[w] = NULL;
+    x->neg_word[w] = 0;
+    for (uint32_t i = 0; i < BT_JCACHE; i++)
+        if ((0u - x->neg_tag[i]) >> PAGE_SHIFT == vpn)
+            x->neg_tag[i] = empty_tag(i);
+}
+
+void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn)
+{
+    struct bt_ctx *x = space ? *(struct bt_ctx **)smmu_space_cookie(space) : e->kernel_ctx;
+
+    for (; x; x = x->next)
+        forget_page(x, vpn);
+}
+
+void bt_ctx_space_freed(struct engine *e, struct smmu_space *space)
+{
+    struct bt_ctx **list = (struct bt_ctx **)smmu_space_cookie(space);
+    struct bt_ctx *x;
+
+    while ((x = *list) != NULL) {
+        *list = x->next;
+        *x->all_prev = x->all_next;
+        if (x->all_next)
+            x->all_next->all_prev = x->all_prev;
+        x->next = e->free_ctx;
+        e->free_ctx = x;
+    }
+    e->space_changed = true;
+}
+
+void bt_ctx_fini(struct engine *e)
+{
+    struct bt_ctx *x, *next;
+
+    for (x = e->all_ctx; x; x = next) {
+        next = x->all_next;
+        munmap(x, sizeof(*x));
+    }
+    for (x = e->free_ctx; x; x = next) {
+        next = x->next;
+        munmap(x, sizeof(*x));
+    }
+    if (e->empty_ctx && e->empty_ctx != MAP_FAILED)
+        munmap(e->empty_ctx, sizeof(*e->empty_ctx));
+}

@@ -1,0 +1,47 @@
+#include "translator/emit.h"
+
+void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m)
+{
+    static const uint8_t log2[9] = {[1] = 0, [2] = 1, [4] = 2, [8] = 3};
+    unsigned r = (reg & 7) << 3;
+    unsigned mod = m->disp == 0 && (m->base & 7) != 5 ? 0x00 : m->disp == (int8_t)m->disp ? 0x40 : 0x80;
+
+    if (m->base == H_NONE) {
+        /* No base: SIB with base 101 and mod 00. Plain mod 00 rm 101 would be RIP-relative. */
+        emit8(e, 0x04 | r);
+        emit8(e, m->index == H_NONE ? 0x25 : (unsigned)log2[m->scale] << 6 | (m->index & 7u) << 3 | 5);
+        emit32(e, (uint32_t)m->disp);
+        return;
+    }
+    if (m->index != H_NONE) {
+        emit8(e, mod | r | 4);
+        emit8(e, (unsigned)log2[m->scale] << 6 | (m->index & 7u) << 3 | (m->base & 7u));
+    } else {
+        emit8(e, mod | r | (m->base & 7u));
+        if ((m->base & 7) == 4)
+            emit8(e, 0x24);
+    }
+    if (mod == 0x40)
+        emit8(e, (uint8_t)m->disp);
+    else if (mod == 0x80)
+        emit32(e, (uint32_t)m->disp);
+}
+
+static void emit_vex_shift(struct emit *e, unsigned pp, unsigned dst, unsigned src, unsigned count)
+{
+    emit8(e, 0xc4);
+    emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 2);
+    emit8(e, (~count & 15) << 3 | pp);
+    emit8(e, 0xf7);
+    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+}
+
+void emit_shlx(struct emit *e, unsigned dst, unsigned src, unsigned count)
+{
+    emit_vex_shift(e, 1, dst, src, count);
+}
+
+void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count)
+{
+    emit_vex_shift(e, 3, dst, src, count);
+}

@@ -1,0 +1,245 @@
+/* emit.h - the emitter: knows x86-64 bytes, nothing of meaning.
+ *
+ * Registers are plain numbers 0-15 of the host. `p` runs through the writable view; the caller
+ * guarantees room. Memory forms:
+ *   emit_*_b   [base + disp32]                       monitor data
+ *   emit_*_g   gs:[32-bit effective address], 67h    the guest's window (struct gmem)
+ *   emit_*_x   [base + index]                        window base in a register + 32-bit linear address
+ */
+#ifndef DRAGOMAN_TRANSLATOR_EMIT_H
+#define DRAGOMAN_TRANSLATOR_EMIT_H
+
+#include "base/bits.h"
+
+enum hreg {
+    H_RAX, H_RCX, H_RDX, H_RBX, H_RSP, H_RBP, H_RSI, H_RDI,
+    H_R8, H_R9, H_R10, H_R11, H_R12, H_R13, H_R14, H_R15,
+    H_NONE = 0xff,
+};
+
+struct emit {
+    uint8_t *p;
+};
+
+/* A guest effective address: host register numbers (R12 for ESP), H_NONE for absent parts. */
+struct gmem {
+    uint8_t base, index, scale; /* scale 1, 2, 4, 8 */
+    int32_t disp;
+};
+
+static inline void emit8(struct emit *e, unsigned b)
+{
+    *e->p++ = (uint8_t)b;
+}
+
+static inline void emit32(struct emit *e, uint32_t v)
+{
+    st32(e->p, v);
+    e->p += 4;
+}
+
+static inline void emit64(struct emit *e, uint64_t v)
+{
+    st64(e->p, v);
+    e->p += 8;
+}
+
+static inline void emit_rex(struct emit *e, bool w, unsigned reg, unsigned index, unsigned base)
+{
+    unsigned rex = 0x40 | w << 3 | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (base >> 3 & 1);
+
+    if (rex != 0x40)
+        emit8(e, rex);
+}
+
+/* ModRM (+ SIB) + disp32 for [base + disp]; always disp32: offsets are structure offsets. */
+static inline void emit_mem_b(struct emit *e, unsigned reg, unsigned base, int32_t disp)
+{
+    emit8(e, 0x80 | (reg & 7) << 3 | (base & 7));
+    if ((base & 7) == 4)
+        emit8(e, 0x24);
+    emit32(e, (uint32_t)disp);
+}
+
+void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m);
+
+/* opcode reg, [base+disp] with optional REX.W */
+static inline void emit_op_b(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, int32_t disp)
+{
+    emit_rex(e, w, reg, 0, base);
+    emit8(e, op);
+    emit_mem_b(e, reg, base, disp);
+}
+
+/* 65 67 [REX] op ModRM..: a 32-bit access to the guest's window. */
+static inline void emit_op_g(struct emit *e, unsigned op, unsigned reg, const struct gmem *m)
+{
+    emit8(e, 0x65);
+    emit8(e, 0x67);
+    emit_rex(e, false, reg, m->index == H_NONE ? 0 : m->index, m->base == H_NONE ? 0 : m->base);
+    emit8(e, op);
+    emit_mem_g(e, reg, m);
+}
+
+/* op reg, [base+index]; base must not be RBP/R13 with mod 00: a disp8 of 0 is used. */
+static inline void emit_op_x(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, unsigned index)
+{
+    emit_rex(e, w, reg, index, base);
+    emit8(e, op);
+    emit8(e, 0x44 | (reg & 7) << 3);
+    emit8(e, (index & 7) << 3 | (base & 7));
+    emit8(e, 0);
+}
+
+static inline void emit_ld64_b(struct emit *e, unsigned r, unsigned base, int32_t disp)
+{
+    emit_op_b(e, true, 0x8b, r, base, disp);
+}
+
+static inline void emit_ld32_b(struct emit *e, unsigned r, unsigned base, int32_t disp)
+{
+    emit_op_b(e, false, 0x8b, r, base, disp);
+}
+
+static inline void emit_st32_b(struct emit *e, unsigned r, unsigned base, int32_t disp)
+{
+    emit_op_b(e, false, 0x89, r, base, disp);
+}
+
+static inline void emit_st8imm_b(struct emit *e, unsigned base, int32_t disp, uint8_t imm)
+{
+    emit_rex(e, false, 0, 0, base);
+    emit8(e, 0xc6);
+    emit_mem_b(e, 0, base, disp);
+    emit8(e, imm);
+}
+
+static inline void emit_inc64_b(struct emit *e, unsigned base, int32_t disp)
+{
+    emit_op_b(e, true, 0xff, 0, base, disp);
+}
+
+static inline void emit_mov32(struct emit *e, unsigned dst, unsigned src)
+{
+    emit_rex(e, false, src, 0, dst);
+    emit8(e, 0x89);
+    emit8(e, 0xc0 | (src & 7) << 3 | (dst & 7));
+}
+
+static inline void emit_mov64(struct emit *e, unsigned dst, unsigned src)
+{
+    emit_rex(e, true, src, 0, dst);
+    emit8(e, 0x89);
+    emit8(e, 0xc0 | (src & 7) << 3 | (dst & 7));
+}
+
+static inline void emit_imm32(struct emit *e, unsigned r, uint32_t v)
+{
+    emit_rex(e, false, 0, 0, r);
+    emit8(e, 0xb8 | (r & 7));
+    emit32(e, v);
+}
+
+static inline void emit_imm64(struct emit *e, unsigned r, uint64_t v)
+{
+    emit_rex(e, true, 0, 0, r);
+    emit8(e, 0xb8 | (r & 7));
+    emit64(e, v);
+}
+
+/* lea r32, [base + disp] (upper half cleared; EA computed in 64 bits, truncated: same as 32-bit). */
+static inline void emit_lea32(struct emit *e, unsigned r, unsigned base, int32_t disp)
+{
+    emit_op_b(e, false, 0x8d, r, base, disp);
+}
+
+static inline void emit_lea64(struct emit *e, unsigned r, unsigned base, int32_t disp)
+{
+    emit_op_b(e, true, 0x8d, r, base, disp);
+}
+
+/* lea dst32/64, [a + b] */
+static inline void emit_add_lea(struct emit *e, bool w, unsigned dst, unsigned a, unsigned b)
+{
+    emit_op_x(e, w, 0x8d, dst, a, b);
+}
+
+/* lea r32, guest effective address */
+static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)
+{
+    emit8(e, 0x67);
+    emit_rex(e, false, r, m->index == H_NONE ? 0 : m->index, m->base == H_NONE ? 0 : m->base);
+    emit8(e, 0x8d);
+    emit_mem_g(e, r, m);
+}
+
+/* SHLX/SHRX r32, r/m32, r32 (BMI2; no flags). */
+void emit_shlx(struct emit *e, unsigned dst, unsigned src, unsigned count);
+void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count);
+
+/* movzx r32, byte [base + index] */
+static inline void emit_ldzx8_x(struct emit *e, unsigned r, unsigned base, unsigned index)
+{
+    emit_rex(e, false, r, index, base);
+    emit8(e, 0x0f);
+    emit8(e, 0xb6);
+    emit8(e, 0x44 | (r & 7) << 3);
+    emit8(e, (index & 7) << 3 | (base & 7));
+    emit8(e, 0);
+}
+
+/* op reg, [base + index*scale + disp32] */
+static inline void emit_op_sib(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, unsigned index,
+                               unsigned log2scale, int32_t disp)
+{
+    emit_rex(e, w, reg, index, base);
+    emit8(e, op);
+    emit8(e, 0x84 | (reg & 7) << 3);
+    emit8(e, log2scale << 6 | (index & 7) << 3 | (base & 7));
+    emit32(e, (uint32_t)disp);
+}
+
+/* Branches: emitted with a zero rel32; the return value is the place of the rel32 to patch. */
+static inline uint8_t *emit_jmp(struct emit *e)
+{
+    emit8(e, 0xe9);
+    emit32(e, 0);
+    return e->p - 4;
+}
+
+static inline uint8_t *emit_jcc(struct emit *e, unsigned cc)
+{
+    emit8(e, 0x0f);
+    emit8(e, 0x80 | cc);
+    emit32(e, 0);
+    return e->p - 4;
+}
+
+static inline uint8_t *emit_call(struct emit *e)
+{
+    emit8(e, 0xe8);
+    emit32(e, 0);
+    return e->p - 4;
+}
+
+/* JECXZ rel8; returns the place of the rel8. */
+static inline uint8_t *emit_jecxz(struct emit *e)
+{
+    emit8(e, 0x67);
+    emit8(e, 0xe3);
+    emit8(e, 0);
+    return e->p - 1;
+}
+
+static inline void emit_patch8(uint8_t *at, const uint8_t *target)
+{
+    *at = (uint8_t)(target - (at + 1));
+}
+
+/* at and target in the same view (or with both views' distance already applied). */
+static inline void emit_patch32(uint8_t *at, const uint8_t *target)
+{
+    st32(at, (uint32_t)(target - (at + 4)));
+}
+
+#endif

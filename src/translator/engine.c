@@ -1,0 +1,144 @@
+/* Creation, destruction and counters of an engine; bt.c and interp.c run it. */
+#include "translator/engine.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "translator/hostexec.h"
+#include "translator/xlate.h"
+
+enum { CODE_BYTES_DEFAULT = 128 << 20 };
+
+const char *engine_name(enum engine_kind kind)
+{
+    return kind == ENGINE_BT ? "bt" : "interp";
+}
+
+static void emit_stub(struct engine *e, unsigned n, void (*target)(void))
+{
+    struct emit em = {e->code.rw + n * STUB_BYTES};
+
+    emit8(&em, 0xff); /* jmp [rip+0] */
+    emit8(&em, 0x25);
+    emit32(&em, 0);
+    emit64(&em, (uint64_t)(uintptr_t)target);
+}
+
+static void emit_stubs(struct engine *e)
+{
+    emit_stub(e, STUB_DIRECT, bt_stub_direct);
+    emit_stub(e, STUB_INDIRECT, bt_stub_indirect);
+    emit_stub(e, STUB_WORD, bt_stub_word);
+    emit_stub(e, STUB_CALLOUT, bt_stub_callout);
+    codemem_commit(&e->code, NSTUBS * STUB_BYTES);
+    e->code_keep = e->code.used;
+}
+
+static void on_code_written(void *opaque, uint64_t frame, unsigned off, unsigned len)
+{
+    struct engine *e = opaque;
+
+    bt_invalidate_range(e, frame, off, len);
+    if (!e->frame_blocks[frame])
+        smmu_clear_code(e->mmu, frame);
+}
+
+static void on_code_unmapped(void *opaque, struct smmu_space *space, uint64_t vpn)
+{
+    bt_ctx_page_unmapped(opaque, space, vpn);
+}
+
+static void on_space_switched(void *opaque)
+{
+    ((struct engine *)opaque)->space_changed = true;
+}
+
+static void on_space_freed(void *opaque, struct smmu_space *space)
+{
+    bt_ctx_space_freed(opaque, space);
+}
+
+static void on_fpu_sync(void *opaque, struct cpu *c)
+{
+    (void)opaque;
+    bt_fpu_save(c->engine, c);
+}
+
+static int bt_create(struct engine *e)
+{
+    int err = bt_cache_init(e, e->cfg.code_bytes ? e->cfg.code_bytes : CODE_BYTES_DEFAULT, e->pm->nframes);
+    struct smmu_listener l = {
+        .code_written = on_code_written,
+        .code_unmapped = on_code_unmapped,
+        .space_switched = on_space_switched,
+        .space_freed = on_space_freed,
+        .opaque = e,
+    };
+
+    if (err < 0)
+        return err;
+    e->sites = calloc(SITE_HASH, sizeof(*e->sites));
+    e->xlate = calloc(1, sizeof(*e->xlate));
+    e->empty_ctx = mmap(NULL, sizeof(*e->empty_ctx), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!e->sites || !e->xlate || e->empty_ctx == MAP_FAILED)
+        return -ENOMEM;
+    bt_ctx_reset(e->empty_ctx);
+    emit_stubs(e);
+    e->hot.view_table = smmu_view_table(e->mmu);
+    e->hot.ctx = e->empty_ctx;
+    e->space_changed = true;
+    e->xsave_mask = e->cpu->model->xcr0_allowed | 3;
+    e->cpu->hooks.fpu_sync = on_fpu_sync;
+    smmu_add_listener(e->mmu, &l);
+    return bt_perf_map_open(e);
+}
+
+int engine_create(struct engine **out, struct cpu *c, struct smmu *mmu, struct physmem *pm,
+                  const struct engine_config *cfg, struct log *log)
+{
+    struct engine *e = calloc(1, sizeof(*e));
+    int err;
+
+    if (!e)
+        return -ENOMEM;
+    e->cpu = c;
+    e->mmu = mmu;
+    e->pm = pm;
+    e->log = log;
+    e->cfg = *cfg;
+    c->engine = e;
+    err = hostexec_create(&c->hostexec);
+    if (err == 0)
+        err = interp_create(&e->interp, mmu);
+    if (err == 0 && cfg->kind == ENGINE_BT)
+        err = bt_create(e);
+    if (err == 0)
+        err = bt_fault_init(e);
+    if (err < 0) {
+        engine_destroy(e);
+        return err;
+    }
+    *out = e;
+    return 0;
+}
+
+void engine_destroy(struct engine *e)
+{
+    if (e->fault.stack)
+        bt_fault_fini(e);
+    if (e->arena)
+        bt_cache_fini(e);
+    bt_ctx_fini(e);
+    bt_perf_map_close(e);
+    if (e->interp)
+        interp_destroy(e->interp);
+    if (e->cpu->hostexec)
+        hostexec_destroy(e->cpu->hostexec);
+    e->cpu->hostexec = NULL;
+    free(e->sites);
+    free(e->xlate);
+    free(e);
+}

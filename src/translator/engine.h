@@ -1,0 +1,41 @@
+/* engine.h - what runs guest code: the interpreter, the translator, later KVM; one small interface.
+ *
+ *   engine_create -> engine_run .. engine_run -> engine_destroy
+ *
+ * engine_run() executes until the run loop must look around (enum run_exit). engine_kick() may be called from
+ * any thread or signal handler and makes engine_run() return RUN_KICK promptly (c->kick stays set
+ * until the run loop clears it).
+ */
+#ifndef DRAGOMAN_TRANSLATOR_ENGINE_H
+#define DRAGOMAN_TRANSLATOR_ENGINE_H
+
+#include <ucontext.h>
+
+#include "translator/engine_kind.h"
+#include "translator/interp.h"
+
+struct engine;
+struct physmem;
+
+struct engine_config {
+    enum engine_kind kind;
+    size_t code_bytes;     /* code cache size */
+    bool check_blocks;     /* verify every emitted block (the jail checker) */
+    const char *perf_map;  /* path of a perf map to write, or NULL */
+    unsigned flush_every;  /* torture: flush the code cache at every n-th lookup; 0: never */
+    bool no_chain;         /* torture */
+    /* A host fault that is nobody's: the monitor's own bug. Called in the signal handler. */
+    void (*fatal)(void *opaque, int sig, ucontext_t *uc);
+    void *fatal_opaque;
+};
+
+int engine_create(struct engine **out, struct cpu *c, struct smmu *mmu, struct physmem *pm,
+                  const struct engine_config *cfg, struct log *log) MUST_CHECK;
+void engine_destroy(struct engine *e);
+enum run_exit engine_run(struct engine *e);
+void engine_kick(struct engine *e);
+/* Counters by cause; text lines to `out`. */
+void engine_print_stats(struct engine *e, FILE *out);
+const char *engine_name(enum engine_kind kind);
+
+#endif

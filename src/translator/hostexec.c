@@ -1,0 +1,333 @@
+#include "translator/hostexec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cpu/exception.h"
+#include "cpu/segment.h"
+#include "shadowmmu/access.h"
+#include "translator/hostexec_asm.h"
+#include "translator/reencode.h"
+#include "translator/row.h"
+#include "translator/x_host.h"
+
+_Static_assert(offsetof(struct hx_frame, flags) == HXF_FLAGS, "hostexec_asm.S");
+_Static_assert(offsetof(struct hx_frame, image) == HXF_IMAGE, "hostexec_asm.S");
+_Static_assert(offsetof(struct hx_frame, mask) == HXF_MASK, "hostexec_asm.S");
+_Static_assert(offsetof(struct hx_frame, bounce) == HXF_BOUNCE, "hostexec_asm.S");
+_Static_assert(offsetof(struct hx_frame, use_flags) == HXF_USE_FLAGS, "hostexec_asm.S");
+_Static_assert(offsetof(struct hx_frame, faulted) == HXF_FAULTED, "hostexec_asm.S");
+
+enum {
+    STUB_BYTES = 16, /* an instruction of at most 15 bytes, and RET */
+    STUB_COUNT = 4096,
+    STUB_PROBES = 8,
+    OPCODE_INT3 = 0xcc, /* no stub begins with it: marks a free slot */
+    OPCODE_RET = 0xc3,
+    BOUNCE_REG = 9, /* R9: no guest register lives there */
+    BOUNCE_ALIGN = 64,
+    BOUNCE_BYTES = 2 * BOUNCE_ALIGN,
+    NO_TRAP = 0xff,
+};
+
+/* The stubs are their own hash table: a slot's bytes are the key. */
+struct hostexec {
+    uint8_t bounce[BOUNCE_BYTES] __attribute__((aligned(BOUNCE_ALIGN)));
+    uint8_t *rw;
+    const uint8_t *rx;
+    volatile unsigned trap; /* set by hostexec_signal() */
+};
+
+/* One instruction on its way through hostexec_run(). */
+struct hx_run {
+    struct hx_frame f;
+    const struct opnd *mem;
+    gva_t lin;
+    uint8_t pointers[IMG_MXCSR - IMG_FOP]; /* FOP, FIP, FDP before */
+    bool x87;
+};
+
+enum { STUBS_SIZE = STUB_BYTES * STUB_COUNT };
+
+static int map_stubs(struct hostexec *h)
+{
+    int fd = memfd_create("dragoman-hostexec", MFD_CLOEXEC);
+    void *rw, *rx;
+    int err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, STUBS_SIZE) < 0)
+        err = -errno;
+    rw = mmap(NULL, STUBS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    rx = mmap(NULL, STUBS_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    close(fd);
+    h->rw = rw == MAP_FAILED ? NULL : rw;
+    h->rx = rx == MAP_FAILED ? NULL : rx;
+    if (!err && (!h->rw || !h->rx))
+        err = -ENOMEM;
+    return err;
+}
+
+int hostexec_create(struct hostexec **out)
+{
+    struct hostexec *h = aligned_alloc(BOUNCE_ALIGN, align_up(sizeof(*h), BOUNCE_ALIGN));
+    int err;
+
+    if (!h)
+        return -ENOMEM;
+    memset(h, 0, sizeof(*h));
+    err = map_stubs(h);
+    if (err) {
+        hostexec_destroy(h);
+        return err;
+    }
+    memset(h->rw, OPCODE_INT3, STUBS_SIZE);
+    *out = h;
+    return 0;
+}
+
+void hostexec_destroy(struct hostexec *h)
+{
+    if (!h)
+        return;
+    if (h->rw)
+        munmap(h->rw, STUBS_SIZE);
+    if (h->rx)
+        munmap((void *)(uintptr_t)h->rx, STUBS_SIZE);
+    free(h);
+}
+
+uint64_t hostexec_signal(struct hostexec *h, uint64_t pc, unsigned trapno)
+{
+    if (pc - (uintptr_t)h->rx >= STUBS_SIZE)
+        return 0;
+    h->trap = trapno;
+    return (uintptr_t)hostexec_fault;
+}
+
+/* Code written through one linear address and executed through another needs a serializing
+ * instruction in between (SDM 3A 8.1.3). */
+static void serialize(void)
+{
+    uint32_t a = 0, b, c = 0, d;
+
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d) : : "memory");
+}
+
+static unsigned stub_hash(uint64_t lo, uint64_t hi)
+{
+    uint64_t x = (lo ^ (hi << 29 | hi >> 35)) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (unsigned)(x >> 40) % STUB_COUNT;
+}
+
+/* The stub with these bytes, made on first use. When its neighbourhood is full, all stubs go: none
+ * is running here, and refilling costs less than keeping track. */
+static const void *stub_get(struct hostexec *h, const uint8_t code[STUB_BYTES])
+{
+    uint64_t lo = ld64(code), hi = ld64(code + 8);
+    unsigned first = stub_hash(lo, hi);
+    unsigned slot = first;
+
+    for (unsigned n = 0; n < STUB_PROBES; n++) {
+        slot = (first + n) % STUB_COUNT;
+        const uint8_t *s = h->rw + slot * STUB_BYTES;
+
+        if (ld64(s) == lo && ld64(s + 8) == hi)
+            return h->rx + slot * STUB_BYTES;
+        if (s[0] == OPCODE_INT3)
+            break;
+        if (n == STUB_PROBES - 1) {
+            memset(h->rw, OPCODE_INT3, STUBS_SIZE);
+            slot = first;
+        }
+    }
+    memcpy(h->rw + slot * STUB_BYTES, code, STUB_BYTES);
+    serialize();
+    return h->rx + slot * STUB_BYTES;
+}
+
+static const void *stub_of(struct hostexec *h, const struct insn *i)
+{
+    static const struct remem bounce = {.kind = REMEM_BASE, .base = BOUNCE_REG};
+    uint8_t code[REENCODE_MAX + 1];
+    unsigned len;
+
+    if (!reencode(i, &bounce, code, &len) || len >= STUB_BYTES)
+        return NULL;
+    code[len++] = OPCODE_RET;
+    memset(code + len, OPCODE_INT3, STUB_BYTES - (len < STUB_BYTES ? len : STUB_BYTES));
+    return stub_get(h, code);
+}
+
+static bool is_x87(const struct insn *i)
+{
+    return i->enc == ENC_LEGACY && i->map == 0 && i->opcode >= 0xd8 && i->opcode <= 0xdf;
+}
+
+/* x87 control instructions leave the instruction and data pointers alone (SDM 1 8.1.8). */
+static bool is_x87_control(const struct insn *i)
+{
+    unsigned reg = i->modrm >> 3 & 7;
+
+    if (i->modrm >> 6 == 3)
+        return (i->opcode == 0xdb && reg == 4) || (i->opcode == 0xdf && i->modrm == 0xe0);
+    return (i->opcode == 0xd9 && reg >= 4) || (i->opcode == 0xdd && (reg == 4 || reg >= 6));
+}
+
+/* Components the instruction can read or write. A legacy SSE instruction leaves the upper halves
+ * alone, so they need not be loaded; a VEX one clears them up to the greatest vector length there
+ * is. */
+static uint64_t components(const struct cpu *c, const struct insn *i)
+{
+    uint64_t upper = c->model->xcr0_allowed & 0xe4;
+    uint64_t mask = is_x87(i) || (i->map == 0 && i->opcode == 0x9b) ? XCR0_X87 : 0;
+
+    if (i->map == 1 && i->opcode == 0x77)
+        return i->enc == ENC_VEX ? XCR0_SSE | upper : XCR0_X87; /* VZERO*, EMMS */
+    if (i->map == 1 && i->opcode == 0xae)
+        return XCR0_SSE; /* LDMXCSR, STMXCSR */
+    for (unsigned n = 0; n < i->nops; n++) {
+        unsigned kind = i->op[n].kind;
+
+        if (kind == OPND_MMX)
+            mask |= XCR0_X87;
+        else if (kind == OPND_XMM || kind == OPND_YMM)
+            mask |= i->enc == ENC_VEX ? XCR0_SSE | upper : XCR0_SSE;
+    }
+    return mask;
+}
+
+static const struct opnd *mem_operand(const struct insn *i)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == OPND_MEM)
+            return &i->op[n];
+    return NULL;
+}
+
+/* Checks the operand and brings it into the bounce buffer, at its own offset modulo 64, so that the
+ * host finds the same misalignment. An x87 store that ends in an unmasked exception leaves its
+ * operand alone: then the old bytes must be what is written back. */
+static bool fetch_operand(struct hostexec *h, struct cpu *c, const struct insn *i, struct hx_run *r)
+{
+    unsigned access = r->mem->access & 3, size = r->mem->size;
+    bool user = c->cpl == 3;
+
+    if (size > BOUNCE_ALIGN)
+        return cpu_raise(c, VEC_UD, 0);
+    if (!x_host_linear(c, i, size, access & 2 ? SEG_WRITE | (access & 1) : SEG_READ, &r->lin))
+        return false;
+    r->f.bounce = h->bounce + (r->lin & (BOUNCE_ALIGN - 1));
+    if ((access & 2) && !mem_probe_write(c, r->lin, size, user))
+        return false;
+    if ((access & 1) || r->x87) {
+        uint64_t v;
+
+        if (size != 4 && size != 8)
+            return mem_read_slow(c, r->lin, r->f.bounce, size, user);
+        if (!mem_read(c, r->lin, size, &v))
+            return false;
+        memcpy(r->f.bounce, &v, size);
+    }
+    return true;
+}
+
+static bool raise_trap(struct cpu *c, unsigned trap)
+{
+    bool done;
+
+    switch (trap) {
+    case VEC_DE:
+        return cpu_raise(c, VEC_DE, 0);
+    case VEC_UD:
+        return cpu_raise(c, VEC_UD, 0);
+    case VEC_MF:
+        return fpu_pending(c, &done);
+    case VEC_XM: /* SDM 3A 2.5: without OSXMMEXCPT an unmasked SIMD exception is #UD */
+        return cpu_raise(c, c->cr4 & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD, 0);
+    default:
+        return cpu_raise(c, VEC_GP, 0);
+    }
+}
+
+/* The host recorded its own pointers: the stub's address. Put the guest's in (pitfalls A14), or
+ * what was there before when the instruction doesn't change them. */
+static void set_pointers(struct cpu *c, const struct insn *i, const struct hx_run *r)
+{
+    uint8_t *img = c->fpu;
+
+    if (!r->x87 || is_x87_control(i)) {
+        memcpy(img + IMG_FOP, r->pointers, sizeof(r->pointers));
+        return;
+    }
+    st64(img + IMG_FIP, c->rip);
+    c->fcs = c->seg[SEG_CS].sel;
+    if (r->mem) {
+        st64(img + IMG_FDP, x_host_offset(c, i));
+        c->fds = c->seg[i->seg].sel;
+    } else {
+        memcpy(img + IMG_FDP, r->pointers + (IMG_FDP - IMG_FOP), 8);
+    }
+    fpu_mark(c, XCR0_X87);
+}
+
+static void load_frame(struct cpu *c, const struct insn *i, struct hx_run *r)
+{
+    struct hx_frame *f = &r->f;
+
+    memcpy(f->gpr, c->gpr, 8 * sizeof(f->gpr[0]));
+    f->image = c->fpu;
+    f->use_flags = i->flags_read || i->flags_written;
+    f->flags = (c->rflags & EF_ARITH) | EF_R1;
+    f->faulted = 0;
+    if (f->mask & XCR0_X87)
+        memcpy(r->pointers, c->fpu + IMG_FOP, sizeof(r->pointers));
+}
+
+static void commit(struct cpu *c, const struct insn *i, const struct hx_frame *f)
+{
+    for (unsigned n = 0; n < 8; n++)
+        c->gpr[n] = (uint32_t)f->gpr[n];
+    if (i->flags_written)
+        c->rflags = (c->rflags & ~(uint32_t)EF_ARITH) | ((uint32_t)f->flags & EF_ARITH);
+}
+
+bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
+{
+    struct hx_run r;
+    const void *stub = stub_of(h, i);
+    bool done;
+
+    if (!stub)
+        return cpu_raise(c, VEC_UD, 0);
+    cpu_fpu_sync(c);
+    r.f.mask = components(c, i);
+    r.x87 = is_x87(i);
+    if ((r.f.mask & XCR0_X87) && i->row && (i->row->traits & T_WAITS)) {
+        bool result = fpu_pending(c, &done);
+
+        if (done)
+            return result;
+    }
+    r.mem = mem_operand(i);
+    r.f.bounce = h->bounce;
+    if (r.mem && !fetch_operand(h, c, i, &r))
+        return false;
+    load_frame(c, i, &r);
+    h->trap = NO_TRAP;
+    hostexec_enter(&r.f, stub);
+    if (r.f.mask & XCR0_X87)
+        set_pointers(c, i, &r);
+    if (r.f.faulted)
+        return raise_trap(c, h->trap);
+    if (r.mem && (r.mem->access & 2) &&
+        !mem_write_slow(c, r.lin, r.f.bounce, r.mem->size, c->cpl == 3))
+        return false;
+    commit(c, i, &r.f);
+    return true;
+}

@@ -1,0 +1,195 @@
+/* Lowerings of control flow and of the interrupt flag. */
+#include "translator/xlate.h"
+
+#include "translator/bt_offsets.h"
+
+static uint32_t target_of(const struct xlate *x, const struct insn *i)
+{
+    return x->eip + i->len + (uint32_t)i->imm;
+}
+
+/* Every cycle of guest code holds a backward direct branch or an indirect one; the latter is polled by
+ * emptying the context (bt.c, engine_kick). */
+static void poll_if_backward(struct xlate *x, uint32_t target)
+{
+    if (target <= x->eip)
+        xlate_poll(x, HOT_POLL);
+}
+
+/* R8D = guest target: through the jump cache without touching flags. */
+static void emit_indirect(struct xlate *x)
+{
+    struct emit *em = &x->em;
+    uint8_t *hit;
+
+    xlate_mark(x, SITE_CHECK);
+    emit_ld64_b(em, H_R11, H_R15, HOT_CTX);
+    emit_shlx(em, H_R9, H_R8, H_R13);
+    emit_shrx(em, H_R9, H_R9, H_R13);
+    emit_mov64(em, H_R10, H_RCX);
+    emit_op_sib(em, false, 0x8b, H_RCX, H_R11, H_R9, 2, CTX_TAGS);
+    emit_add_lea(em, false, H_RCX, H_RCX, H_R8);
+    hit = emit_jecxz(em);
+    emit_mov64(em, H_RCX, H_R10);
+    xlate_to_stub(x, emit_jmp(em), STUB_INDIRECT);
+    emit_patch8(hit, em->p);
+    emit_mov64(em, H_RCX, H_R10);
+    emit_op_sib(em, false, 0xff, 4, H_R11, H_R9, 3, CTX_HOSTS); /* jmp [r11 + r9*8 + hosts] */
+    x->ended = true;
+}
+
+/* R8D = the near target operand. */
+static bool load_target(struct xlate *x, const struct insn *i)
+{
+    struct gmem m;
+
+    if (i->op[0].kind == OPND_GPR) {
+        emit_mov32(&x->em, H_R8, host_gpr(i->op[0].reg));
+        return true;
+    }
+    if (i->op[0].kind != OPND_MEM || i->op[0].size != 4)
+        return false;
+    if (xlate_gmem(x, i, &m)) {
+        emit_op_g(&x->em, 0x8b, H_R8, &m);
+        return true;
+    }
+    if (!xlate_linear(x, i))
+        return false;
+    emit_op_x(&x->em, false, 0x8b, H_R8, H_R9, H_R8);
+    return true;
+}
+
+static bool near32(const struct insn *i)
+{
+    return i->opsize == 4 && !insn_is_far(i) && !(i->prefixes & PFX_LOCK);
+}
+
+bool lower_jmp(struct xlate *x, const struct insn *i)
+{
+    if (!near32(i))
+        return false;
+    if (i->op[0].kind == OPND_REL) {
+        poll_if_backward(x, target_of(x, i));
+        xlate_exit(x, emit_jmp(&x->em), target_of(x, i));
+        x->ended = true;
+        return true;
+    }
+    if (!load_target(x, i))
+        return false;
+    emit_indirect(x);
+    return true;
+}
+
+/* Both ways out of a conditional: the branch, then the fall-through jump. */
+static void two_exits(struct xlate *x, const struct insn *i, uint8_t *taken)
+{
+    xlate_exit(x, taken, target_of(x, i));
+    xlate_exit(x, emit_jmp(&x->em), x->eip + i->len);
+    x->ended = true;
+}
+
+bool lower_jcc(struct xlate *x, const struct insn *i)
+{
+    if (!near32(i))
+        return false;
+    poll_if_backward(x, target_of(x, i));
+    two_exits(x, i, emit_jcc(&x->em, i->opcode & 15));
+    return true;
+}
+
+/* With ECX as the count: JECXZ over a jump, so that both ways have a rel32. */
+static void exit_on_ecx(struct xlate *x, const struct insn *i, bool taken_if_zero)
+{
+    struct emit *em = &x->em;
+    uint8_t *zero = emit_jecxz(em);
+    uint32_t taken = target_of(x, i), next = x->eip + i->len;
+
+    xlate_exit(x, emit_jmp(em), taken_if_zero ? next : taken);
+    emit_patch8(zero, em->p);
+    xlate_exit(x, emit_jmp(em), taken_if_zero ? taken : next);
+    x->ended = true;
+}
+
+bool lower_jcxz(struct xlate *x, const struct insn *i)
+{
+    if (!near32(i) || i->adsize != 4)
+        return false;
+    poll_if_backward(x, target_of(x, i));
+    exit_on_ecx(x, i, true);
+    return true;
+}
+
+/* LOOP only; LOOPE and LOOPNE also test ZF. */
+bool lower_loop(struct xlate *x, const struct insn *i)
+{
+    if (!near32(i) || i->adsize != 4 || i->opcode != 0xe2)
+        return false;
+    poll_if_backward(x, target_of(x, i));
+    emit_lea32(&x->em, H_RCX, H_RCX, -1);
+    exit_on_ecx(x, i, false);
+    return true;
+}
+
+static const struct gmem push_slot = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = -4};
+static const struct gmem stack_top = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = 0};
+
+static bool flat_stack(const struct xlate *x)
+{
+    return (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32);
+}
+
+static void push_return(struct xlate *x, const struct insn *i)
+{
+    emit_op_g(&x->em, 0xc7, 0, &push_slot);
+    emit32(&x->em, x->eip + i->len);
+    emit_lea32(&x->em, H_R12, H_R12, -4);
+}
+
+bool lower_call(struct xlate *x, const struct insn *i)
+{
+    if (!near32(i) || !flat_stack(x))
+        return false;
+    if (i->op[0].kind == OPND_REL) {
+        poll_if_backward(x, target_of(x, i));
+        push_return(x, i);
+        xlate_exit(x, emit_jmp(&x->em), target_of(x, i));
+        x->ended = true;
+        return true;
+    }
+    if (!load_target(x, i))
+        return false;
+    push_return(x, i);
+    emit_indirect(x);
+    return true;
+}
+
+bool lower_ret(struct xlate *x, const struct insn *i)
+{
+    if (!near32(i) || !flat_stack(x) || x->adapt != ADAPT_NONE)
+        return false;
+    emit_op_g(&x->em, 0x8b, H_R8, &stack_top);
+    emit_lea32(&x->em, H_R12, H_R12, 4 + (i->nops ? (int32_t)(uint16_t)i->imm : 0));
+    emit_indirect(x);
+    return true;
+}
+
+bool lower_cli(struct xlate *x, const struct insn *i)
+{
+    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK))
+        return false;
+    emit_st8imm_b(&x->em, H_R14, CPU_IFLAG, 0);
+    return true;
+}
+
+/* The next instruction runs before any interrupt (SDM 2B STI), so it must be in this block; the poll after it
+ * sees an interrupt that was waiting. A second STI in the shadow does not extend it. */
+bool lower_sti(struct xlate *x, const struct insn *i)
+{
+    bool last = i == &x->insns[x->n - 1];
+
+    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK) || last)
+        return false;
+    emit_st8imm_b(&x->em, H_R14, CPU_IFLAG, 1);
+    x->sti_pending = true;
+    return true;
+}

@@ -1,0 +1,269 @@
+/* Lowerings of instructions that move and compute: IDENT copies, LEA, stack, strings. */
+#include "translator/xlate.h"
+
+#include <string.h>
+
+#include "translator/bt_offsets.h"
+#include "translator/reencode.h"
+
+static bool seg_is_flat(const struct xlate *x, const struct insn *i)
+{
+    static const uint32_t need[NSEG] = {
+        [SEG_ES] = MODE_FLAT_ES, [SEG_CS] = MODE_FLAT_CS, [SEG_SS] = MODE_FLAT_SS, [SEG_DS] = MODE_FLAT_DS};
+
+    return need[i->seg] && (x->mode & need[i->seg]);
+}
+
+bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m)
+{
+    if (i->adsize != 4 || !seg_is_flat(x, i) || x->adapt != ADAPT_NONE)
+        return false;
+    *m = (struct gmem){
+        .base = i->base == NO_REG ? H_NONE : (uint8_t)host_gpr(i->base),
+        .index = i->index == NO_REG ? H_NONE : i->index,
+        .scale = i->scale ? i->scale : 1,
+        .disp = (int32_t)i->disp,
+    };
+    return true;
+}
+
+/* R9 = base of the window that probably shows the linear address in `lin`. R11 is used. */
+static void emit_view_base(struct xlate *x, unsigned dst, unsigned lin)
+{
+    struct emit *em = &x->em;
+
+    emit_shrx(em, dst, lin, H_R13);
+    emit_ld64_b(em, H_R11, H_R15, HOT_VIEWTAB);
+    emit_ldzx8_x(em, dst, H_R11, dst);
+    emit_op_sib(em, true, 0x8b, dst, H_R15, dst, 3, HOT_BASE);
+}
+
+bool xlate_linear(struct xlate *x, const struct insn *i)
+{
+    struct emit *em = &x->em;
+    struct gmem m = {
+        .base = i->base == NO_REG ? H_NONE : (uint8_t)host_gpr(i->base),
+        .index = i->index == NO_REG ? H_NONE : i->index,
+        .scale = i->scale ? i->scale : 1,
+        .disp = (int32_t)i->disp,
+    };
+    bool fs_gs = i->seg == SEG_FS || i->seg == SEG_GS;
+
+    if (i->adsize != 4 || (!fs_gs && !seg_is_flat(x, i)) || (fs_gs && x->adapt != ADAPT_NONE))
+        return false;
+    emit_lea_g(em, H_R8, &m);
+    if (fs_gs) {
+        emit_ld32_b(em, H_R9, H_R15, HOT_SEGBASE + i->seg * 4);
+        emit_add_lea(em, false, H_R8, H_R8, H_R9);
+        emit_ld64_b(em, H_R9, H_R15, HOT_SEGWIN + i->seg * 8);
+    } else {
+        emit_view_base(x, H_R9, H_R8);
+    }
+    return true;
+}
+
+static int mem_operand(const struct insn *i)
+{
+    for (int k = 0; k < i->nops; k++)
+        if (i->op[k].kind == OPND_MEM)
+            return k;
+    return -1;
+}
+
+static bool append(struct xlate *x, const struct insn *i, const struct remem *mem)
+{
+    unsigned len;
+
+    if (!reencode(i, mem, x->em.p, &len))
+        return false;
+    x->em.p += len;
+    return true;
+}
+
+bool lower_copy(struct xlate *x, const struct insn *i)
+{
+    static const struct remem window = {.kind = REMEM_WINDOW};
+    static const struct remem linear = {.kind = REMEM_INDEX, .base = H_R9, .index = H_R8};
+    int k = mem_operand(i);
+    struct gmem m;
+
+    if ((i->prefixes & PFX_LOCK) && !(i->row->traits & T_LOCK))
+        return false;
+    if (k < 0)
+        return !(i->prefixes & PFX_LOCK) && append(x, i, NULL);
+    if (i->seg == SEG_CS && (i->op[k].access & 2))
+        return false;
+    if (xlate_gmem(x, i, &m))
+        return append(x, i, &window);
+    return xlate_linear(x, i) && append(x, i, &linear);
+}
+
+bool lower_lea(struct xlate *x, const struct insn *i)
+{
+    struct gmem m = {
+        .base = i->base == NO_REG ? H_NONE : (uint8_t)host_gpr(i->base),
+        .index = i->index == NO_REG ? H_NONE : i->index,
+        .scale = i->scale ? i->scale : 1,
+        .disp = (int32_t)i->disp,
+    };
+
+    if (i->adsize != 4 || i->opsize != 4 || i->op[0].kind != OPND_GPR)
+        return false;
+    emit_lea_g(&x->em, host_gpr(i->op[0].reg), &m);
+    return true;
+}
+
+bool lower_nop(struct xlate *x, const struct insn *i)
+{
+    (void)x;
+    return !(i->prefixes & PFX_LOCK);
+}
+
+/* Loads a 32-bit memory operand into R8D. */
+static bool load_operand(struct xlate *x, const struct insn *i)
+{
+    struct gmem m;
+
+    if (xlate_gmem(x, i, &m)) {
+        emit_op_g(&x->em, 0x8b, H_R8, &m);
+        return true;
+    }
+    if (!xlate_linear(x, i))
+        return false;
+    emit_op_x(&x->em, false, 0x8b, H_R8, H_R9, H_R8);
+    return true;
+}
+
+static bool stack_ok(const struct xlate *x, const struct insn *i)
+{
+    return i->opsize == 4 && (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32) && x->adapt == ADAPT_NONE;
+}
+
+static const struct gmem stack_top = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = 0};
+static const struct gmem stack_next = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = -4};
+
+bool lower_push(struct xlate *x, const struct insn *i)
+{
+    struct emit *em = &x->em;
+
+    if (!stack_ok(x, i))
+        return false;
+    switch (i->op[0].kind) {
+    case OPND_GPR:
+        emit_op_g(em, 0x89, host_gpr(i->op[0].reg), &stack_next);
+        break;
+    case OPND_IMM:
+        emit_op_g(em, 0xc7, 0, &stack_next);
+        emit32(em, (uint32_t)i->imm);
+        break;
+    case OPND_MEM:
+        if (!load_operand(x, i))
+            return false;
+        emit_op_g(em, 0x89, H_R8, &stack_next);
+        break;
+    default:
+        return false;
+    }
+    emit_lea32(em, H_R12, H_R12, -4);
+    return true;
+}
+
+/* POP mem computes its address with ESP already incremented (SDM 2B POP). */
+static bool pop_memory(struct xlate *x, const struct insn *i)
+{
+    struct gmem m;
+
+    if (!xlate_gmem(x, i, &m))
+        return false;
+    if (i->base == RSP)
+        m.disp += 4;
+    emit_op_g(&x->em, 0x8b, H_R8, &stack_top);
+    emit_op_g(&x->em, 0x89, H_R8, &m);
+    emit_lea32(&x->em, H_R12, H_R12, 4);
+    return true;
+}
+
+bool lower_pop(struct xlate *x, const struct insn *i)
+{
+    if (!stack_ok(x, i))
+        return false;
+    if (i->op[0].kind == OPND_MEM)
+        return pop_memory(x, i);
+    if (i->op[0].kind != OPND_GPR)
+        return false;
+    emit_op_g(&x->em, 0x8b, host_gpr(i->op[0].reg), &stack_top);
+    if (i->op[0].reg != RSP)
+        emit_lea32(&x->em, H_R12, H_R12, 4);
+    return true;
+}
+
+bool lower_leave(struct xlate *x, const struct insn *i)
+{
+    static const struct gmem frame = {.base = H_RBP, .index = H_NONE, .scale = 1, .disp = 0};
+
+    if (!stack_ok(x, i))
+        return false;
+    emit_op_g(&x->em, 0x8b, H_R8, &frame);
+    emit_lea32(&x->em, H_R12, H_RBP, 4);
+    emit_mov32(&x->em, H_RBP, H_R8);
+    return true;
+}
+
+struct string_form {
+    bool src, dst; /* uses DS:ESI, ES:EDI */
+};
+
+/* By opcode: A4-A7 MOVS CMPS, AA-AF STOS LODS SCAS. */
+static const struct string_form string_forms[16] = {
+    [4] = {true, true},   [5] = {true, true},   [6] = {true, true},   [7] = {true, true},
+    [10] = {false, true}, [11] = {false, true}, [12] = {true, false}, [13] = {true, false},
+    [14] = {false, true}, [15] = {false, true},
+};
+
+static void string_pointer(struct xlate *x, unsigned reg)
+{
+    if (x->adapt == ADAPT_VIEW)
+        emit_view_base(x, H_R9, reg);
+    else
+        emit_ld64_b(&x->em, H_R9, H_R15, HOT_WINDOW);
+    emit_add_lea(&x->em, true, reg, reg, H_R9);
+}
+
+/* ES:EDI takes no segment override, so strings run on 64-bit pointers and are truncated after: windows
+ * are 4 GiB aligned. At a fault inside, RSI and RDI are host pointers (SITE_STRING). */
+bool lower_string(struct xlate *x, const struct insn *i)
+{
+    struct emit *em = &x->em;
+    struct string_form f;
+
+    if (i->map != 0 || (i->opcode & 0xf0) != 0xa0 || i->adsize != 4 || (i->prefixes & PFX_LOCK))
+        return false;
+    f = string_forms[i->opcode & 15];
+    if (!f.src && !f.dst)
+        return false;
+    if ((f.src && !seg_is_flat(x, i)) || (f.dst && !(x->mode & MODE_FLAT_ES)))
+        return false;
+    xlate_mark(x, SITE_STRING);
+    if (f.src)
+        string_pointer(x, H_RSI);
+    if (f.dst)
+        string_pointer(x, H_RDI);
+    if (i->prefixes & (PFX_REP | PFX_REPNE))
+        emit8(em, i->prefixes & PFX_REP ? 0xf3 : 0xf2);
+    if (i->opsize == 2)
+        emit8(em, 0x66);
+    emit8(em, i->opcode);
+    if (f.src)
+        emit_mov32(em, H_RSI, H_RSI);
+    if (f.dst)
+        emit_mov32(em, H_RDI, H_RDI);
+    return true;
+}
+
+/* The host's DF is the guest's; HOT_DF remembers it because LAHF does not show it. */
+bool lower_df(struct xlate *x, const struct insn *i)
+{
+    emit8(&x->em, i->opcode);
+    emit_st8imm_b(&x->em, H_R15, HOT_DF, i->opcode & 1);
+    return !(i->prefixes & PFX_LOCK);
+}

@@ -1,0 +1,27 @@
+/* A perf map: one line per block, so that `perf report` names guest addresses. */
+#include "translator/bt_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+int bt_perf_map_open(struct engine *e)
+{
+    if (!e->cfg.perf_map)
+        return 0;
+    e->perf_map = fopen(e->cfg.perf_map, "we");
+    return e->perf_map ? 0 : -errno;
+}
+
+void bt_perf_map_add(struct engine *e, const struct bt_block *b)
+{
+    if (!e->perf_map)
+        return;
+    fprintf(e->perf_map, "%" PRIxPTR " %x guest_%s_%08x\n", (uintptr_t)b->code, b->code_len,
+            b->mode & MODE_CPL3 ? "user" : "kernel", b->eip);
+}
+
+void bt_perf_map_close(struct engine *e)
+{
+    if (e->perf_map)
+        fclose(e->perf_map);
+}

@@ -1,0 +1,31 @@
+/* reencode.h - emits a guest instruction again, for 64-bit host mode, canonically.
+ *
+ * Raw bytes are never copied: prefixes are rebuilt, ignored VEX bits are made canonical
+ * (pitfalls A13). Guest ESP becomes R12; other GPRs keep their numbers. The memory operand is
+ * replaced by what the caller gives.
+ */
+#ifndef DRAGOMAN_TRANSLATOR_REENCODE_H
+#define DRAGOMAN_TRANSLATOR_REENCODE_H
+
+#include "translator/decode.h"
+
+enum remem_kind {
+    REMEM_WINDOW, /* guest operand: gs:[same base + index*scale + disp], 67h (32-bit wrap) */
+    REMEM_BASE,   /* [host base register + disp32], 64-bit, no prefix */
+    REMEM_INDEX,  /* [host base + host index], 64-bit, scale 1 */
+};
+
+struct remem {
+    enum remem_kind kind;
+    uint8_t base, index; /* host register numbers */
+    int32_t disp;
+};
+
+enum { REENCODE_MAX = 24 };
+
+/* True when this instruction can be re-emitted with at most `REENCODE_MAX` bytes. False: a form that
+ * does not exist in 64-bit mode, AH-BH that would need REX, VSIB (unless REMEM_WINDOW), 16-bit address
+ * with REMEM_WINDOW... The caller then goes another way. Writes *len bytes to out. */
+bool reencode(const struct insn *i, const struct remem *mem, uint8_t *out, unsigned *len);
+
+#endif

@@ -1,0 +1,245 @@
+/* The code cache's bookkeeping. Policy: when code memory or the arena is full, everything is flushed;
+ * evicting one block would mean unlinking every jump into it for memory that is rarely short. */
+#include "translator/bt_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "translator/emit.h"
+
+enum { ARENA_BYTES = 192 << 20, MAX_BLOCKS = 1 << 20 };
+
+static void *map_pages(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes)
+{
+    int err = codemem_init(&e->code, code_bytes);
+
+    if (err < 0)
+        return err;
+    e->nframes = nframes;
+    e->arena_size = ARENA_BYTES;
+    e->max_blocks = MAX_BLOCKS;
+    e->arena = map_pages(e->arena_size);
+    e->hash = map_pages(BT_HASH * sizeof(*e->hash));
+    e->page_hash = map_pages(BT_HASH * sizeof(*e->page_hash));
+    e->by_addr = map_pages(MAX_BLOCKS * sizeof(*e->by_addr));
+    e->frame_blocks = map_pages(nframes * sizeof(*e->frame_blocks));
+    e->next_page_id = 1;
+    if (!e->arena || !e->hash || !e->page_hash || !e->by_addr || !e->frame_blocks) {
+        bt_cache_fini(e);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static void unmap_pages(void *p, size_t bytes)
+{
+    if (p)
+        munmap(p, bytes);
+}
+
+void bt_cache_fini(struct engine *e)
+{
+    unmap_pages(e->arena, e->arena_size);
+    unmap_pages(e->hash, BT_HASH * sizeof(*e->hash));
+    unmap_pages(e->page_hash, BT_HASH * sizeof(*e->page_hash));
+    unmap_pages(e->by_addr, MAX_BLOCKS * sizeof(*e->by_addr));
+    unmap_pages(e->frame_blocks, e->nframes * sizeof(*e->frame_blocks));
+    codemem_fini(&e->code);
+}
+
+void *bt_alloc(struct engine *e, size_t bytes)
+{
+    void *p;
+
+    bytes = (bytes + 15) & ~(size_t)15;
+    if (e->arena_size - e->arena_used < bytes)
+        return NULL;
+    p = e->arena + e->arena_used;
+    e->arena_used += bytes;
+    return p;
+}
+
+void bt_flush(struct engine *e)
+{
+    /* Frames stay write-protected: the next store to one finds no blocks and clears it (engine.c). */
+    memset(e->frame_blocks, 0, e->nframes * sizeof(*e->frame_blocks));
+    memset(e->hash, 0, BT_HASH * sizeof(*e->hash));
+    memset(e->page_hash, 0, BT_HASH * sizeof(*e->page_hash));
+    bt_ctx_drop_all(e);
+    e->nblocks = 0;
+    e->arena_used = 0;
+    e->next_page_id = 1;
+    codemem_reset(&e->code, e->code_keep);
+    e->stats.flushes++;
+}
+
+static uint32_t hash_of(uint32_t eip, uint32_t mode)
+{
+    uint32_t h = eip * 0x9e3779b1u ^ mode * 0x85ebca6bu;
+
+    return (h ^ h >> 15) & (BT_HASH - 1);
+}
+
+struct bt_block *bt_find(struct engine *e, uint32_t eip, uint32_t mode, const struct bt_page *page)
+{
+    struct bt_block *b = e->hash[hash_of(eip, mode)];
+
+    while (b && !(b->eip == eip && b->mode == mode && b->page == page))
+        b = b->hash_next;
+    return b;
+}
+
+void bt_insert(struct engine *e, struct bt_block *b)
+{
+    struct bt_block **slot = &e->hash[hash_of(b->eip, b->mode)];
+
+    b->hash_next = *slot;
+    *slot = b;
+    e->by_addr[e->nblocks++] = b;
+    b->frame_next = e->frame_blocks[b->page->frame];
+    e->frame_blocks[b->page->frame] = b;
+    if (b->page2 && b->page2->frame != b->page->frame) {
+        b->frame2_next = e->frame_blocks[b->page2->frame];
+        e->frame_blocks[b->page2->frame] = b;
+    }
+    b->valid = true;
+}
+
+/* A block that straddles is on two frame lists; which link continues depends on the list walked. */
+static struct bt_block **next_in_frame(struct bt_block *b, uint64_t frame)
+{
+    return b->page->frame == frame ? &b->frame_next : &b->frame2_next;
+}
+
+static void aim(struct engine *e, struct bt_exit *x, const uint8_t *target_rx)
+{
+    st32(x->jump, (uint32_t)(target_rx - (codemem_to_rx(&e->code, x->jump) + 4)));
+}
+
+void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
+{
+    bool same_page = x->from->page == target->page && !target->page2 && !x->from->page2;
+
+    x->target = target;
+    x->next_incoming = target->incoming;
+    target->incoming = x;
+    aim(e, x, same_page ? target->entry : target->checked);
+    e->stats.links++;
+}
+
+static void unlink_exit(struct engine *e, struct bt_exit *x)
+{
+    struct bt_exit **p;
+
+    if (!x->target)
+        return;
+    for (p = &x->target->incoming; *p != x; p = &(*p)->next_incoming)
+        ;
+    *p = x->next_incoming;
+    x->target = NULL;
+    aim(e, x, x->stub);
+}
+
+static void drop_from_frame(struct engine *e, struct bt_block *b, uint64_t frame)
+{
+    struct bt_block **p = &e->frame_blocks[frame];
+
+    while (*p != b)
+        p = next_in_frame(*p, frame);
+    *p = *next_in_frame(b, frame);
+}
+
+void bt_invalidate(struct engine *e, struct bt_block *b)
+{
+    struct bt_block **p = &e->hash[hash_of(b->eip, b->mode)];
+
+    if (!b->valid)
+        return;
+    b->valid = false;
+    while (b->incoming)
+        unlink_exit(e, b->incoming);
+    for (unsigned i = 0; i < b->nexits; i++)
+        unlink_exit(e, &b->exits[i]);
+    while (*p != b)
+        p = &(*p)->hash_next;
+    *p = b->hash_next;
+    drop_from_frame(e, b, b->page->frame);
+    if (b->page2 && b->page2->frame != b->page->frame)
+        drop_from_frame(e, b, b->page2->frame);
+    bt_ctx_drop_block(e, b);
+    e->code_changed = true;
+    e->stats.invalidated++;
+}
+
+/* Does the block have code bytes in [off, off+len) of the frame? */
+static bool block_covers(const struct bt_block *b, uint64_t frame, unsigned off, unsigned len)
+{
+    unsigned start = b->eip & PAGE_MASK;
+
+    if (b->page->frame == frame && off < start + b->guest_len && start < off + len)
+        return true;
+    return b->page2 && b->page2->frame == frame && off < start + b->guest_len - PAGE_SIZE;
+}
+
+void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigned len)
+{
+    struct bt_block *b = e->frame_blocks[frame], *next;
+
+    for (; b; b = next) {
+        next = *next_in_frame(b, frame);
+        if (block_covers(b, frame, off, len))
+            bt_invalidate(e, b);
+    }
+}
+
+struct bt_block *bt_block_at(struct engine *e, uint64_t host)
+{
+    uint32_t lo = 0, hi = e->nblocks;
+
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+
+        if ((uint64_t)(uintptr_t)e->by_addr[mid]->code <= host)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == 0 || host - (uint64_t)(uintptr_t)e->by_addr[lo - 1]->code >= e->by_addr[lo - 1]->code_len)
+        return NULL;
+    return e->by_addr[lo - 1];
+}
+
+const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host)
+{
+    uint32_t off = (uint32_t)(host - (uint64_t)(uintptr_t)b->code);
+    uint32_t i = b->nmap;
+
+    while (i > 0 && b->map[i - 1].host > off)
+        i--;
+    return i ? &b->map[i - 1] : NULL;
+}
+
+struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame)
+{
+    struct bt_page **slot = &e->page_hash[(vpn * 0x9e3779b1u ^ (uint32_t)frame * 0x85ebca6bu) % BT_HASH];
+    struct bt_page *p = *slot;
+
+    while (p && !(p->vpn == vpn && p->frame == frame))
+        p = p->next;
+    if (p)
+        return p;
+    p = bt_alloc(e, sizeof(*p));
+    if (!p)
+        return NULL;
+    *p = (struct bt_page){.frame = frame, .vpn = vpn, .id = e->next_page_id++, .next = *slot};
+    *slot = p;
+    return p;
+}

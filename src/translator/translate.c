@@ -1,0 +1,247 @@
+/* From guest bytes to a block. Read bt_translate() first: it names the passes. */
+#include "translator/xlate.h"
+
+#include <string.h>
+
+#include "translator/bt_offsets.h"
+
+static lower_fn *const lowerings[NLOWER] = {
+    [LOWER_COPY] = lower_copy,     [LOWER_XCHG] = lower_copy,   [LOWER_LEA] = lower_lea,
+    [LOWER_PUSH] = lower_push,     [LOWER_POP] = lower_pop,     [LOWER_LEAVE] = lower_leave,
+    [LOWER_STRING] = lower_string, [LOWER_JMP] = lower_jmp,     [LOWER_JCC] = lower_jcc,
+    [LOWER_JCXZ] = lower_jcxz,     [LOWER_LOOP] = lower_loop,   [LOWER_CALL] = lower_call,
+    [LOWER_RET] = lower_ret,       [LOWER_CLI] = lower_cli,     [LOWER_STI] = lower_sti,
+    [LOWER_NOP] = lower_nop,       [LOWER_DF] = lower_df,
+};
+
+void xlate_mark(struct xlate *x, enum bt_site_kind kind)
+{
+    x->map[x->nmap++] = (struct bt_map){
+        .host = (uint32_t)(x->em.p - x->start),
+        .guest = (uint16_t)(x->eip - x->b->eip),
+        .kind = (uint8_t)kind,
+    };
+}
+
+void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub)
+{
+    emit_patch32(rel32, x->e->code.rw + stub * STUB_BYTES);
+}
+
+void xlate_callout(struct xlate *x, const struct insn *i)
+{
+    emit_imm64(&x->em, H_R8, (uint64_t)(uintptr_t)i);
+    emit_imm32(&x->em, H_R9, x->eip);
+    xlate_to_stub(x, emit_call(&x->em), STUB_CALLOUT);
+}
+
+void xlate_exit(struct xlate *x, uint8_t *jump, uint32_t eip)
+{
+    struct bt_exit *ex = &x->b->exits[x->b->nexits++];
+
+    *ex = (struct bt_exit){.jump = jump, .from = x->b, .eip = eip};
+}
+
+void xlate_poll(struct xlate *x, int32_t hot_ptr)
+{
+    xlate_mark(x, SITE_POLL);
+    emit_ld64_b(&x->em, H_R8, H_R15, hot_ptr);
+    emit_rex(&x->em, false, H_R8, 0, H_R8); /* movzx r8d, byte [r8] */
+    emit8(&x->em, 0x0f);
+    emit8(&x->em, 0xb6);
+    emit8(&x->em, 0x00);
+    xlate_mark(x, SITE_PLAIN);
+}
+
+/* The context must map the page as this translation assumes; else leave with the block's eip. */
+static void emit_word_check(struct xlate *x, const struct bt_page *page)
+{
+    struct emit *em = &x->em;
+    uint8_t *ok;
+
+    emit_ld64_b(em, H_R11, H_R15, HOT_CTX);
+    emit_mov64(em, H_R10, H_RCX);
+    emit_ld32_b(em, H_RCX, H_R11, CTX_WORDS + (int32_t)(page->vpn % BT_WORDS) * 4);
+    emit_lea32(em, H_RCX, H_RCX, (int32_t)page->id);
+    ok = emit_jecxz(em);
+    emit_mov64(em, H_RCX, H_R10);
+    emit_imm32(em, H_R8, x->b->eip);
+    xlate_to_stub(x, emit_jmp(em), STUB_WORD);
+    emit_patch8(ok, em->p);
+    emit_mov64(em, H_RCX, H_R10);
+}
+
+/* Instructions whose unit, feature or privilege is not available now raise their fault in the callout. */
+static bool available(const struct xlate *x, const struct row *r)
+{
+    if (!r || !r->valid || !model_has(x->e->cpu->model, r->feature))
+        return false;
+    if ((r->traits & (T_FPU | T_MMX)) && (x->mode & MODE_NOFPU))
+        return false;
+    if ((r->traits & T_SSE) && (x->mode & MODE_NOSSE))
+        return false;
+    if ((r->traits & T_AVX) && (x->mode & MODE_NOAVX))
+        return false;
+    return true;
+}
+
+static bool ends_block(const struct insn *i)
+{
+    return !i->row || !i->row->valid || i->row->lower == LOWER_EXIT || (i->row->traits & T_ENDS);
+}
+
+/* Pass 1: decode up to a terminator, the page's end or the cap. The first instruction may straddle:
+ * then it is the whole block. */
+static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail, bool straddles)
+{
+    unsigned off = 0;
+
+    x->n = 0;
+    while (x->n < BT_MAX_INSNS && off < avail) {
+        struct insn *i = &x->insns[x->n];
+        enum decode_status st = decode_insn(bytes + off, avail - off < MAX_INSN ? avail - off : MAX_INSN, 32, i);
+
+        if (st != DECODE_OK)
+            break;
+        off += i->len;
+        x->n++;
+        if (straddles || ends_block(i))
+            break;
+    }
+    return off;
+}
+
+/* CPL 3 never looks a view up: it may only see its own (isolation, not speed). */
+static enum bt_adapt adaptation(const struct xlate *x)
+{
+    enum bt_adapt a = bt_adapt_of(x->e, x->b->page->frame, x->eip & PAGE_MASK);
+
+    return a == ADAPT_VIEW && (x->mode & MODE_CPL3) ? ADAPT_NONE : a;
+}
+
+static void lower_one(struct xlate *x, struct insn *i)
+{
+    const struct row *r = i->row;
+    uint8_t *before = x->em.p;
+    unsigned nmap;
+    struct insn *kept;
+    bool sti_before = x->sti_pending;
+
+    x->insn = i;
+    x->sti_pending = false;
+    xlate_mark(x, SITE_PLAIN);
+    nmap = x->nmap;
+    x->adapt = adaptation(x);
+    if (available(x, r) && x->adapt != ADAPT_SIMULATE && lowerings[r->lower] && lowerings[r->lower](x, i)) {
+        /* lowered */
+    } else {
+        x->em.p = before;
+        x->nmap = nmap;
+        x->b->nexits = 0;
+        kept = bt_alloc(x->e, sizeof(*kept));
+        if (!kept) {
+            x->arena_full = true;
+            return;
+        }
+        *kept = *i;
+        xlate_callout(x, kept);
+        if (ends_block(i)) {
+            emit8(&x->em, 0x0f); /* UD2: a terminator's callout always leaves */
+            emit8(&x->em, 0x0b);
+            x->ended = true;
+        }
+    }
+    if (sti_before && !x->ended) {
+        x->eip += i->len; /* the poll belongs to the next instruction: its boundary */
+        xlate_poll(x, HOT_IRQ);
+        x->eip -= i->len;
+    }
+}
+
+/* Pass 2 */
+static void lower_block(struct xlate *x)
+{
+    x->eip = x->b->eip;
+    for (unsigned k = 0; k < x->n && !x->ended && !x->arena_full; k++) {
+        lower_one(x, &x->insns[k]);
+        x->eip += x->insns[k].len;
+    }
+    if (!x->ended) {
+        xlate_mark(x, SITE_PLAIN);
+        xlate_exit(x, emit_jmp(&x->em), x->eip);
+    }
+}
+
+/* Pass 3: exit stubs, map, commit. */
+static struct bt_block *seal_block(struct xlate *x)
+{
+    struct bt_block *b = x->b;
+    struct codemem *cm = &x->e->code;
+
+    for (unsigned k = 0; k < b->nexits; k++) {
+        struct bt_exit *ex = &b->exits[k];
+
+        ex->stub = codemem_to_rx(cm, x->em.p);
+        emit_patch32(ex->jump, x->em.p);
+        emit_imm64(&x->em, H_R8, (uint64_t)(uintptr_t)ex);
+        xlate_to_stub(x, emit_jmp(&x->em), STUB_DIRECT);
+    }
+    b->map = bt_alloc(x->e, x->nmap * sizeof(*b->map));
+    if (!b->map)
+        return NULL;
+    memcpy(b->map, x->map, x->nmap * sizeof(*b->map));
+    b->nmap = x->nmap;
+    b->code_len = (uint32_t)(x->em.p - x->start);
+    codemem_commit(cm, b->code_len);
+    return b;
+}
+
+static struct bt_block *start_block(struct xlate *x, uint32_t eip, uint32_t mode, struct bt_page *page,
+                                    struct bt_page *page2)
+{
+    struct engine *e = x->e;
+    uint8_t *room = codemem_begin(&e->code, BT_BLOCK_ROOM);
+    struct bt_block *b = bt_alloc(e, sizeof(*b));
+
+    if (!room || !b || e->nblocks == e->max_blocks)
+        return NULL;
+    *b = (struct bt_block){.eip = eip, .mode = mode, .page = page, .page2 = page2};
+    x->b = b;
+    x->mode = mode;
+    x->start = x->em.p = room;
+    b->code = b->checked = codemem_to_rx(&e->code, room);
+    return b;
+}
+
+struct bt_block *bt_translate(struct engine *e, uint32_t eip, uint32_t mode, struct bt_page *page,
+                              struct bt_page *page2, const uint8_t *bytes, unsigned avail, bool *interpret)
+{
+    struct xlate *x = e->xlate;
+    struct bt_block *b;
+    unsigned len;
+
+    *x = (struct xlate){.e = e};
+    len = scan_block(x, bytes, avail, page2 != NULL); /* 1 decode */
+    *interpret = x->n == 0;
+    if (*interpret)
+        return NULL;
+    b = start_block(x, eip, mode, page, page2);
+    if (!b)
+        return NULL;
+    b->guest_len = (uint16_t)len;
+    b->ninsns = (uint16_t)x->n;
+    x->eip = eip;
+    xlate_mark(x, SITE_CHECK);
+    emit_word_check(x, page);
+    b->entry = codemem_to_rx(&e->code, x->em.p);
+    if (page2)
+        emit_word_check(x, page2);
+    lower_block(x); /* 2 host code */
+    if (x->arena_full || !seal_block(x)) /* 3 exits, map, commit */
+        return NULL;
+    bt_insert(e, b);
+    e->stats.blocks++;
+    e->stats.guest_insns += x->n;
+    e->stats.host_bytes += b->code_len;
+    return b;
+}

@@ -1,0 +1,77 @@
+/* x_host.h - the meanings of the x87, MMX, SSE and AVX rows, and the layout of the FPU image.
+ *
+ * x_host() runs the instruction on the host's units (hostexec.h). What the host can't do with a
+ * bounce buffer is done in C on the image: gathers and masked moves (elements that don't fault),
+ * and everything that shows the image itself to the guest (x_fpustate.c, x_xsave.c).
+ *
+ * The image is struct cpu's `fpu`, in the standard format of XSAVE64. Whoever writes a component in
+ * C sets its bit with fpu_mark(): XRSTOR would load the initial state instead.
+ */
+#ifndef DRAGOMAN_TRANSLATOR_X_HOST_H
+#define DRAGOMAN_TRANSLATOR_X_HOST_H
+
+#include "translator/decode.h"
+
+/* SDM 1 table 10-2 (FXSAVE area) and 13.4 (XSAVE area). */
+enum fpu_image {
+    IMG_FCW = 0,
+    IMG_FSW = 2,
+    IMG_FTW = 4, /* abridged: one bit per physical register, 1 = not empty */
+    IMG_FOP = 6,
+    IMG_FIP = 8,
+    IMG_FDP = 16,
+    IMG_MXCSR = 24,
+    IMG_MXCSR_MASK = 28,
+    IMG_ST = 32,   /* ST(0)..ST(7), 16 bytes each */
+    IMG_XMM = 160, /* 16 bytes each */
+    IMG_LEGACY_END = 512,
+    IMG_XSTATE_BV = 512,
+    IMG_XCOMP_BV = 520,
+    IMG_EXTENDED = 576,
+};
+
+enum xcr0_bit { XCR0_X87 = 1 << 0, XCR0_SSE = 1 << 1, XCR0_AVX = 1 << 2 };
+
+enum fpu_word { FCW_INIT = 0x37f, FSW_ES = 1 << 7, FSW_B = 1 << 15, MXCSR_INIT = 0x1f80 };
+
+enum { MXCSR_VALID = 0xffff, NCOMPONENTS = 8 };
+
+/* State after RESET and FNINIT: nothing in use. Called after cpu_reset(). */
+void cpu_fpu_init(struct cpu *c);
+
+/* Components [bits] of the image were written by C. */
+void fpu_mark(struct cpu *c, uint64_t bits);
+
+/* Brings the state home (cpu_fpu_sync()) and writes out the initial values of components that the
+ * header says are not in use, so that C can read the image. */
+void fpu_open(struct cpu *c);
+
+/* An x87 exception is pending (FSW.ES) at a waiting instruction: #MF, or FERR# and another try
+ * after the interrupt when CR0.NE is clear. *done: the instruction must not run, return the result.
+ */
+bool fpu_pending(struct cpu *c, bool *done);
+
+/* Offset of the memory operand in its segment (VSIB: without the index), and its linear address
+ * after all checks but paging. access as for cpu_linear(). */
+uint64_t x_host_offset(const struct cpu *c, const struct insn *i);
+bool x_host_linear(struct cpu *c, const struct insn *i, unsigned len, unsigned access, gva_t *lin);
+
+/* The legacy region as FXSAVE and XSAVE show it outside 64-bit mode: x87 with 32-bit pointers and
+ * selectors; MXCSR and its mask. p is the start of the area. */
+void fpu_legacy_store(const struct cpu *c, uint8_t *p);
+void fpu_legacy_load(struct cpu *c, const uint8_t *p);
+void fpu_store_mxcsr(const struct cpu *c, uint8_t *p);
+
+/* Puts component n into its initial state (its header bit is the caller's). */
+void fpu_init_component(struct cpu *c, unsigned n);
+
+/* Rights and segment checks of an image in guest memory; #GP(0) when it is not aligned. */
+bool fpu_image_linear(struct cpu *c, const struct insn *i, unsigned len, unsigned align,
+                      unsigned access, gva_t *lin);
+
+exec_fn x_host, x_maskmov, x_vmaskmov, x_gather, x_fwait;
+
+exec_fn x_fnclex, x_fninit, x_fnstenv, x_fldenv, x_fnsave, x_frstor;
+exec_fn x_fxsave, x_fxrstor, x_xsave, x_xsaveopt, x_xsavec, x_xrstor, x_xgetbv, x_xsetbv;
+
+#endif

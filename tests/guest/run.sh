@@ -1,0 +1,46 @@
+#!/bin/sh
+# run.sh ENGINE GUEST.S GUEST.elf - run a small guest; its status and what it printed must be as expected.
+# ENGINE is bt, interp, or qemu: the reference, which shows that the expectation itself is right.
+# lib.inc says what GUEST.S may ask for. DRAGOMAN is the binary.
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+. "$here/scripts/lib.sh"
+engine=$1
+source=$2
+elf=$3
+
+directive() { # NAME DEFAULT
+    value=$(sed -n "s/^# $1: *//p" "$source" | sed 's/  *(.*//' | head -n 1)
+    printf '%s\n' "${value:-$2}"
+}
+
+case " $(directive engines 'bt interp qemu') " in
+*" $engine "*) ;;
+*) skip "$(basename "$source") is not for $engine" ;;
+esac
+status=$(directive status 1)
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+# shellcheck disable=SC2046  # options are words
+set -- $(directive options '') -kernel "$elf" -device isa-debug-exit,iobase=0xf4,iosize=4 \
+    -display none -serial none -monitor none -debugcon stdio -no-reboot
+if [ "$engine" = qemu ]; then
+    timeout 60 qemu-system-i386 -accel tcg -M pc -nic none "$@"
+else
+    "$dragoman" -engine "$engine" --timeout 20 "$@"
+fi </dev/null >"$work/out" 2>"$work/err"
+got=$?
+
+bad=0
+if [ "$got" -ne "$status" ]; then
+    echo "status $got, expected $status"
+    bad=1
+fi
+if [ -e "${source%.S}.expect" ]; then
+    diff -u --label expected --label printed "${source%.S}.expect" "$work/out" || bad=1
+elif [ $bad -ne 0 ]; then
+    cat "$work/out"
+fi
+[ $bad -eq 0 ] || cat "$work/err"
+exit $bad

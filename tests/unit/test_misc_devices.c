@@ -1,0 +1,261 @@
+#include <errno.h>
+
+#include "dev_harness.h"
+#include "devices/debug_exit.h"
+#include "devices/debugcon.h"
+#include "devices/pci_host.h"
+#include "devices/port92.h"
+#include "devices/post_port.h"
+#include "devices/reset_cf9.h"
+
+static void outl(struct rig *r, uint32_t val, uint16_t port)
+{
+    bus_write(&r->ports, port, 4, val);
+}
+
+static uint32_t inl(struct rig *r, uint16_t port)
+{
+    return (uint32_t)bus_read(&r->ports, port, 4);
+}
+
+static uint32_t config_at(unsigned bus, unsigned dev, unsigned fn, unsigned reg)
+{
+    return UINT32_C(0x80000000) | bus << 16 | dev << 11 | fn << 8 | reg;
+}
+
+struct pci_board {
+    struct rig rig;
+    struct reset_cf9 cf9;
+    struct pci_host host;
+    struct probe reset;
+};
+
+static void start_pci(struct pci_board *b)
+{
+    memset(b, 0, sizeof(*b));
+    rig_init(&b->rig);
+    reset_cf9_init(&b->cf9, probe_line(&b->reset));
+    pci_host_init(&b->host, &b->cf9);
+    ck_assert_int_eq(pci_host_attach(&b->host, &b->rig.ports), 0);
+}
+
+/* pci_check_type1() and pci_sanity_check() of Linux. */
+START_TEST(test_pci_linux_probe)
+{
+    struct pci_board b;
+    uint32_t saved;
+
+    start_pci(&b);
+    outb(&b.rig, 0x01, 0xcfb);
+    saved = inl(&b.rig, 0xcf8);
+    outl(&b.rig, 0x80000000, 0xcf8);
+    ck_assert_uint_eq(inl(&b.rig, 0xcf8), 0x80000000);
+    ck_assert_uint_eq(bus_read(&b.rig.ports, 0xcfc, 2), 0x8086);
+    outl(&b.rig, config_at(0, 0, 0, 0x08), 0xcf8);
+    ck_assert_uint_eq(bus_read(&b.rig.ports, 0xcfe, 2), 0x0600); /* a host bridge */
+    outl(&b.rig, saved, 0xcf8);
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0xffffffff); /* not enabled */
+}
+END_TEST
+
+START_TEST(test_pci_config)
+{
+    struct pci_board b;
+
+    start_pci(&b);
+    outl(&b.rig, config_at(0, 0, 0, 0), 0xcf8);
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0x12378086);
+    ck_assert_uint_eq(inb(&b.rig, 0xcff), 0x12);
+    outl(&b.rig, 0, 0xcfc); /* read-only */
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0x12378086);
+    outl(&b.rig, config_at(0, 0, 0, 4), 0xcf8);
+    outl(&b.rig, 0xffffffff, 0xcfc);
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0x02800106);
+    outl(&b.rig, config_at(0, 0, 0, 0xfc), 0xcf8);
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0);
+    outl(&b.rig, 0xffffffff, 0xcf8);
+    ck_assert_uint_eq(inl(&b.rig, 0xcf8), 0x80fffffc);
+    for (unsigned dev = 1; dev < 32; dev++) {
+        outl(&b.rig, config_at(0, dev, 0, 0), 0xcf8);
+        ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0xffffffff);
+        outl(&b.rig, 0x12345678, 0xcfc);
+    }
+    outl(&b.rig, config_at(0, 0, 1, 0), 0xcf8);
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0xffffffff);
+    outl(&b.rig, config_at(1, 0, 0, 0), 0xcf8);
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0xffffffff);
+}
+END_TEST
+
+static void note_write(void *dev, unsigned reg, unsigned size)
+{
+    unsigned *seen = dev;
+
+    *seen = reg << 8 | size;
+}
+
+START_TEST(test_pci_functions)
+{
+    struct pci_board b;
+    unsigned seen = 0;
+    struct pci_function fn = {
+        .config = {0xf4, 0x1a}, .writable = {[0x3c] = 0xff}, .written = note_write, .dev = &seen};
+
+    start_pci(&b);
+    ck_assert_int_eq(pci_host_add(&b.host, 0, &fn), -EBUSY);
+    ck_assert_int_eq(pci_host_add(&b.host, 3 << 3, &fn), 0);
+    outl(&b.rig, config_at(0, 3, 0, 0), 0xcf8);
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0x1af4);
+    outl(&b.rig, config_at(0, 3, 0, 0x3c), 0xcf8);
+    bus_write(&b.rig.ports, 0xcfc, 2, 0xffff);
+    ck_assert_uint_eq(inl(&b.rig, 0xcfc), 0x00ff);
+    ck_assert_uint_eq(seen, 0x3c << 8 | 2);
+}
+END_TEST
+
+START_TEST(test_pci_round_trip)
+{
+    struct pci_board b, c;
+
+    start_pci(&b);
+    start_pci(&c);
+    outl(&b.rig, config_at(0, 0, 0, 4), 0xcf8);
+    outl(&b.rig, 0x100, 0xcfc);
+    round_trip(&pci_host_class, &b.host, &c.host, true);
+    ck_assert_uint_eq(inl(&c.rig, 0xcfc), 0x02800106);
+    start_pci(&c);
+    reset_equals_fresh(&pci_host_class, &b.host, &c.host);
+}
+END_TEST
+
+START_TEST(test_cf9)
+{
+    struct pci_board b, c;
+
+    start_pci(&b);
+    outl(&b.rig, config_at(0, 0, 0, 0), 0xcf8);
+    outb(&b.rig, 0x02, 0xcf9);
+    ck_assert_uint_eq(b.reset.rises, 0);
+    outb(&b.rig, 0x06, 0xcf9);
+    ck_assert_uint_eq(b.reset.rises, 1);
+    ck_assert(!b.reset.level);
+    ck_assert_uint_eq(inb(&b.rig, 0xcf9), 0x06);
+    outb(&b.rig, 0x06, 0xcf9); /* no new edge */
+    ck_assert_uint_eq(b.reset.rises, 1);
+    ck_assert_uint_eq(inl(&b.rig, 0xcf8), 0x80000000); /* the address was not touched */
+    start_pci(&c);
+    round_trip(&reset_cf9_class, &b.cf9, &c.cf9, true);
+    ck_assert_uint_eq(c.reset.rises, 0);
+    start_pci(&c);
+    reset_equals_fresh(&reset_cf9_class, &b.cf9, &c.cf9);
+    outb(&b.rig, RESET_CF9_HARD, 0xcf9); /* as the FADT says: one write */
+    ck_assert_uint_eq(b.reset.rises, 2);
+}
+END_TEST
+
+START_TEST(test_port92)
+{
+    struct rig r;
+    struct port92 s, t;
+    struct probe a20 = {0}, reset = {0}, other = {0};
+
+    rig_init(&r);
+    port92_init(&s, probe_line(&a20), probe_line(&reset));
+    port92_init(&t, probe_line(&other), probe_line(&reset));
+    ck_assert_int_eq(port92_attach(&s, &r.ports), 0);
+    outb(&r, inb(&r, 0x92) | 2, 0x92);
+    ck_assert(a20.level);
+    ck_assert_uint_eq(inb(&r, 0x92), 2);
+    ck_assert_uint_eq(reset.rises, 0);
+    outb(&r, 3, 0x92);
+    ck_assert_uint_eq(reset.rises, 1);
+    ck_assert(!reset.level);
+    outb(&r, 3, 0x92);
+    ck_assert_uint_eq(reset.rises, 1);
+    round_trip(&port92_class, &s, &t, true);
+    ck_assert(other.level);
+    ck_assert_uint_eq(reset.rises, 1);
+    port92_init(&t, probe_line(&other), probe_line(&reset));
+    reset_equals_fresh(&port92_class, &s, &t);
+    ck_assert(!a20.level);
+}
+END_TEST
+
+static void note_exit(void *opaque, int code)
+{
+    *(int *)opaque = code;
+}
+
+START_TEST(test_debug_exit)
+{
+    struct rig r;
+    struct debug_exit d;
+    int code = -1;
+
+    rig_init(&r);
+    debug_exit_init(&d, (struct debug_exit_hook){note_exit, &code});
+    ck_assert_int_eq(debug_exit_attach(&d, &r.ports, DEBUG_EXIT_BASE, DEBUG_EXIT_SIZE), 0);
+    outb(&r, 0, 0x501);
+    ck_assert_int_eq(code, 1);
+    bus_write(&r.ports, 0x501, 2, 0x10);
+    ck_assert_int_eq(code, 0x21);
+    ck_assert_uint_eq(inb(&r, 0x501), 0);
+    ck_assert_int_eq(debug_exit_attach(&d, &r.ports, 0xf4, 4), 0);
+    outl(&r, 0x10, 0xf4);
+    ck_assert_int_eq(code, 0x21);
+    round_trip(&debug_exit_class, &d, &d, false);
+    debug_exit_class.reset(&d);
+}
+END_TEST
+
+START_TEST(test_debugcon)
+{
+    struct rig r;
+    struct debugcon d, mute;
+    struct capture c;
+
+    rig_init(&r);
+    capture_init(&c);
+    debugcon_init(&d, &c.chr);
+    debugcon_init(&mute, NULL);
+    ck_assert_int_eq(debugcon_attach(&d, &r.ports, DEBUGCON_E9), 0);
+    ck_assert_int_eq(debugcon_attach(&mute, &r.ports, DEBUGCON_402), 0);
+    ck_assert_uint_eq(inb(&r, 0xe9), 0xe9);
+    ck_assert_uint_eq(inb(&r, 0x402), 0xe9);
+    outb(&r, 'h', 0xe9);
+    outb(&r, 'i', 0xe9);
+    outb(&r, 'x', 0x402);
+    ck_assert_uint_eq(c.len, 2);
+    ck_assert_mem_eq(c.out, "hi", 2);
+    round_trip(&debugcon_class, &d, &mute, false);
+    debugcon_class.reset(&d);
+}
+END_TEST
+
+START_TEST(test_post_port)
+{
+    struct rig r;
+    struct post_port s, t;
+
+    rig_init(&r);
+    post_port_init(&s);
+    post_port_init(&t);
+    ck_assert_int_eq(post_port_attach(&s, &r.ports), 0);
+    outb(&r, 0x42, 0x80);
+    outb(&r, 0x17, 0xed);
+    ck_assert_uint_eq(inb(&r, 0x80), 0x42);
+    ck_assert_uint_eq(inb(&r, 0xed), 0x17);
+    round_trip(&post_port_class, &s, &t, true);
+    post_port_init(&t);
+    reset_equals_fresh(&post_port_class, &s, &t);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {test_pci_linux_probe, test_pci_config, test_pci_functions,
+                                  test_pci_round_trip,  test_cf9,        test_port92,
+                                  test_debug_exit,      test_debugcon,   test_post_port};
+
+    return run_tests("misc_devices", tests, ARRAY_SIZE(tests));
+}
