@@ -94,6 +94,7 @@ void machine_fatal(void *opaque, int sig, ucontext_t *uc)
     int len;
 
     terminal_restore_hooked();
+    fflush(m->log.out); /* not safe here, but the log is worth the risk: we are dying */
     len = snprintf(text, sizeof(text),
                    "\ndragoman: a bug in the monitor itself: signal %d at %llx, address %llx, guest eip %llx. Please report it.\n",
                    sig, (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],

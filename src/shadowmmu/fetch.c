@@ -5,6 +5,9 @@
 /* Code that CPL 0-2 runs from a view that changes with the space must be looked up again in the next one. */
 static void remember_kfetch(struct smmu *m, uint32_t vpn)
 {
+    for (unsigned i = 0; i < m->nkfetch; i++)
+        if (m->kfetch[i] == vpn)
+            return;
     if (m->nkfetch == MAX_KFETCH)
         m->kfetch_overflow = true;
     else
@@ -26,7 +29,7 @@ static void mark_fetched(struct smmu *m, const struct cpu *c, const struct walk 
         *e = frame | (w->user ? E_USER : 0);
         v->region[vpn / REGION_PAGES].count++;
     }
-    if (flag == E_KFETCHED && !(*e & E_KFETCHED))
+    if (flag == E_KFETCHED) /* the list empties at each switch, the flag stays */
         remember_kfetch(m, vpn);
     *e |= flag;
 }

@@ -110,7 +110,7 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
     struct engine *e = (struct engine *)hot;
     uint64_t next = (uint32_t)(c->rip + i->len);
     uint32_t mode = c->mode;
-    bool light = i->row && (i->row->traits & T_LIGHT);
+    bool light = i->row->traits & T_LIGHT;
 
     e->stats.callouts++;
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
@@ -118,8 +118,8 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
         bt_fpu_save(e, c);
     interp_exec(c, i);
     if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown || c->intr_shadow ||
-        cpu_intr_ready(c) || c->nmi_pending || e->space_changed || e->code_changed || !i->row ||
-        i->row->lower == LOWER_EXIT)
+        cpu_intr_ready(c) || c->nmi_pending || e->space_changed || e->code_changed || !i->row->valid ||
+        i->row->lower == LOWER_EXIT || (i->row->traits & T_ENDS))
         return 1;
     refresh_segments(e);
     e->hot.irq_ptr = c->intr ? POISON : &e->quiet_byte;

@@ -9,9 +9,10 @@
         mov     CPU_RFLAGS(%r14), %ecx
         bt      $10, %ecx
         setc    HOT_DF(%r15)
-        jnc     1f
+        jnc     .Ldf\@
         std
-1:      bt      $11, %ecx
+.Ldf\@:
+        bt      $11, %ecx
         setc    %al
         mov     %cl, %ah
         add     $0x7f, %al
@@ -132,11 +133,13 @@ bt_stub_callout:
         call    bt_callout
         add     $8, %rsp
         test    %eax, %eax
-        jnz     1f
+        jnz     .Lleave
         load_flags
         load_gprs
         ret
-1:      movq    $3, HOT_EXIT_KIND(%r15)
+        /* The return address goes with the rest of the stack. */
+.Lleave:
+        movq    $3, HOT_EXIT_KIND(%r15)
         mov     HOT_RSP(%r15), %rsp
         add     $8, %rsp
         pop     %r15

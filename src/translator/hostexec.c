@@ -210,31 +210,54 @@ static const struct opnd *mem_operand(const struct insn *i)
     return NULL;
 }
 
+/* Host address of an operand that lies in one page with a software TLB entry for the access; or
+ * NULL. */
+static uint8_t *tlb_ptr(struct cpu *c, gva_t lin, unsigned size, bool write)
+{
+    const struct softtlb_entry *e = softtlb_slot(c, lin, c->cpl == 3);
+    uint64_t tag = write ? e->write_tag : e->read_tag;
+
+    if (tag != (lin & ~(gva_t)PAGE_MASK) || (lin & PAGE_MASK) + size > PAGE_SIZE)
+        return NULL;
+    return (uint8_t *)(uintptr_t)(lin + e->addend);
+}
+
+static bool read_operand(struct cpu *c, struct hx_run *r)
+{
+    const uint8_t *p = tlb_ptr(c, r->lin, r->mem->size, false);
+
+    if (!p)
+        return mem_read_slow(c, r->lin, r->f.bounce, r->mem->size, c->cpl == 3);
+    memcpy(r->f.bounce, p, r->mem->size);
+    return true;
+}
+
+static bool write_operand(struct cpu *c, const struct hx_run *r)
+{
+    uint8_t *p = tlb_ptr(c, r->lin, r->mem->size, true);
+
+    if (!p)
+        return mem_write_slow(c, r->lin, r->f.bounce, r->mem->size, c->cpl == 3);
+    memcpy(p, r->f.bounce, r->mem->size);
+    return true;
+}
+
 /* Checks the operand and brings it into the bounce buffer, at its own offset modulo 64, so that the
  * host finds the same misalignment. An x87 store that ends in an unmasked exception leaves its
  * operand alone: then the old bytes must be what is written back. */
 static bool fetch_operand(struct hostexec *h, struct cpu *c, const struct insn *i, struct hx_run *r)
 {
     unsigned access = r->mem->access & 3, size = r->mem->size;
-    bool user = c->cpl == 3;
 
     if (size > BOUNCE_ALIGN)
         return cpu_raise(c, VEC_UD, 0);
     if (!x_host_linear(c, i, size, access & 2 ? SEG_WRITE | (access & 1) : SEG_READ, &r->lin))
         return false;
     r->f.bounce = h->bounce + (r->lin & (BOUNCE_ALIGN - 1));
-    if ((access & 2) && !mem_probe_write(c, r->lin, size, user))
+    if ((access & 2) && !tlb_ptr(c, r->lin, size, true) &&
+        !mem_probe_write(c, r->lin, size, c->cpl == 3))
         return false;
-    if ((access & 1) || r->x87) {
-        uint64_t v;
-
-        if (size != 4 && size != 8)
-            return mem_read_slow(c, r->lin, r->f.bounce, size, user);
-        if (!mem_read(c, r->lin, size, &v))
-            return false;
-        memcpy(r->f.bounce, &v, size);
-    }
-    return true;
+    return !((access & 1) || r->x87) || read_operand(c, r);
 }
 
 static bool raise_trap(struct cpu *c, unsigned trap)
@@ -300,12 +323,13 @@ static void commit(struct cpu *c, const struct insn *i, const struct hx_frame *f
 bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
 {
     struct hx_run r;
-    const void *stub = stub_of(h, i);
+    const void *stub;
     bool done;
 
+    cpu_fpu_sync(c); /* first: what follows uses libc */
+    stub = stub_of(h, i);
     if (!stub)
         return cpu_raise(c, VEC_UD, 0);
-    cpu_fpu_sync(c);
     r.f.mask = components(c, i);
     r.x87 = is_x87(i);
     if ((r.f.mask & XCR0_X87) && i->row && (i->row->traits & T_WAITS)) {
@@ -325,8 +349,7 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
         set_pointers(c, i, &r);
     if (r.f.faulted)
         return raise_trap(c, h->trap);
-    if (r.mem && (r.mem->access & 2) &&
-        !mem_write_slow(c, r.lin, r.f.bounce, r.mem->size, c->cpl == 3))
+    if (r.mem && (r.mem->access & 2) && !write_operand(c, &r))
         return false;
     commit(c, i, &r.f);
     return true;

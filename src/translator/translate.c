@@ -74,7 +74,7 @@ static void emit_word_check(struct xlate *x, const struct bt_page *page)
 /* Instructions whose unit, feature or privilege is not available now raise their fault in the callout. */
 static bool available(const struct xlate *x, const struct row *r)
 {
-    if (!r || !r->valid || !model_has(x->e->cpu->model, r->feature))
+    if (!r->valid || !model_has(x->e->cpu->model, r->feature))
         return false;
     if ((r->traits & (T_FPU | T_MMX)) && (x->mode & MODE_NOFPU))
         return false;
@@ -87,7 +87,7 @@ static bool available(const struct xlate *x, const struct row *r)
 
 static bool ends_block(const struct insn *i)
 {
-    return !i->row || !i->row->valid || i->row->lower == LOWER_EXIT || (i->row->traits & T_ENDS);
+    return !i->row->valid || i->row->lower == LOWER_EXIT || (i->row->traits & T_ENDS);
 }
 
 /* Pass 1: decode up to a terminator, the page's end or the cap. The first instruction may straddle:

@@ -194,7 +194,7 @@ static void do_access(struct model *m)
     /* Which frame was it? */
     if (write) {
         for (frame = 0; frame < RIG_RAM >> 12; frame++)
-            if (peek32(&m->r, (gpa_t)frame << 12 | SCRATCH) == val)
+            if (ld32(m->r.pm.hva + ((gpa_t)frame << 12 | SCRATCH)) == val)
                 break;
     } else {
         frame = val;
