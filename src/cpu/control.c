@@ -6,11 +6,12 @@
 
 enum {
     CR0_WRITABLE = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD,
-    CR4_PDPTE_BITS = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP, /* a change reloads PDPTEs (SDM 3A 4.4.1) */
+    CR4_PDPTE_BITS =
+        CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP, /* a change reloads PDPTEs (SDM 3A 4.4.1) */
     CR4_PAGING_BITS = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PCIDE,
     CR0_LMSW = CR0_PE | CR0_MP | CR0_EM | CR0_TS,
 };
-#define CR0_PDPTE_BITS (CR0_CD | CR0_NW | CR0_PG)
+#define CR0_PDPTE_BITS  (CR0_CD | CR0_NW | CR0_PG)
 #define CR0_PAGING_BITS (CR0_PG | CR0_WP)
 
 enum xcr0_bit { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4 };
@@ -20,13 +21,11 @@ static const struct {
     uint32_t bits;
     enum cpu_feature feature;
 } cr4_rows[] = {
-    {CR4_VME | CR4_PVI, FEAT_VME}, {CR4_TSD, FEAT_TSC},
-    {CR4_DE, FEAT_DE},             {CR4_PSE, FEAT_PSE},
-    {CR4_PAE, FEAT_PAE},           {CR4_MCE, FEAT_MCE},
+    {CR4_VME | CR4_PVI, FEAT_VME}, {CR4_TSD, FEAT_TSC},        {CR4_DE, FEAT_DE},
+    {CR4_PSE, FEAT_PSE},           {CR4_PAE, FEAT_PAE},        {CR4_MCE, FEAT_MCE},
     {CR4_PGE, FEAT_PGE},           {CR4_PCE, FEAT_CMOV}, /* performance counters came with the P6 */
-    {CR4_OSFXSR, FEAT_FXSR},       {CR4_OSXMMEXCPT, FEAT_SSE},
-    {CR4_UMIP, FEAT_UMIP},         {CR4_FSGSBASE, FEAT_FSGSBASE},
-    {CR4_PCIDE, FEAT_PCID},        {CR4_OSXSAVE, FEAT_XSAVE},
+    {CR4_OSFXSR, FEAT_FXSR},       {CR4_OSXMMEXCPT, FEAT_SSE}, {CR4_UMIP, FEAT_UMIP},
+    {CR4_FSGSBASE, FEAT_FSGSBASE}, {CR4_PCIDE, FEAT_PCID},     {CR4_OSXSAVE, FEAT_XSAVE},
     {CR4_SMEP, FEAT_SMEP},         {CR4_SMAP, FEAT_SMAP},
 };
 
@@ -55,7 +54,8 @@ struct paging_regs {
     uint64_t cr0, cr3, cr4;
 };
 
-/* Installs new values. `latch`: PAE paging must read its PDPTEs; when they are bad nothing changes. */
+/* Installs new values. `latch`: PAE paging must read its PDPTEs; when they are bad nothing changes.
+ */
 static bool install(struct cpu *c, const struct paging_regs *r, bool latch)
 {
     const struct paging_regs old = {c->cr0, c->cr3, c->cr4};

@@ -192,7 +192,8 @@ static void dump_flags(const struct cpu *c, FILE *out)
     uint32_t f = cpu_rflags(c);
 
     fprintf(out,
-            "EIP=%08" PRIx64 " EFL=%08" PRIx32 " [%c%c%c%c%c%c%c] CPL=%d II=%d HLT=%d IOPL=%u%s%s\n",
+            "EIP=%08" PRIx64 " EFL=%08" PRIx32
+            " [%c%c%c%c%c%c%c] CPL=%d II=%d HLT=%d IOPL=%u%s%s\n",
             c->rip, f, f & EF_DF ? 'D' : '-', f & EF_OF ? 'O' : '-', f & EF_SF ? 'S' : '-',
             f & EF_ZF ? 'Z' : '-', f & EF_AF ? 'A' : '-', f & EF_PF ? 'P' : '-',
             f & EF_CF ? 'C' : '-', c->cpl, c->intr_shadow, c->halted, cpu_iopl(c),
@@ -225,16 +226,17 @@ void cpu_dump(const struct cpu *c, FILE *out)
     static const char *const seg[] = {"ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR"};
 
     for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-        fprintf(out, "%s=%08" PRIx64 "%c", gpr[order[i]], c->gpr[order[i]], i % 4 == 3 ? '\n' : ' ');
+        fprintf(out, "%s=%08" PRIx64 "%c", gpr[order[i]], c->gpr[order[i]],
+                i % 4 == 3 ? '\n' : ' ');
     dump_flags(c, out);
     for (unsigned i = 0; i < ARRAY_SIZE(seg); i++)
         dump_segment(seg[i], &c->seg[i], out);
     fprintf(out, "GDT=     %08" PRIx64 " %08x\n", c->gdtr.base, c->gdtr.limit);
     fprintf(out, "IDT=     %08" PRIx64 " %08x\n", c->idtr.base, c->idtr.limit);
-    fprintf(out, "CR0=%08" PRIx64 " CR2=%08" PRIx64 " CR3=%08" PRIx64 " CR4=%08" PRIx64 "\n", c->cr0,
-            c->cr2, c->cr3, c->cr4);
-    fprintf(out, "DR0=%08" PRIx64 " DR1=%08" PRIx64 " DR2=%08" PRIx64 " DR3=%08" PRIx64 "\n", c->dr[0],
-            c->dr[1], c->dr[2], c->dr[3]);
-    fprintf(out, "DR6=%08" PRIx64 " DR7=%08" PRIx64 " EFER=%016" PRIx64 " XCR0=%" PRIx64 "\n", c->dr[6],
-            c->dr[7], c->efer, c->xcr0);
+    fprintf(out, "CR0=%08" PRIx64 " CR2=%08" PRIx64 " CR3=%08" PRIx64 " CR4=%08" PRIx64 "\n",
+            c->cr0, c->cr2, c->cr3, c->cr4);
+    fprintf(out, "DR0=%08" PRIx64 " DR1=%08" PRIx64 " DR2=%08" PRIx64 " DR3=%08" PRIx64 "\n",
+            c->dr[0], c->dr[1], c->dr[2], c->dr[3]);
+    fprintf(out, "DR6=%08" PRIx64 " DR7=%08" PRIx64 " EFER=%016" PRIx64 " XCR0=%" PRIx64 "\n",
+            c->dr[6], c->dr[7], c->efer, c->xcr0);
 }

@@ -233,7 +233,7 @@ struct cpu {
     uint64_t pdpte[4];     /* PAE: latched at MOV CR3 (SDM 3A 4.4.1) */
     uint64_t dr[8];
     uint64_t xcr0;
-    uint64_t tsc_offset;
+    uint64_t tsc_offset, tsc_adjust;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
     uint64_t pat, misc_enable, apic_base, mtrr_def_type, mtrr_fixed[11], mtrr_var[16];

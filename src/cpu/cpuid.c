@@ -12,7 +12,7 @@ enum {
     CLFLUSH_UNITS = 64 / 8,
     AMD_EDX_ALIASES = 0x0183f3ff, /* 80000001h EDX repeats these of leaf 1 on AMD (APM 3 E.4.2) */
 };
-#define EXT_BASE UINT32_C(0x80000000)
+#define EXT_BASE         UINT32_C(0x80000000)
 #define CPUID_HYPERVISOR UINT32_C(0x80000000)
 
 typedef void leaf_fn(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4]);

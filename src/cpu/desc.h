@@ -132,11 +132,12 @@ void seg_load_real(struct cpu *c, unsigned seg, uint16_t sel);
 void seg_load_vm86(struct cpu *c, unsigned seg, uint16_t sel);
 /* [off, off + len) lies inside the segment. */
 bool seg_holds(const struct seg *s, uint64_t off, unsigned len);
-/* Checks of a stack segment of privilege level `cpl`: v(sel|ext) for a bad one, #SS for an absent one.
- * Sets its accessed bit. */
+/* Checks of a stack segment of privilege level `cpl`: v(sel|ext) for a bad one, #SS for an absent
+ * one. Sets its accessed bit. */
 bool seg_check_stack(struct cpu *c, uint16_t sel, unsigned cpl, enum vector v, uint32_t ext,
                      struct desc *d);
-/* After a return to an outer level: data segments that it may not use become null (SDM 3A 5.8.6). */
+/* After a return to an outer level: data segments that it may not use become null (SDM 3A 5.8.6).
+ */
 void seg_drop_inner(struct cpu *c);
 
 enum { STACK_MAX = 36 }; /* SS, ESP, 31 parameters, CS, EIP, one spare */
@@ -144,10 +145,10 @@ enum { STACK_MAX = 36 }; /* SS, ESP, 31 parameters, CS, EIP, one spare */
 struct stack {
     const struct seg *ss;
     uint64_t sp, mask;
-    bool user;      /* pushed with CPL-3 rights */
-    uint8_t width;  /* bytes per item, 2 or 4 */
+    bool user;     /* pushed with CPL-3 rights */
+    uint8_t width; /* bytes per item, 2 or 4 */
     uint8_t n;
-    uint32_t err;   /* of the #SS when the limit is exceeded */
+    uint32_t err;            /* of the #SS when the limit is exceeded */
     uint32_t val[STACK_MAX]; /* in the order of pushing */
 };
 
@@ -171,8 +172,8 @@ bool stack_from_tss(struct cpu *c, unsigned cpl, uint32_t ext, struct seg *ss, u
 /* An event on its way through the IDT. */
 struct event {
     uint8_t vector;
-    bool soft;   /* INT n, INT3, INTO: the gate's DPL counts, EXT is clear */
-    bool rf;     /* RF in the pushed EFLAGS */
+    bool soft; /* INT n, INT3, INTO: the gate's DPL counts, EXT is clear */
+    bool rf;   /* RF in the pushed EFLAGS */
     bool has_err;
     uint32_t err;
     uint64_t ret; /* address pushed */

@@ -1,4 +1,5 @@
-/* exception.c - recording and delivery of exceptions, interrupts and INT n; double and triple faults. */
+/* exception.c - recording and delivery of exceptions, interrupts and INT n; double and triple
+ * faults. */
 #include "cpu/exception.h"
 
 #include <inttypes.h>
@@ -37,8 +38,8 @@ static void log_event(const struct cpu *c, const struct event *e, uint64_t cr2)
     if (!c->log || !log_on(c->log, LOG_INT))
         return;
     log_printf(c->log, LOG_INT,
-               "v=%02x e=%04x i=%d cpl=%d IP=%04x:%08" PRIx64 " pc=%08" PRIx64
-               " SP=%04x:%08" PRIx64 " %s=%08" PRIx64 "\n",
+               "v=%02x e=%04x i=%d cpl=%d IP=%04x:%08" PRIx64 " pc=%08" PRIx64 " SP=%04x:%08" PRIx64
+               " %s=%08" PRIx64 "\n",
                e->vector, e->err, e->soft, c->cpl, c->seg[SEG_CS].sel, c->rip,
                (uint64_t)cpu_linear_rip(c), c->seg[SEG_SS].sel, c->gpr[RSP],
                e->vector == VEC_PF && !e->soft ? "CR2" : "EAX",
@@ -233,8 +234,6 @@ bool cpu_debug_traps(struct cpu *c)
 {
     uint32_t bits = c->pending_dr6;
 
-    if (c->rflags & EF_TF)
-        bits |= DR6_BS;
     if (!bits || c->intr_shadow == INTR_SHADOW_SS)
         return true;
     drop_traps(c);

@@ -31,9 +31,9 @@ void cpu_interrupt(struct cpu *c, uint8_t vector);
 /* IRET in all forms; opsize 2, 4 or 8 bytes. Sets next_rip. */
 bool cpu_iret(struct cpu *c, unsigned opsize);
 
-/* After a completed instruction (rip already past it): raises #DB (false) when debug_trap is due or TF is set, or
- * true. Call it when MODE_TF was set as the instruction began or debug_trap is set. An engine that wants the trap of an
- * instruction that itself clears TF (POPF) sets DR6.BS (1 << 14) in pending_dr6 beforehand; a fault drops it.
+/* After a completed instruction (rip already past it): raises #DB (false) when debug_trap is due, or true.
+ * The engine makes the single-step trap due itself, when MODE_TF was set as the instruction began: debug_trap = 1,
+ * pending_dr6 |= DR6.BS. Delivery of a fault drops it, INT n drops BS.
  * With intr_shadow == INTR_SHADOW_SS (MOV SS, POP SS) the trap stays due for the next boundary. */
 bool cpu_debug_traps(struct cpu *c);
 

@@ -1,11 +1,12 @@
-/* farcall.c - far JMP and CALL: direct, through call gates, to tasks (SDM 3A 5.8, SDM 2A CALL, JMP). */
+/* farcall.c - far JMP and CALL: direct, through call gates, to tasks (SDM 3A 5.8, SDM 2A CALL,
+ * JMP). */
 #include "base/bits.h"
 #include "cpu/desc.h"
 
 /* One far transfer under way. */
 struct far {
     bool call;
-    uint16_t sel;    /* as in the instruction */
+    uint16_t sel; /* as in the instruction */
     uint32_t off;
     unsigned opsize; /* width of what CALL pushes; a call gate's own width replaces it */
 };

@@ -1,4 +1,5 @@
-/* features.h - the feature table: CPUID bit, name, and whether we emulate it. For model.c and cpuid.c. */
+/* features.h - the feature table: CPUID bit, name, and whether we emulate it. For model.c and
+ * cpuid.c. */
 #ifndef DRAGOMAN_CPU_FEATURES_H
 #define DRAGOMAN_CPU_FEATURES_H
 

@@ -197,8 +197,8 @@ static bool through_task_gate(struct cpu *c, const struct event *e, const struct
 }
 
 enum {
-    IDT_GATES = 1 << SYS_TASK_GATE | 1 << SYS_INT16 | 1 << SYS_TRAP16 | 1 << SYS_INT32 |
-                1 << SYS_TRAP32,
+    IDT_GATES =
+        1 << SYS_TASK_GATE | 1 << SYS_INT16 | 1 << SYS_TRAP16 | 1 << SYS_INT32 | 1 << SYS_TRAP32,
 };
 
 static bool deliver_protected(struct cpu *c, const struct event *e)

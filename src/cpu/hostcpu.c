@@ -103,10 +103,10 @@ uint32_t hostcpu_tsc_khz(bool *exact)
     return measure_khz();
 }
 
-/* A guest's user code runs in a window in which supervisor pages are never mapped, so it has no address
- * for Meltdown or L1TF to read through: RDCL_NO holds on every host. The other bits describe
- * flaws that work between guest contexts on one core just as they do natively; they are promised
- * only when the host's kernel says that this processor is not affected. */
+/* A guest's user code runs in a window in which supervisor pages are never mapped, so it has no
+ * address for Meltdown or L1TF to read through: RDCL_NO holds on every host. The other bits
+ * describe flaws that work between guest contexts on one core just as they do natively; they are
+ * promised only when the host's kernel says that this processor is not affected. */
 static const struct {
     const char *file, *phrase;
     uint64_t bits;

@@ -18,22 +18,23 @@ struct base_model {
 
 static const enum cpu_feature i486[] = {FEAT_FPU, FEAT_VME, FEAT_PSE, FEAT_BASE};
 
-static const enum cpu_feature pentium3[] = {
-    FEAT_FPU, FEAT_VME, FEAT_DE,  FEAT_PSE,  FEAT_TSC, FEAT_MSR,   FEAT_PAE, FEAT_MCE,  FEAT_CX8, FEAT_SEP,
-    FEAT_PGE, FEAT_PAT, FEAT_MTRR, FEAT_CMOV, FEAT_MMX, FEAT_PSE36, FEAT_FXSR, FEAT_SSE, FEAT_BASE};
+static const enum cpu_feature pentium3[] = {FEAT_FPU,   FEAT_VME,  FEAT_DE,   FEAT_PSE,  FEAT_TSC,
+                                            FEAT_MSR,   FEAT_PAE,  FEAT_MCE,  FEAT_CX8,  FEAT_SEP,
+                                            FEAT_PGE,   FEAT_PAT,  FEAT_MTRR, FEAT_CMOV, FEAT_MMX,
+                                            FEAT_PSE36, FEAT_FXSR, FEAT_SSE,  FEAT_BASE};
 
 static const enum cpu_feature qemu32[] = {
-    FEAT_FPU,  FEAT_VME,  FEAT_DE,    FEAT_PSE,  FEAT_TSC, FEAT_MSR,  FEAT_PAE,
-    FEAT_MCE,  FEAT_CX8,  FEAT_SEP,   FEAT_PGE,  FEAT_PAT, FEAT_MTRR, FEAT_CMOV,
-    FEAT_MMX,  FEAT_PSE36, FEAT_FXSR, FEAT_SSE,  FEAT_SSE2, FEAT_SSE3, FEAT_CLFLUSH, FEAT_BASE};
+    FEAT_FPU,  FEAT_VME, FEAT_DE,   FEAT_PSE,  FEAT_TSC,     FEAT_MSR,  FEAT_PAE, FEAT_MCE,
+    FEAT_CX8,  FEAT_SEP, FEAT_PGE,  FEAT_PAT,  FEAT_MTRR,    FEAT_CMOV, FEAT_MMX, FEAT_PSE36,
+    FEAT_FXSR, FEAT_SSE, FEAT_SSE2, FEAT_SSE3, FEAT_CLFLUSH, FEAT_BASE};
 
 static const struct base_model base_models[] = {
     {"host", "the host's CPU, without what can't be virtualized (default)", NULL, NULL, 0, 0, NULL},
     {"max", "the same as host", NULL, NULL, 0, 0, NULL},
-    {"qemu32", "a P6 with SSE3, as QEMU's", "GenuineIntel", "Dragoman virtual CPU (qemu32)", 0x663, 4,
-     qemu32},
-    {"pentium3", "Pentium III (Coppermine)", "GenuineIntel", "Dragoman virtual CPU (Pentium III)", 0x68a,
-     2, pentium3},
+    {"qemu32", "a P6 with SSE3, as QEMU's", "GenuineIntel", "Dragoman virtual CPU (qemu32)", 0x663,
+     4, qemu32},
+    {"pentium3", "Pentium III (Coppermine)", "GenuineIntel", "Dragoman virtual CPU (Pentium III)",
+     0x68a, 2, pentium3},
     {"486", "486DX4 with CPUID", "GenuineIntel", "Dragoman virtual CPU (486)", 0x480, 1, i486},
 };
 
@@ -269,7 +270,8 @@ static int apply_word(struct cpu_model *m, struct spec *s, const char *word, siz
         return set_one(m, s, word, (size_t)(eq - word), true);
     if (same_name("=off", eq, len - (size_t)(eq - word)))
         return set_one(m, s, word, (size_t)(eq - word), false);
-    snprintf(s->err, s->errlen, "CPU feature setting '%.*s' must end with =on or =off", (int)len, word);
+    snprintf(s->err, s->errlen, "CPU feature setting '%.*s' must end with =on or =off", (int)len,
+             word);
     return -EINVAL;
 }
 

@@ -74,8 +74,19 @@ static bool read_tsc(struct cpu *c, const struct msr_row *r, uint32_t index, uin
 
 static bool write_tsc(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t val)
 {
+    uint64_t by = val - cpu_tsc(c);
+
     (void)r, (void)index;
-    c->tsc_offset += val - cpu_tsc(c);
+    c->tsc_offset += by;
+    c->tsc_adjust += by;
+    return true;
+}
+
+static bool write_tsc_adjust(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t val)
+{
+    (void)r, (void)index;
+    c->tsc_offset += val - c->tsc_adjust;
+    c->tsc_adjust = val;
     return true;
 }
 
@@ -178,7 +189,9 @@ static bool write_mtrr_var(struct cpu *c, const struct msr_row *r, uint32_t inde
     return true;
 }
 
-enum { MISC_ENABLE_BITS = 1 << 0 | 1 << 3 | 1 << 7 | 1 << 11 | 1 << 12 | 1 << 16 | 1 << 18 | 1 << 22 };
+enum {
+    MISC_ENABLE_BITS = 1 << 0 | 1 << 3 | 1 << 7 | 1 << 11 | 1 << 12 | 1 << 16 | 1 << 18 | 1 << 22
+};
 enum { MISC_ENABLE_READ_ONLY = 1 << 7 | 1 << 11 | 1 << 12 };
 
 /* Bits of things we don't have (SpeedStep, MONITOR) may be set, to no effect. */
@@ -192,7 +205,7 @@ static bool write_misc_enable(struct cpu *c, const struct msr_row *r, uint32_t i
     return true;
 }
 
-#define AT(member) offsetof(struct cpu, member)
+#define AT(member)      offsetof(struct cpu, member)
 #define AT_N(member, i) (offsetof(struct cpu, member) + (i) * sizeof(uint64_t))
 
 static const struct msr_row rows[] = {
@@ -201,6 +214,9 @@ static const struct msr_row rows[] = {
     {0x10, 1, FEAT_TSC, 0, read_tsc, write_tsc, 0, 0},
     /* PLATFORM_ID */
     {0x17, 1, FEAT_MSR, 'G', constant, NULL, 0, 0},
+    /* TSC_ADJUST, the sum of all writes to the TSC (SDM 3B 18.17.3): with it Linux trusts a constant, non-stop TSC
+     * without watching it by jiffies. */
+    {0x3b, 1, FEAT_TSC_ADJUST, 0, load, write_tsc_adjust, AT(tsc_adjust), 0},
     /* APIC_BASE: BSP, enable, base */
     {0x1b, 1, FEAT_APIC, 0, load, store, AT(apic_base), 0xffffff900},
     /* BIOS_UPDT_TRIG: microcode is the host's affair */
@@ -268,7 +284,8 @@ bool cpu_wrmsr(struct cpu *c, uint32_t index, uint64_t val)
     if (r && r->write)
         return r->write(c, r, index, val);
     if (!r && c->log && log_on(c->log, LOG_UNIMP))
-        log_printf(c->log, LOG_UNIMP, "wrmsr %08" PRIx32 " = %016" PRIx64 " unknown, EIP %08" PRIx64 "\n",
-                   index, val, c->rip);
+        log_printf(c->log, LOG_UNIMP,
+                   "wrmsr %08" PRIx32 " = %016" PRIx64 " unknown, EIP %08" PRIx64 "\n", index, val,
+                   c->rip);
     return bad(c);
 }

@@ -53,7 +53,8 @@ static bool iret_real(struct cpu *c, unsigned opsize)
     return true;
 }
 
-/* IOPL < 3 with CR4.VME: IF means VIF, and a pending virtual interrupt is the monitor's business. */
+/* IOPL < 3 with CR4.VME: IF means VIF, and a pending virtual interrupt is the monitor's business.
+ */
 static bool iret_vme_flags(struct cpu *c, uint32_t flags)
 {
     uint32_t mask = EF_IRET_ALWAYS | EF_VIF;
@@ -128,7 +129,8 @@ static bool check_return_cs(struct cpu *c, uint16_t sel, struct desc *cs)
 }
 
 /* Returns to sel:ip. `at`: bytes from SS:SP to the outer ESP and SS; `same_pop`: what a return to
- * the same level takes off the stack, `outer_pop`: off the outer stack. Sets next_rip, CPL, CS, SS. */
+ * the same level takes off the stack, `outer_pop`: off the outer stack. Sets next_rip, CPL, CS, SS.
+ */
 static bool return_to(struct cpu *c, uint16_t sel, uint32_t ip, unsigned opsize, unsigned at,
                       unsigned outer_pop)
 {

@@ -150,8 +150,8 @@ static bool visible(struct cpu *c, uint16_t sel, struct desc *d, bool *ok)
 enum {
     LAR_TYPES = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_CALL16 |
                 1 << SYS_TASK_GATE | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY | 1 << SYS_CALL32,
-    LSL_TYPES = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS32 |
-                1 << SYS_TSS32_BUSY,
+    LSL_TYPES =
+        1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY,
 };
 
 bool cpu_lar(struct cpu *c, uint16_t sel, bool *ok, uint32_t *rights)

@@ -21,7 +21,8 @@ void stack_put(struct stack *st, uint32_t val)
     st->val[st->n++] = val;
 }
 
-static bool probe_span(struct cpu *c, const struct stack *st, uint64_t off, unsigned len, gva_t *lin)
+static bool probe_span(struct cpu *c, const struct stack *st, uint64_t off, unsigned len,
+                       gva_t *lin)
 {
     if (!st->ss->usable || !seg_holds(st->ss, off, len))
         return cpu_raise(c, VEC_SS, st->err);

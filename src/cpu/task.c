@@ -15,10 +15,22 @@ struct tss_layout {
     uint8_t saved; /* bytes written on the way out, from ip */
 };
 
-static const struct tss_layout tss16 = {
-    .ip = 14, .regs = 18, .segs = 34, .ldt = 42, .nseg = 4, .width = 2, .min_limit = 0x2b, .saved = 28};
-static const struct tss_layout tss32 = {
-    .ip = 32, .regs = 40, .segs = 72, .ldt = 96, .nseg = 6, .width = 4, .min_limit = 0x67, .saved = 64};
+static const struct tss_layout tss16 = {.ip = 14,
+                                        .regs = 18,
+                                        .segs = 34,
+                                        .ldt = 42,
+                                        .nseg = 4,
+                                        .width = 2,
+                                        .min_limit = 0x2b,
+                                        .saved = 28};
+static const struct tss_layout tss32 = {.ip = 32,
+                                        .regs = 40,
+                                        .segs = 72,
+                                        .ldt = 96,
+                                        .nseg = 6,
+                                        .width = 4,
+                                        .min_limit = 0x67,
+                                        .saved = 64};
 
 enum { TSS_CR3 = 0x1c, TSS_TRAP = 0x64, TSS_BYTES = 0x68 };
 

@@ -34,15 +34,19 @@ void slots_fini(struct slots *s)
             slots_free(s, k);
 }
 
-/* 0, or -EEXIST when somebody else in this process has the slot. */
+/* 0, or -EEXIST when somebody else in this process has any of it. The whole is taken to find out, then all but
+ * the marker is given back. */
 static int claim(unsigned slot)
 {
     int saved = errno;
-    void *want = slot_ptr(slot, MARKER_OFFSET);
-    void *got = mmap(want, PAGE_SIZE, PROT_NONE,
+    void *got = mmap(slot_ptr(slot, 0), MARKER_OFFSET + PAGE_SIZE, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 
-    return checked(got == MAP_FAILED ? -1 : 0, saved);
+    if (got == MAP_FAILED)
+        return checked(-1, saved);
+    munmap(got, MARKER_OFFSET);
+    errno = saved;
+    return 0;
 }
 
 int slots_alloc(struct slots *s, unsigned *slot)

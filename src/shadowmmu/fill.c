@@ -125,7 +125,9 @@ static int fill_large(struct smmu *m, struct view *v, const struct walk *w, uint
             protect_special(m, v, first + i, n, frame);
     }
     for (uint32_t p = first; p < first + pages; p += REGION_PAGES)
-        v->region[p / REGION_PAGES].large_w = write;
+        v->region[p / REGION_PAGES].large_w |= write;
+    if (write && !v->space) /* the KERNEL view now relies on D of other spaces' entries, too */
+        m->kernel_version++;
     return 0;
 }
 

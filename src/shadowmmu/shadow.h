@@ -192,7 +192,7 @@ void region_release(struct smmu *m, struct view *v, unsigned r);
 uint64_t space_pde(const struct smmu *m, const struct smmu_space *s, unsigned r);
 uint64_t pde_signature(const struct smmu *m, uint64_t pde);
 void space_free(struct smmu *m, struct smmu_space *s);
-void kernel_diverged(struct smmu *m, unsigned r, uint64_t pde);
+bool region_stands(const struct smmu *m, const struct region *rg, uint64_t pde);
 struct smmu_space *space_lru(struct smmu *m);
 void space_wipe(struct smmu *m, struct smmu_space *s);
 

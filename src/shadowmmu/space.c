@@ -36,12 +36,21 @@ uint64_t space_pde(const struct smmu *m, const struct smmu_space *s, unsigned r)
     return pde_signature(m, raw_pde(m, s, r));
 }
 
+/* Whether what a live region shows is still allowed by this directory entry; of a large page, which has A and D
+ * there, also shown only as far as these are set. */
+bool region_stands(const struct smmu *m, const struct region *rg, uint64_t pde)
+{
+    if (rg->pde != pde_signature(m, pde))
+        return false;
+    return rg->table != NO_FRAME || ((pde & PTE_A) && (!rg->large_w || (pde & PTE_D)));
+}
+
 /* Space s no longer agrees with the KERNEL view about region r. A kernel range that is really per space (a
  * recursive map) differs all the time and becomes PRIVATE for good; one that is filled lazily (Linux' vmalloc) is
  * absent here and present there for a while, which is no reason to give up sharing soon. */
-void kernel_diverged(struct smmu *m, unsigned r, uint64_t pde)
+static void kernel_diverged(struct smmu *m, unsigned r, bool present)
 {
-    unsigned weight = pde && m->kernel->region[r].pde ? DIVERGE_REAL : 1;
+    unsigned weight = present && m->kernel->region[r].pde ? DIVERGE_REAL : 1;
 
     if (m->diverged[r] + weight < DIVERGE_LIMIT)
         m->diverged[r] = (uint8_t)(m->diverged[r] + weight);
@@ -59,10 +68,15 @@ static void kernel_check(struct smmu *m, struct smmu_space *s)
 
         for (; bits; bits &= bits - 1) {
             unsigned r = w * 64 + (unsigned)__builtin_ctzll(bits);
-            uint64_t pde = space_pde(m, s, r);
+            uint64_t pde = raw_pde(m, s, r);
+            const struct region *rg = &m->kernel->region[r];
 
-            if (m->kernel->region[r].live && m->kernel->region[r].pde != pde)
-                kernel_diverged(m, r, pde);
+            if (!rg->live || region_stands(m, rg, pde))
+                continue;
+            if (rg->pde == pde_signature(m, pde))
+                region_release(m, m->kernel, r);
+            else
+                kernel_diverged(m, r, pde & PTE_P);
         }
     }
     s->checked = m->kernel_version;

@@ -113,16 +113,10 @@ void table_retrace(struct smmu *m, uint32_t frame)
     } while (removals != m->removals);
 }
 
-/* Region r of view v was made from a directory entry of space s that may have changed. */
-static void recheck_region(struct smmu *m, struct view *v, unsigned r, uint64_t sig, uint64_t raw)
+/* Region r of view v hangs below a directory entry that may have changed. */
+static void recheck_region(struct smmu *m, struct view *v, unsigned r, uint64_t pde)
 {
-    struct region *rg = &v->region[r];
-
-    if (!rg->live)
-        return;
-    if (rg->pde != sig)
-        region_release(m, v, r);
-    else if (rg->table == NO_FRAME && (!(raw & PTE_A) || (rg->large_w && !(raw & PTE_D))))
+    if (v->region[r].live && !region_stands(m, &v->region[r], pde))
         region_release(m, v, r);
 }
 
@@ -131,7 +125,7 @@ static void directory_written(struct smmu *m, struct smmu_space *s, unsigned qua
 {
     unsigned n = smmu_pae(m) ? 1 : 2;
     unsigned r = smmu_pae(m) ? quarter * 512 + idx : idx * 2;
-    uint64_t raw = table_read(m, s->pd[quarter], idx), sig = pde_signature(m, raw);
+    uint64_t pde = table_read(m, s->pd[quarter], idx);
 
     if (s != m->cur) {
         s->checked = 0;
@@ -142,10 +136,10 @@ static void directory_written(struct smmu *m, struct smmu_space *s, unsigned qua
         }
     }
     for (; n; n--, r++) {
-        recheck_region(m, s->user, r, sig, raw);
-        recheck_region(m, s->priv, r, sig, raw);
+        recheck_region(m, s->user, r, pde);
+        recheck_region(m, s->priv, r, pde);
         if (s == m->cur)
-            recheck_region(m, m->kernel, r, sig, raw);
+            recheck_region(m, m->kernel, r, pde);
     }
 }
 

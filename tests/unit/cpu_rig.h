@@ -1,7 +1,8 @@
-/* cpu_rig.h - a CPU in flat protected mode with a megabyte of flat memory behind it, for test_cpu_*.c.
+/* cpu_rig.h - a CPU in flat protected mode with a megabyte of flat memory behind it, for
+ * test_cpu_*.c.
  *
- * Linear addresses are offsets into `ram`; pages can be made absent, which gives #PF as a walker would.
- * The GDT has one entry of every kind the tests ask for, see enum rig_sel.
+ * Linear addresses are offsets into `ram`; pages can be made absent, which gives #PF as a walker
+ * would. The GDT has one entry of every kind the tests ask for, see enum rig_sel.
  */
 #ifndef DRAGOMAN_TESTS_CPU_RIG_H
 #define DRAGOMAN_TESTS_CPU_RIG_H
@@ -155,7 +156,8 @@ static inline void rig_gate(struct rig *r, gva_t at, uint16_t sel, uint32_t off,
     st32(r->ram + at + 4, (off & 0xffff0000) | (uint32_t)access << 8 | params);
 }
 
-static inline void rig_idt(struct rig *r, unsigned vector, uint16_t sel, uint32_t off, uint8_t access)
+static inline void rig_idt(struct rig *r, unsigned vector, uint16_t sel, uint32_t off,
+                           uint8_t access)
 {
     rig_gate(r, RIG_IDT + vector * 8, sel, off, access, 0);
 }
@@ -167,32 +169,22 @@ static inline void rig_fill_gdt(struct rig *r)
         uint32_t base, limit;
         uint8_t access, flags;
     } rows[] = {
-        {K_CODE, 0, 0xfffff, 0x9a, 0xc},
-        {K_DATA, 0, 0xfffff, 0x92, 0xc},
-        {U_CODE, 0, 0xfffff, 0xfa, 0xc},
-        {U_DATA, 0, 0xfffff, 0xf2, 0xc},
-        {S_TSS_A, RIG_TSS_A, 0x20ff, 0x8b, 0},
-        {S_TSS_B, RIG_TSS_B, 0x67, 0x89, 0},
-        {CONFORMING, 0, 0xfffff, 0x9e, 0xc},
-        {NP_CODE, 0, 0xfffff, 0x1a, 0xc},
-        {NP_DATA, 0, 0xfffff, 0x12, 0xc},
-        {S_LDT, RIG_LDT, 0x1f, 0x82, 0},
-        {S_TSS_C, RIG_TSS_C, 0x2b, 0x81, 0},
-        {EXPAND_DOWN, 0, 0xfff, 0x96, 0x4},
-        {SMALL_CODE, 0, 0xff, 0x9a, 0x4},
-        {EXEC_ONLY, 0, 0xfffff, 0x98, 0xc},
-        {READ_ONLY, 0, 0xfffff, 0x90, 0xc},
-        {SMALL_STACK, 0x50000, 0xff, 0x92, 0x4},
-        {U_DATA16, 0, 0xffff, 0xf2, 0},
-        {R1_CODE, 0, 0xfffff, 0xba, 0xc},
-        {R1_DATA, 0, 0xfffff, 0xb2, 0xc},
-        {EXPAND_DOWN16, 0, 0xfff, 0x96, 0},
-        {NP_U_CODE, 0, 0xfffff, 0x7a, 0xc},
-        {NP_U_DATA, 0, 0xfffff, 0x72, 0xc},
+        {K_CODE, 0, 0xfffff, 0x9a, 0xc},       {K_DATA, 0, 0xfffff, 0x92, 0xc},
+        {U_CODE, 0, 0xfffff, 0xfa, 0xc},       {U_DATA, 0, 0xfffff, 0xf2, 0xc},
+        {S_TSS_A, RIG_TSS_A, 0x20ff, 0x8b, 0}, {S_TSS_B, RIG_TSS_B, 0x67, 0x89, 0},
+        {CONFORMING, 0, 0xfffff, 0x9e, 0xc},   {NP_CODE, 0, 0xfffff, 0x1a, 0xc},
+        {NP_DATA, 0, 0xfffff, 0x12, 0xc},      {S_LDT, RIG_LDT, 0x1f, 0x82, 0},
+        {S_TSS_C, RIG_TSS_C, 0x2b, 0x81, 0},   {EXPAND_DOWN, 0, 0xfff, 0x96, 0x4},
+        {SMALL_CODE, 0, 0xff, 0x9a, 0x4},      {EXEC_ONLY, 0, 0xfffff, 0x98, 0xc},
+        {READ_ONLY, 0, 0xfffff, 0x90, 0xc},    {SMALL_STACK, 0x50000, 0xff, 0x92, 0x4},
+        {U_DATA16, 0, 0xffff, 0xf2, 0},        {R1_CODE, 0, 0xfffff, 0xba, 0xc},
+        {R1_DATA, 0, 0xfffff, 0xb2, 0xc},      {EXPAND_DOWN16, 0, 0xfff, 0x96, 0},
+        {NP_U_CODE, 0, 0xfffff, 0x7a, 0xc},    {NP_U_DATA, 0, 0xfffff, 0x72, 0xc},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
-        rig_desc(r, RIG_GDT, rows[i].sel, rows[i].base, rows[i].limit, rows[i].access, rows[i].flags);
+        rig_desc(r, RIG_GDT, rows[i].sel, rows[i].base, rows[i].limit, rows[i].access,
+                 rows[i].flags);
     rig_gate(r, RIG_GDT + GATE32, K_CODE, 0x12345, 0xec, 2);
     rig_gate(r, RIG_GDT + GATE16, K_CODE, 0x5678, 0xe4, 2);
     rig_gate(r, RIG_GDT + GATE_DPL0, K_CODE, 0x12345, 0x8c, 0);
@@ -232,7 +224,10 @@ static inline void rig_set(struct rig *r, unsigned cpl)
 
     c->cpl = (uint8_t)cpl;
     for (unsigned i = 0; i < NSEG; i++)
-        c->seg[i] = (struct seg){.sel = data, .attr = (uint16_t)(0xc093 | cpl << 5), .limit = UINT32_MAX, .usable = true};
+        c->seg[i] = (struct seg){.sel = data,
+                                 .attr = (uint16_t)(0xc093 | cpl << 5),
+                                 .limit = UINT32_MAX,
+                                 .usable = true};
     c->seg[SEG_CS].sel = cpl == 3 ? U_CODE : K_CODE;
     c->seg[SEG_CS].attr |= ATTR_CODE;
     c->gpr[RSP] = cpl == 3 ? RIG_STACK3 : RIG_STACK0;
@@ -288,7 +283,8 @@ static inline struct rig *rig_new_vm86(unsigned iopl)
     for (unsigned i = 0; i < NSEG; i++) {
         uint16_t sel = (uint16_t)(i == SEG_CS ? 0x1000 : i == SEG_SS ? 0x2000 : 0x100 * i + 0x800);
 
-        c->seg[i] = (struct seg){.sel = sel, .attr = 0xf3, .limit = 0xffff, .base = sel * 16u, .usable = true};
+        c->seg[i] = (struct seg){
+            .sel = sel, .attr = 0xf3, .limit = 0xffff, .base = sel * 16u, .usable = true};
     }
     c->gpr[RSP] = 0x100;
     c->rip = 0x10;
@@ -302,11 +298,12 @@ static inline uint32_t rig_stack(const struct rig *r, unsigned i)
     return ld32(r->ram + r->c.seg[SEG_SS].base + (uint32_t)r->c.gpr[RSP] + 4 * i);
 }
 
-static inline void rig_expect_fault(const struct rig *r, unsigned vector, uint32_t err, const char *what)
+static inline void rig_expect_fault(const struct rig *r, unsigned vector, uint32_t err,
+                                    const char *what)
 {
     ck_assert_msg(r->c.fault.vector == vector && r->c.fault.err == err,
-                  "%s: fault %d(%x), expected %u(%x)", what, r->c.fault.vector, r->c.fault.err, vector,
-                  err);
+                  "%s: fault %d(%x), expected %u(%x)", what, r->c.fault.vector, r->c.fault.err,
+                  vector, err);
 }
 
 #endif
