@@ -34,8 +34,8 @@ void slots_fini(struct slots *s)
             slots_free(s, k);
 }
 
-/* 0, or -EEXIST when somebody else in this process has any of it. The whole is taken to find out, then all but
- * the marker is given back. */
+/* 0, or -EEXIST when somebody else in this process has any of it. The whole is taken to find out,
+ * then all but the marker is given back. */
 static int claim(unsigned slot)
 {
     int saved = errno;

@@ -1,13 +1,15 @@
 /* slots.h - the host seam for windows: where in our address space guest linear addresses live.
  *
- * Slot k (1 <= k < NSLOTS) is 4 GiB at 2^40 + k * 8 GiB followed by a 4 GiB gap; nothing else of the process
- * lies below 0x5000_0000_0000. A slot is a true hole until something is mapped: an isolated
- * page then costs one host mapping and not two. Slot 0 is kept for 64-bit guests' null slot.
+ * Slot k (1 <= k < NSLOTS) is 4 GiB at 2^40 + k * 8 GiB followed by a 4 GiB gap; nothing else of
+ * the process lies below 0x5000_0000_0000. A slot is a true hole until something is mapped: an
+ * isolated page then costs one host mapping and not two. Slot 0 is kept for 64-bit guests' null
+ * slot.
  *
- * An allocated slot owns one inaccessible page in the middle of its gap: that is how several machines
- * of one process (and foreign mappings) stay apart without a global.
+ * An allocated slot owns one inaccessible page in the middle of its gap: that is how several
+ * machines of one process (and foreign mappings) stay apart without a global.
  *
- * Everything but slots_init() is async-signal-safe and preserves errno. Nothing is ever mapped executable.
+ * Everything but slots_init() is async-signal-safe and preserves errno. Nothing is ever mapped
+ * executable.
  */
 #ifndef DRAGOMAN_HOST_SLOTS_H
 #define DRAGOMAN_HOST_SLOTS_H
@@ -17,8 +19,8 @@
 enum { NSLOTS = 10112 };
 
 #define SLOT_ORIGIN (UINT64_C(1) << 40)
-#define SLOT_BYTES (4 * GIB)
-#define SLOT_PITCH (8 * GIB)
+#define SLOT_BYTES  (4 * GIB)
+#define SLOT_PITCH  (8 * GIB)
 
 enum slot_flag {
     SLOT_WRITE = 1 << 0,

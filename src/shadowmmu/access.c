@@ -9,7 +9,7 @@ enum { MAX_ACCESS_PAGES = 4 };
 
 /* A page of an access, translated. */
 struct piece {
-    hva_t host;     /* first byte; NULL: not RAM */
+    hva_t host; /* first byte; NULL: not RAM */
     gpa_t pa;
     uint32_t frame;
     unsigned len;
@@ -29,7 +29,8 @@ void softtlb_flush(struct smmu *m)
     m->tlb_large = false;
 }
 
-/* An entry made from a large page stands for a translation that INVLPG of any address in it ends. */
+/* An entry made from a large page stands for a translation that INVLPG of any address in it ends.
+ */
 void softtlb_flush_page(struct smmu *m, gva_t lin)
 {
     if (m->tlb_large) {
@@ -54,8 +55,8 @@ void softtlb_drop_writes(struct smmu *m, uint32_t frame)
                 m->tlb.e[u][i].write_tag = SOFTTLB_NONE;
 }
 
-static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct walk *w, uint32_t frame,
-                         bool user)
+static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct walk *w,
+                         uint32_t frame, bool user)
 {
     struct softtlb_entry *e = softtlb_slot(c, page, user);
     bool write = w->dirty && (w->writable || (!user && !(c->cr0 & CR0_WP)));
@@ -87,7 +88,8 @@ static bool translate(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags, 
     return true;
 }
 
-/* Every page of the access is checked before any is touched. Returns the number of pieces, 0: #PF recorded. */
+/* Every page of the access is checked before any is touched. Returns the number of pieces, 0: #PF
+ * recorded. */
 static unsigned translate_all(struct cpu *c, gva_t lin, unsigned len, unsigned flags,
                               struct piece p[MAX_ACCESS_PAGES])
 {

@@ -1,7 +1,7 @@
 #include "shadowmmu/shadow.h"
 
-/* One fault needs at most: a 4 MiB page's entries, its pages of entries, the uses, and a mapping for
- * each run and each special page of it. */
+/* One fault needs at most: a 4 MiB page's entries, its pages of entries, the uses, and a mapping
+ * for each run and each special page of it. */
 enum { ROOM_NODES = 4096, ROOM_PAGES = 16 };
 
 static bool short_of_room(const struct smmu *m)

@@ -2,7 +2,8 @@
 
 #include "cpu/exception.h"
 
-/* Code that CPL 0-2 runs from a view that changes with the space must be looked up again in the next one. */
+/* Code that CPL 0-2 runs from a view that changes with the space must be looked up again in the
+ * next one. */
 static void remember_kfetch(struct smmu *m, uint32_t vpn)
 {
     for (unsigned i = 0; i < m->nkfetch; i++)

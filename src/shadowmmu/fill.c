@@ -19,7 +19,8 @@ struct view *view_get(struct smmu *m, enum smmu_view v)
     return v == VIEW_USER ? m->cur->user : m->cur->priv;
 }
 
-enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w, uint32_t vpn)
+enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w,
+                            uint32_t vpn)
 {
     if (c->cpl == 3)
         return VIEW_USER;
@@ -58,26 +59,26 @@ static bool unmapped(struct smmu *m, struct view *v, uint32_t vpn)
     return !(*view_entry(m, v, vpn) & E_MAPPED);
 }
 
-static int map_leaves(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n, const struct leaf *lf)
+static int map_leaves(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n,
+                      const struct leaf *lf)
 {
     return view_map(m, v, vpn, n, lf->frame, (lf->write ? E_WRITE : 0) | (lf->user ? E_USER : 0));
 }
 
-/* The page and its neighbours on both sides that continue it in RAM with equal rights: one mapping. */
-static int fill_run(struct smmu *m, struct view *v, uint32_t vpn)
+/* The page and its neighbours on both sides that continue it in RAM with equal rights: one mapping.
+ */
+static int map_run(struct smmu *m, struct view *v, uint32_t vpn, struct leaf lf)
 {
     unsigned r = vpn / REGION_PAGES, lo = vpn % REGION_PAGES, hi = lo;
-    struct region *rg = &v->region[r];
-    struct leaf lf = leaf_read(m, v, rg, r, lo), next;
+    const struct region *rg = &v->region[r];
     uint32_t base = r * REGION_PAGES;
+    struct leaf next;
 
-    if (!lf.ok) /* somebody (DMA) rewrote the entry: the retried access decides */
-        return 0;
     if (m->cfg.torture)
         return map_leaves(m, v, vpn, 1, &lf);
     while (hi + 1 < REGION_PAGES && unmapped(m, v, base + hi + 1)) {
         next = leaf_read(m, v, rg, r, hi + 1);
-        if (!same_run(&lf, &next, (int64_t)hi + 1 - (int64_t)(vpn % REGION_PAGES)))
+        if (!same_run(&lf, &next, (int64_t)(hi + 1) - lo))
             break;
         hi++;
     }
@@ -91,15 +92,38 @@ static int fill_run(struct smmu *m, struct view *v, uint32_t vpn)
     return map_leaves(m, v, base + lo, hi - lo + 1, &lf);
 }
 
+static int fill_run(struct smmu *m, struct view *v, uint32_t vpn)
+{
+    unsigned r = vpn / REGION_PAGES, extra = m->cfg.torture ? 0 : FILL_EXTRA_MAPS;
+    const struct region *rg = &v->region[r];
+    uint32_t cluster = vpn & ~(uint32_t)(FILL_CLUSTER - 1);
+    struct leaf lf = leaf_read(m, v, rg, r, vpn % REGION_PAGES);
+    int err;
+
+    if (!lf.ok) /* somebody (DMA) rewrote the entry: the retried access decides */
+        return 0;
+    err = map_run(m, v, vpn, lf);
+    for (uint32_t p = cluster; p < cluster + FILL_CLUSTER && extra && err == 0; p++) {
+        lf = leaf_read(m, v, rg, r, p % REGION_PAGES);
+        if (!lf.ok || !unmapped(m, v, p))
+            continue;
+        err = map_run(m, v, p, lf);
+        extra--;
+    }
+    return err;
+}
+
 /* One page of a run of RAM that is mapped as a whole must stay read-only. */
-static void protect_special(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n, uint32_t frame)
+static void protect_special(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n,
+                            uint32_t frame)
 {
     for (uint32_t i = 0; i < n; i++)
         if (frame_no_write(m, frame + i))
             view_protect(m, v, vpn + i, 1);
 }
 
-/* A large guest page, or 2 MiB of physical memory when paging is off: one mapping per run of RAM. */
+/* A large guest page, or 2 MiB of physical memory when paging is off: one mapping per run of RAM.
+ */
 static int fill_large(struct smmu *m, struct view *v, const struct walk *w, uint32_t vpn)
 {
     uint32_t pages = w->levels ? 1u << (w->page_shift - PAGE_SHIFT) : REGION_PAGES;
@@ -145,8 +169,9 @@ static int fill(struct smmu *m, struct view *v, const struct walk *w, uint32_t v
     return fill_run(m, v, vpn);
 }
 
-/* A table entry became present. The fault that nearly always follows is saved when the page is the one the guest just
- * took a #PF for, or the kernel's own. True: the entry is one that could be shown. */
+/* A table entry became present. The fault that nearly always follows is saved when the page is the
+ * one the guest just took a #PF for, or the kernel's own. True: the entry is one that could be
+ * shown. */
 bool fill_eager(struct smmu *m, struct view *v, uint32_t vpn)
 {
     const struct region *rg = &v->region[vpn / REGION_PAGES];
@@ -160,7 +185,8 @@ bool fill_eager(struct smmu *m, struct view *v, uint32_t vpn)
     if ((v->kind == VIEW_USER && m->cpu->cr2 >> PAGE_SHIFT != vpn) || remap_hot(m, v, vpn))
         return true;
     if (m->nodes_left && m->stats.live_maps + 2 < m->cfg.max_maps)
-        (void)!map_leaves(m, v, vpn, 1, &lf); /* an optimisation: failure means a hidden fault later */
+        (void)!map_leaves(m, v, vpn, 1,
+                          &lf); /* an optimisation: failure means a hidden fault later */
     return true;
 }
 
@@ -196,7 +222,8 @@ static int fill_or_evict(struct smmu *m, struct cpu *c, const struct walk *w, ui
     return fill(m, fill_prepare(m, c, w, vpn, target), w, vpn, write);
 }
 
-enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned access, enum smmu_view v)
+enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned access,
+                             enum smmu_view v)
 {
     unsigned flags = (access & ACC_WRITE ? WALK_WRITE : 0) | (c->cpl == 3 ? WALK_USER : 0);
     uint32_t vpn = (uint32_t)lin >> PAGE_SHIFT, frame;
@@ -215,7 +242,8 @@ enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned 
     if (m->cfg.torture)
         drop_at_random(m);
     target = view_of_page(m, c, &w, vpn);
-    /* CR0.WP = 0: the kernel writes what the user may only read. Never writable in the USER view. */
+    /* CR0.WP = 0: the kernel writes what the user may only read. Never writable in the USER view.
+     */
     if ((access & ACC_WRITE) && target == VIEW_USER && !w.writable)
         return SMMU_REMAPPED;
     if (remap_hot(m, fill_prepare(m, c, &w, vpn, target), vpn))
@@ -230,6 +258,6 @@ enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned 
     }
     m->stats.view_faults++;
     if (c->cpl != 3)
-        m->view_table[vpn >> 10] = (uint8_t)target;
+        m->view_table[vpn >> (SMMU_VIEW_SHIFT - PAGE_SHIFT)] = (uint8_t)target;
     return SMMU_VIEW;
 }

@@ -1,19 +1,20 @@
 /* shadow.h - private to src/shadowmmu: the shadow's structures and what its files offer each other.
  *
- *   space --- user, priv --> view --- region[2048] --> page of 512 entries      (what a window shows)
- *     |                                  | table                  | rmap node
- *     | pd[4]                            v                        v
+ *   space --- user, priv --> view --- region[2048] --> page of 512 entries      (what a window
+ * shows) |                                  | table                  | rmap node | pd[4] v v
  *     +--------------------------> frame (page table)        frame (RAM page)
  *
  * A region is 2 MiB of linear space: one PAE page table, half of a 32-bit one. It is live while the
- * page-directory entry it was made from (pde) is believed; its page table is then "used" by it and traced.
- * A page-directory page is used by the spaces it is the top of.
+ * page-directory entry it was made from (pde) is believed; its page table is then "used" by it and
+ * traced. A page-directory page is used by the spaces it is the top of.
  *
  * Invariants
  *  - frame.rmap lists exactly the entries with E_MAPPED of that frame, in all views.
  *  - An entry has E_WRITE only while its frame is neither CODE nor a synced page table.
- *  - F_PT is set iff frame.uses is not empty; F_UNSYNC implies F_PT, no directory use, and a place in unsynced[].
- *  - region.count is the number of entries != 0; region.pde, .table are valid while the region is live.
+ *  - F_PT is set iff frame.uses is not empty; F_UNSYNC implies F_PT, no directory use, and a place
+ * in unsynced[].
+ *  - region.count is the number of entries != 0; region.pde, .table are valid while the region is
+ * live.
  *  - Memory is reserved at creation; nothing here allocates later (it runs in signal handlers).
  *  - Loops that clear or copy go through asm or volatile-free code the compiler can't turn into
  *    library calls: those use vector registers, which hold guest state.
@@ -41,14 +42,17 @@ enum {
 
 /* Policy. Measured or reasoned in docs; change here. */
 enum {
-    POPULATE_PAGES = 16,   /* runs up to this long are faulted in with the mapping */
-    UNSYNC_AFTER = 3,      /* taking-away writes to a leaf table in a row before it goes unsynced */
-    RESYNC_IDLE = 4,       /* syncs that found nothing before an unsynced table is traced again */
-    TABLE_FLOOD = 16,      /* writes to a table that maps nothing before it stops being one */
-    SPACE_FLOOD = 64,      /* writes to the directory of a space that isn't current */
-    DIVERGE_LIMIT = 64,    /* see kernel_diverged() */
+    POPULATE_PAGES = 16, /* runs up to this long are faulted in with the mapping */
+    FILL_CLUSTER = 16,   /* pages around a fault that may come along... */
+    FILL_EXTRA_MAPS =
+        0, /* ... with this many more mappings: each costs 2.4 us, the fault it may save 4.9 us */
+    UNSYNC_AFTER = 3,   /* taking-away writes to a leaf table in a row before it goes unsynced */
+    RESYNC_IDLE = 4,    /* syncs that found nothing before an unsynced table is traced again */
+    TABLE_FLOOD = 16,   /* writes to a table that maps nothing before it stops being one */
+    SPACE_FLOOD = 64,   /* writes to the directory of a space that isn't current */
+    DIVERGE_LIMIT = 64, /* see kernel_diverged() */
     DIVERGE_REAL = 8,
-    REMAP_HOT = 64,        /* remaps of one page within an epoch */
+    REMAP_HOT = 64,         /* remaps of one page within an epoch */
     REMAP_EPOCH_SHIFT = 25, /* epoch: 2^25 TSC ticks, about 10 ms */
 };
 
@@ -57,12 +61,12 @@ enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 1 << 5, PTE_D = 1 << 6, PTE_PS =
 #define PTE_NX (UINT64_C(1) << 63)
 
 /* A shadow entry: frame 0-23, flags, rmap node 32-63. 0: nothing known. */
-#define E_FRAME UINT64_C(0xffffff)
-#define E_MAPPED (UINT64_C(1) << 24)  /* the window shows the frame */
-#define E_WRITE (UINT64_C(1) << 25)   /* ... writable */
-#define E_USER (UINT64_C(1) << 26)    /* effective U/S = 1 (matters in the KERNEL view) */
-#define E_FETCHED (UINT64_C(1) << 27) /* code was fetched through this view */
-#define E_KFETCHED (UINT64_C(1) << 28) /* ... by CPL 0-2 from a view that isn't KERNEL */
+#define E_FRAME      UINT64_C(0xffffff)
+#define E_MAPPED     (UINT64_C(1) << 24) /* the window shows the frame */
+#define E_WRITE      (UINT64_C(1) << 25) /* ... writable */
+#define E_USER       (UINT64_C(1) << 26) /* effective U/S = 1 (matters in the KERNEL view) */
+#define E_FETCHED    (UINT64_C(1) << 27) /* code was fetched through this view */
+#define E_KFETCHED   (UINT64_C(1) << 28) /* ... by CPL 0-2 from a view that isn't KERNEL */
 #define E_NODE_SHIFT 32
 
 #define NO_FRAME UINT32_MAX
@@ -72,13 +76,13 @@ enum frame_flag { F_CODE = 1 << 0, F_PT = 1 << 1, F_UNSYNC = 1 << 2 };
 struct frame {
     uint32_t rmap, uses; /* lists of nodes */
     uint8_t flags;
-    uint8_t downs;       /* traced writes in a row that took something away */
-    uint8_t floods;      /* traced writes that changed nothing we show */
-    uint8_t unsync;      /* index in unsynced[] */
+    uint8_t downs;  /* traced writes in a row that took something away */
+    uint8_t floods; /* traced writes that changed nothing we show */
+    uint8_t unsync; /* index in unsynced[] */
 };
 
-/* An rmap node (key: view id << 20 | vpn), a leaf use (view id << 11 | region) or, with KEY_PD, a directory
- * use (space id << 2 | quarter). prev 0: first. */
+/* An rmap node (key: view id << 20 | vpn), a leaf use (view id << 11 | region) or, with KEY_PD, a
+ * directory use (space id << 2 | quarter). prev 0: first. */
 struct node {
     uint32_t next, prev, key;
 };
@@ -91,7 +95,7 @@ struct region {
     uint32_t use;   /* our node in frame[table].uses */
     uint16_t count;
     bool live;
-    bool large_w;   /* large page was mapped writable */
+    bool large_w; /* large page was mapped writable */
 };
 
 struct view {
@@ -101,7 +105,7 @@ struct view {
     unsigned slot;
     uint16_t id;
     uint8_t kind;
-    bool quiet;               /* being wiped: no event per page */
+    bool quiet; /* being wiped: no event per page */
     struct region region[NREGIONS];
 };
 
@@ -112,9 +116,9 @@ struct smmu_space {
     uint16_t id;
     bool used;
     uint8_t floods;
-    uint64_t stamp;            /* LRU */
-    uint64_t checked;          /* kernel_version its directory was compared with */
-    struct view *user, *priv;  /* NULL until the slots exist; kept for the next user of the id */
+    uint64_t stamp;           /* LRU */
+    uint64_t checked;         /* kernel_version its directory was compared with */
+    struct view *user, *priv; /* NULL until the slots exist; kept for the next user of the id */
     void *cookie;
 };
 
@@ -144,12 +148,12 @@ struct smmu {
     uint64_t (*page)[REGION_PAGES];
     uint32_t node_free, node_top, node_limit, nodes_left;
     uint32_t page_free, page_top, page_limit, pages_left;
-    uint64_t stamp, removals;    /* removals: uses removed so far */
-    uint64_t kernel_version;     /* changes when the KERNEL view relies on one more directory entry */
-    uint64_t rsvd;               /* bits that must be 0 in a 4 KiB entry */
-    unsigned paging;             /* enum paging_bits of the current mode */
+    uint64_t stamp, removals; /* removals: uses removed so far */
+    uint64_t kernel_version;  /* changes when the KERNEL view relies on one more directory entry */
+    uint64_t rsvd;            /* bits that must be 0 in a 4 KiB entry */
+    unsigned paging;          /* enum paging_bits of the current mode */
     bool unified, walking, tlb_large, kfetch_overflow;
-    bool space_seen;             /* one space with paging on was entered in this mode */
+    bool space_seen; /* one space with paging on was entered in this mode */
     unsigned nkfetch, nunsynced, nlisteners;
     uint64_t rng;
     uint32_t kfetch[MAX_KFETCH];
@@ -157,7 +161,7 @@ struct smmu {
     struct remap_slot remap[REMAP_SLOTS];
     uint32_t bucket[SPACE_BUCKETS]; /* id + 1 */
     uint8_t diverged[NREGIONS];     /* see kernel_diverged(); DIVERGE_LIMIT: private for good */
-    uint8_t view_table[1024];
+    uint8_t view_table[SMMU_VIEW_ENTRIES];
     struct smmu_listener listener[SMMU_MAX_LISTENERS];
     struct smmu_stats stats;
     struct smmu_space space[MAX_SPACES];
@@ -184,7 +188,6 @@ void view_protect(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n);
 int view_unprotect(struct smmu *m, struct view *v, uint32_t vpn) MUST_CHECK;
 void view_drop(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n);
 void view_wipe(struct smmu *m, struct view *v);
-void view_unfetch(struct smmu *m, struct view *v, uint32_t vpn, uint64_t *e);
 void region_prepare(struct smmu *m, struct view *v, unsigned r, uint64_t pde, uint32_t table);
 void region_release(struct smmu *m, struct view *v, unsigned r);
 
@@ -198,7 +201,8 @@ void space_wipe(struct smmu *m, struct smmu_space *s);
 
 /* fill.c */
 bool smmu_walk(struct smmu *m, const struct cpu *c, gva_t lin, unsigned flags, struct walk *w);
-enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w, uint32_t vpn);
+enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w,
+                            uint32_t vpn);
 struct view *view_get(struct smmu *m, enum smmu_view v);
 struct view *fill_prepare(struct smmu *m, const struct cpu *c, const struct walk *w, uint32_t vpn,
                           enum smmu_view target);
@@ -207,12 +211,12 @@ bool fill_eager(struct smmu *m, struct view *v, uint32_t vpn);
 /* A guest page-table entry of region r of view v as the shadow may show it. */
 struct leaf {
     uint32_t frame;
-    bool ok;       /* present, accessed, RAM, belongs to this view */
+    bool ok; /* present, accessed, RAM, belongs to this view */
     bool nx, user;
-    bool write;    /* host mapping may be writable */
+    bool write; /* host mapping may be writable */
 };
-struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct region *rg, unsigned r,
-                      unsigned idx);
+struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct region *rg,
+                      unsigned r, unsigned idx);
 
 /* trace.c: page tables and code pages */
 bool frame_no_write(const struct smmu *m, uint32_t frame);
@@ -222,8 +226,9 @@ uint32_t table_use(struct smmu *m, uint32_t frame, uint32_t key);
 void table_unuse(struct smmu *m, uint32_t frame, uint32_t use);
 
 /* sync.c: making entries true */
-enum sync_result { SYNC_SAME, SYNC_LESS, SYNC_MORE };
-enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsigned first, unsigned last);
+enum sync_result { SYNC_SAME, SYNC_LESS };
+enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsigned first,
+                              unsigned last);
 void sync_all(struct smmu *m);
 bool table_unsync(struct smmu *m, uint32_t frame);
 void table_retrace(struct smmu *m, uint32_t frame);

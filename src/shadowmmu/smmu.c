@@ -9,8 +9,8 @@
 /* Tables sized by the machine's RAM are reserved whole and touched as needed. */
 static void *reserve(uint64_t bytes)
 {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
 
     return p == MAP_FAILED ? NULL : p;
 }
@@ -67,7 +67,8 @@ static int reserve_windows(struct smmu *m)
     return err;
 }
 
-int smmu_create(struct smmu **out, struct physmem *pm, const struct smmu_config *cfg, struct log *log)
+int smmu_create(struct smmu **out, struct physmem *pm, const struct smmu_config *cfg,
+                struct log *log)
 {
     struct smmu *m = reserve(sizeof(*m));
     int err;
@@ -156,7 +157,8 @@ const uint8_t *smmu_view_table(struct smmu *m)
     return m->view_table;
 }
 
-/* Strings run on 64-bit pointers in both directions, so half a gap on either side is the window's too. */
+/* Strings run on 64-bit pointers in both directions, so half a gap on either side is the window's
+ * too. */
 bool smmu_locate(struct smmu *m, uint64_t host, enum smmu_view *v, uint64_t *lin, bool *in_gap)
 {
     uint64_t half_gap = (SLOT_PITCH - SLOT_BYTES) / 2;

@@ -95,7 +95,9 @@ void smmu_invlpg(void *opaque, struct cpu *c, gva_t lin);
 /* Host address of linear 0 of a view of the current space. Always a valid slot. */
 uint64_t smmu_base(struct smmu *m, enum smmu_view v);
 
-/* 1024 bytes indexed by linear >> 22, each an enum smmu_view: where CPL 0-2 probably finds the page. A guess that a
+enum { SMMU_VIEW_SHIFT = 19, SMMU_VIEW_ENTRIES = 1 << (32 - SMMU_VIEW_SHIFT) };
+
+/* SMMU_VIEW_ENTRIES bytes indexed by linear >> SMMU_VIEW_SHIFT, each an enum smmu_view: where CPL 0-2 probably finds the page. A guess that a
  * fault corrects (smmu_fault with VIEW updates it). The address is constant for the smmu's life. */
 const uint8_t *smmu_view_table(struct smmu *m);
 

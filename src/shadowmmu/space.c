@@ -5,7 +5,7 @@
 #include "cpu/model.h"
 
 /* Bits that change what an entry means for a window: not A, D, G, PWT, PCD, available, PAT. */
-#define SIG_32 UINT64_C(0xffffe087)
+#define SIG_32  UINT64_C(0xffffe087)
 #define SIG_PAE UINT64_C(0x80fffffffffff087)
 
 uint64_t pde_signature(const struct smmu *m, uint64_t pde)
@@ -36,8 +36,8 @@ uint64_t space_pde(const struct smmu *m, const struct smmu_space *s, unsigned r)
     return pde_signature(m, raw_pde(m, s, r));
 }
 
-/* Whether what a live region shows is still allowed by this directory entry; of a large page, which has A and D
- * there, also shown only as far as these are set. */
+/* Whether what a live region shows is still allowed by this directory entry; of a large page, which
+ * has A and D there, also shown only as far as these are set. */
 bool region_stands(const struct smmu *m, const struct region *rg, uint64_t pde)
 {
     if (rg->pde != pde_signature(m, pde))
@@ -45,9 +45,10 @@ bool region_stands(const struct smmu *m, const struct region *rg, uint64_t pde)
     return rg->table != NO_FRAME || ((pde & PTE_A) && (!rg->large_w || (pde & PTE_D)));
 }
 
-/* Space s no longer agrees with the KERNEL view about region r. A kernel range that is really per space (a
- * recursive map) differs all the time and becomes PRIVATE for good; one that is filled lazily (Linux' vmalloc) is
- * absent here and present there for a while, which is no reason to give up sharing soon. */
+/* Space s no longer agrees with the KERNEL view about region r. A kernel range that is really per
+ * space (a recursive map) differs all the time and becomes PRIVATE for good; one that is filled
+ * lazily (Linux' vmalloc) is absent here and present there for a while, which is no reason to give
+ * up sharing soon. */
 static void kernel_diverged(struct smmu *m, unsigned r, bool present)
 {
     unsigned weight = present && m->kernel->region[r].pde ? DIVERGE_REAL : 1;
@@ -56,6 +57,9 @@ static void kernel_diverged(struct smmu *m, unsigned r, bool present)
         m->diverged[r] = (uint8_t)(m->diverged[r] + weight);
     else
         m->diverged[r] = DIVERGE_LIMIT;
+    if (m->diverged[r] == DIVERGE_LIMIT && m->log)
+        log_printf(m->log, LOG_MMU, "mmu: kernel range %08x is private to each space\n",
+                   r << REGION_SHIFT);
     region_release(m, m->kernel, r);
 }
 
@@ -82,7 +86,8 @@ static void kernel_check(struct smmu *m, struct smmu_space *s)
     s->checked = m->kernel_version;
 }
 
-/* A second address space appeared: what it may see differs, so U/S=1 pages leave the KERNEL view. */
+/* A second address space appeared: what it may see differs, so U/S=1 pages leave the KERNEL view.
+ */
 static void split(struct smmu *m)
 {
     struct view *k = m->kernel;
@@ -126,7 +131,8 @@ static struct smmu_space *space_find(struct smmu *m, const uint64_t key[4])
     for (uint32_t i = m->bucket[bucket_of(key)]; i; i = m->space[i - 1].hash_next) {
         struct smmu_space *s = &m->space[i - 1];
 
-        if (s->key[0] == key[0] && s->key[1] == key[1] && s->key[2] == key[2] && s->key[3] == key[3])
+        if (s->key[0] == key[0] && s->key[1] == key[1] && s->key[2] == key[2] &&
+            s->key[3] == key[3])
             return s;
     }
     return NULL;
@@ -195,12 +201,21 @@ static int space_views(struct smmu *m, struct smmu_space *s)
     return 0;
 }
 
-/* An unused one with windows; the least recently used one is given up when there is none to be had. */
+/* Every space has two slots, and every slot costs a mapping for as long as the machine lives. */
+static unsigned space_limit(const struct smmu *m)
+{
+    uint64_t limit = m->cfg.max_maps / 32;
+
+    return limit < 2 ? 2 : limit < MAX_SPACES ? (unsigned)limit : MAX_SPACES;
+}
+
+/* An unused one with windows; the least recently used one is given up when there is none to be had.
+ */
 static struct smmu_space *space_alloc(struct smmu *m)
 {
     struct smmu_space *s;
 
-    for (unsigned i = 0; i < MAX_SPACES; i++) {
+    for (unsigned i = 0; i < space_limit(m); i++) {
         s = &m->space[i];
         s->id = (uint16_t)i;
         if (!s->used && space_views(m, s) == 0)
@@ -311,8 +326,10 @@ static void wipe_kernel(struct smmu *m)
 }
 
 /* Entries mean something else now: nothing survives. */
-static void restart(struct smmu *m)
+static void restart(struct smmu *m, unsigned paging)
 {
+    if (m->log)
+        log_printf(m->log, LOG_MMU, "mmu: paging mode %02x -> %02x\n", m->paging, paging);
     m->cur = NULL;
     m->nkfetch = 0;
     m->kfetch_overflow = false;
@@ -344,7 +361,7 @@ void smmu_paging_changed(void *opaque, struct cpu *c)
 
     softtlb_flush(m);
     if (!m->cur || (diff & (PB_PG | PB_PAE | PB_PSE | PB_NXE))) {
-        restart(m); /* under the old mode: what is dropped was made under it */
+        restart(m, now); /* under the old mode: what is dropped was made under it */
     } else if (diff & (PB_WP | PB_SMEP)) {
         wipe_kernel(m);
         for (unsigned i = 0; i < MAX_SPACES; i++)
@@ -357,7 +374,8 @@ void smmu_paging_changed(void *opaque, struct cpu *c)
     enter_space(m, c);
 }
 
-/* SDM 3A 4.4.1: loaded at MOV CR3 and when paging or its bits change; reserved bits give #GP and change nothing. */
+/* SDM 3A 4.4.1: loaded at MOV CR3 and when paging or its bits change; reserved bits give #GP and
+ * change nothing. */
 bool smmu_load_pdptes(void *opaque, struct cpu *c)
 {
     struct smmu *m = opaque;

@@ -2,8 +2,8 @@
 
 #include <x86intrin.h>
 
-/* Pages that are mapped and dropped again and again within some milliseconds cost more as mappings than
- * through the software path. A lossy table is enough to find them. */
+/* Pages that are mapped and dropped again and again within some milliseconds cost more as mappings
+ * than through the software path. A lossy table is enough to find them. */
 static struct remap_slot *remap_slot(struct smmu *m, uint32_t key)
 {
     return &m->remap[(key ^ key >> 10) % REMAP_SLOTS];
@@ -34,8 +34,8 @@ bool remap_hot(struct smmu *m, const struct view *v, uint32_t vpn)
            s->epoch >= __rdtsc() >> REMAP_EPOCH_SHIFT;
 }
 
-struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct region *rg, unsigned r,
-                      unsigned idx)
+struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct region *rg,
+                      unsigned r, unsigned idx)
 {
     uint64_t pte = table_read(m, rg->table, region_first(m, r) + idx);
     uint64_t both = pte & rg->pde;
@@ -57,42 +57,46 @@ static bool entry_stands(uint64_t e, const struct leaf *lf)
     return lf->ok && lf->frame == (e & E_FRAME) && lf->user == !!(e & E_USER);
 }
 
-/* Takes away what the guest's table no longer allows; giving more is left to the next fault. */
-enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsigned first, unsigned last)
+enum remedy { STANDS, PROTECT, DROP };
+
+static enum remedy remedy_for(const struct smmu *m, const struct view *v, unsigned r, unsigned i,
+                              uint64_t e)
 {
-    struct region *rg = &v->region[r];
+    struct leaf lf = leaf_read(m, v, &v->region[r], r, i);
+
+    if (!entry_stands(e, &lf) || (lf.nx && (e & (E_FETCHED | E_KFETCHED))))
+        return DROP;
+    return (e & E_WRITE) && !lf.write ? PROTECT : STANDS;
+}
+
+/* Takes away what the guest's table no longer allows; giving more is left to the next fault. One
+ * call to the host for each run of entries in need of the same. */
+enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsigned first,
+                              unsigned last)
+{
+    const struct region *rg = &v->region[r];
     uint32_t base = r * REGION_PAGES;
     enum sync_result res = SYNC_SAME;
 
     for (unsigned i = first; i <= last && rg->live; i++) {
+        const uint64_t *e = view_entry(m, v, base + i);
+        enum remedy what = *e ? remedy_for(m, v, r, i, *e) : STANDS;
         unsigned n = 0;
-        uint64_t *e = view_entry(m, v, base + i);
-        struct leaf lf;
 
-        /* One call to the host for each run that must go. */
-        for (; i + n <= last && e[n]; n++) {
-            lf = leaf_read(m, v, rg, r, i + n);
-            if (entry_stands(e[n], &lf))
-                break;
-            if (e[n] & E_MAPPED)
+        if (what == STANDS)
+            continue;
+        do {
+            if (what == DROP && (e[n] & E_MAPPED))
                 remap_note(m, v, base + i + n);
-        }
+            n++;
+        } while (i + n <= last && e[n] && remedy_for(m, v, r, i + n, e[n]) == what);
         m->stats.synced_entries += n;
-        if (n) {
+        if (what == DROP)
             view_drop(m, v, base + i, n);
-            res = SYNC_LESS;
-            i += n - 1;
-            continue;
-        }
-        if (!*e)
-            continue;
-        if ((*e & (E_FETCHED | E_KFETCHED)) && lf.nx)
-            view_unfetch(m, v, base + i, e);
-        if ((*e & E_WRITE) && !lf.write) {
-            view_protect(m, v, base + i, 1);
-            m->stats.synced_entries++;
-            res = SYNC_LESS;
-        }
+        else
+            view_protect(m, v, base + i, n);
+        res = SYNC_LESS;
+        i += n - 1;
     }
     return res;
 }

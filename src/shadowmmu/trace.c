@@ -23,7 +23,8 @@ static bool protect_one(struct smmu *m, uint32_t frame)
     return false;
 }
 
-/* Starts over after each: protecting may, at the host's limit, drop mappings and so change the list. */
+/* Starts over after each: protecting may, at the host's limit, drop mappings and so change the
+ * list. */
 void frame_protect(struct smmu *m, uint32_t frame)
 {
     while (protect_one(m, frame))
@@ -79,7 +80,8 @@ static bool has_directory_use(const struct smmu *m, uint32_t frame)
     return false;
 }
 
-/* Lets the guest write a leaf table without us until the next sync. False: this one must stay traced. */
+/* Lets the guest write a leaf table without us until the next sync. False: this one must stay
+ * traced. */
 bool table_unsync(struct smmu *m, uint32_t frame)
 {
     struct frame *f = &m->frame[frame];
@@ -198,7 +200,8 @@ static void untrace(struct smmu *m, uint32_t frame)
     }
 }
 
-/* The list of uses can change under any of the reactions; they are idempotent, so start over then. */
+/* The list of uses can change under any of the reactions; they are idempotent, so start over then.
+ */
 static void table_written(struct smmu *m, uint32_t frame, unsigned off, unsigned len)
 {
     unsigned bytes = smmu_pae(m) ? 8 : 4;

@@ -23,13 +23,13 @@ uint64_t *view_entry(struct smmu *m, struct view *v, uint32_t vpn)
     return rg->page ? &m->page[rg->page][vpn % REGION_PAGES] : NULL;
 }
 
-/* The host merges neighbours with consecutive file pages and equal rights: a mapping starts where that fails. */
+/* The host merges neighbours with consecutive file pages and equal rights: a mapping starts where
+ * that fails. */
 static bool map_starts(uint64_t prev, uint64_t e)
 {
     uint64_t kind = E_MAPPED | E_WRITE;
 
-    return (e & E_MAPPED) &&
-           ((prev & kind) != (e & kind) || (prev & E_FRAME) + 1 != (e & E_FRAME));
+    return (e & E_MAPPED) && ((prev & kind) != (e & kind) || (prev & E_FRAME) + 1 != (e & E_FRAME));
 }
 
 static uint64_t entry_at(struct smmu *m, struct view *v, uint32_t vpn)
@@ -39,7 +39,8 @@ static uint64_t entry_at(struct smmu *m, struct view *v, uint32_t vpn)
     return e ? *e : 0;
 }
 
-/* Mappings that start in [vpn, vpn + n], the page after the range included: its start may depend on the range. */
+/* Mappings that start in [vpn, vpn + n], the page after the range included: its start may depend on
+ * the range. */
 static uint64_t count_maps(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n)
 {
     uint64_t prev = vpn ? entry_at(m, v, vpn - 1) : 0, count = 0;
@@ -60,7 +61,7 @@ static void account(struct smmu *m, struct view *v, uint64_t before, uint64_t af
 }
 
 /* The fetch through this entry is no longer to be trusted. */
-void view_unfetch(struct smmu *m, struct view *v, uint32_t vpn, uint64_t *e)
+static void unfetch(struct smmu *m, struct view *v, uint32_t vpn, uint64_t *e)
 {
     uint64_t was = *e;
 
@@ -81,7 +82,7 @@ static void forget_entry(struct smmu *m, struct view *v, uint32_t vpn, uint64_t 
 {
     unlink_rmap(m, e);
     if (*e & (E_FETCHED | E_KFETCHED))
-        view_unfetch(m, v, vpn, e);
+        unfetch(m, v, vpn, e);
     *e = 0;
     v->region[vpn / REGION_PAGES].count--;
 }
@@ -94,7 +95,7 @@ static void set_entry(struct smmu *m, struct view *v, uint32_t vpn, uint64_t val
     if (*e) {
         unlink_rmap(m, e);
         if ((*e & (E_FETCHED | E_KFETCHED)) && (*e & E_FRAME) != (val & E_FRAME))
-            view_unfetch(m, v, vpn, e);
+            unfetch(m, v, vpn, e);
         keep = *e & (E_FETCHED | E_KFETCHED);
     } else {
         v->region[vpn / REGION_PAGES].count++;
@@ -105,12 +106,14 @@ static void set_entry(struct smmu *m, struct view *v, uint32_t vpn, uint64_t val
 }
 
 /* Shows `n` frames from `frame` at vpn (within prepared regions), `flags` of E_WRITE and E_USER. */
-int view_map(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n, uint32_t frame, uint64_t flags)
+int view_map(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n, uint32_t frame,
+             uint64_t flags)
 {
     uint64_t before;
-    int err = slot_map(v->slot, (uint64_t)vpn << PAGE_SHIFT, (uint64_t)n << PAGE_SHIFT, m->pm->fd,
-                       (uint64_t)frame << PAGE_SHIFT,
-                       (flags & E_WRITE ? SLOT_WRITE : 0) | (n <= POPULATE_PAGES ? SLOT_POPULATE : 0));
+    int err =
+        slot_map(v->slot, (uint64_t)vpn << PAGE_SHIFT, (uint64_t)n << PAGE_SHIFT, m->pm->fd,
+                 (uint64_t)frame << PAGE_SHIFT,
+                 (flags & E_WRITE ? SLOT_WRITE : 0) | (n <= POPULATE_PAGES ? SLOT_POPULATE : 0));
 
     if (err < 0)
         return err;
@@ -123,8 +126,8 @@ int view_map(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n, uint32_t 
     return 0;
 }
 
-/* Takes write permission from the mapped entries of the range. Where the host can't split a mapping (limit reached),
- * the pages go altogether. */
+/* Takes write permission from the mapped entries of the range. Where the host can't split a mapping
+ * (limit reached), the pages go altogether. */
 void view_protect(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n)
 {
     uint64_t before = count_maps(m, v, vpn, n);
@@ -164,8 +167,8 @@ static void unmap_host(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n)
     m->stats.unmaps++;
     if (slot_unmap(v->slot, off, len) == 0)
         return;
-    /* A hole in the middle of a mapping needs one mapping more than the host allows. Unmapping a whole window only
-     * frees mappings, so it always succeeds. */
+    /* A hole in the middle of a mapping needs one mapping more than the host allows. Unmapping a
+     * whole window only frees mappings, so it always succeeds. */
     view_wipe(m, v);
 }
 

@@ -4,7 +4,15 @@
 #include "cpu/model.h"
 
 /* Entry bits common to all formats (SDM 3A 4.3, 4.4). */
-enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 1 << 5, PTE_D = 1 << 6, PTE_PS = 1 << 7, PTE_G = 1 << 8 };
+enum {
+    PTE_P = 1,
+    PTE_W = 2,
+    PTE_U = 4,
+    PTE_A = 1 << 5,
+    PTE_D = 1 << 6,
+    PTE_PS = 1 << 7,
+    PTE_G = 1 << 8
+};
 #define PTE_NX (UINT64_C(1) << 63)
 
 enum large_page { LARGE_NEVER, LARGE_IF_PSE, LARGE_ALWAYS };
@@ -21,7 +29,8 @@ struct format {
     struct level level[4];
 };
 
-static const struct format FORMAT_32 = {2, 4, {{22, 10, LARGE_IF_PSE, false}, {12, 10, LARGE_NEVER, false}}};
+static const struct format FORMAT_32 = {
+    2, 4, {{22, 10, LARGE_IF_PSE, false}, {12, 10, LARGE_NEVER, false}}};
 static const struct format FORMAT_PAE = {
     3, 8, {{30, 2, LARGE_NEVER, true}, {21, 9, LARGE_ALWAYS, false}, {12, 9, LARGE_NEVER, false}}};
 
@@ -91,7 +100,8 @@ static bool deny(const struct env *e, struct walk *w, unsigned flags, uint32_t w
     return false;
 }
 
-/* SDM 3A 4.6.1. Implicit supervisor accesses (SMAP) are not told apart: EFLAGS.AC counts at CPL < 3 only. */
+/* SDM 3A 4.6.1. Implicit supervisor accesses (SMAP) are not told apart: EFLAGS.AC counts at CPL < 3
+ * only. */
 static bool rights_allow(const struct cpu *c, const struct walk *w, unsigned flags)
 {
     if (flags & WALK_USER)
@@ -144,7 +154,8 @@ static bool read_levels(const struct env *e, const struct physmem *pm, gva_t lin
 }
 
 /* Sets `bits` in entry i unless the guest (or DMA) changed it meanwhile. */
-static bool set_bits(const struct env *e, struct physmem *pm, struct walk *w, unsigned i, uint64_t bits)
+static bool set_bits(const struct env *e, struct physmem *pm, struct walk *w, unsigned i,
+                     uint64_t bits)
 {
     hva_t p = physmem_ptr(pm, w->entry_pa[i]);
     uint64_t old = w->entry[i];
@@ -154,8 +165,8 @@ static bool set_bits(const struct env *e, struct physmem *pm, struct walk *w, un
     if (e->f->entry_bytes == 4) {
         uint32_t seen = (uint32_t)old;
 
-        if (!__atomic_compare_exchange_n((uint32_t *)(void *)p, &seen, (uint32_t)(old | bits), false,
-                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        if (!__atomic_compare_exchange_n((uint32_t *)(void *)p, &seen, (uint32_t)(old | bits),
+                                         false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
             return false;
     } else if (!__atomic_compare_exchange_n((uint64_t *)(void *)p, &old, old | bits, false,
                                             __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {

@@ -30,6 +30,9 @@ OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
 OFFSET_IS(struct engine, hot, 0);
+_Static_assert(BT_JCACHE == 1 << (32 - BT_SHIFT), "13 bits");
+_Static_assert((int)SMMU_VIEW_SHIFT == (int)BT_SHIFT, "R13 serves both");
+_Static_assert(BT_HASH == 1 << 16, "the page hash takes the upper 16 bits");
 
 /* Slot 0 of the window area: reserved, never mapped (host/slots.h). */
 #define POISON ((const uint8_t *)(uintptr_t)(UINT64_C(1) << 40))
@@ -148,6 +151,8 @@ static struct bt_page *code_page(struct engine *e, uint32_t eip, bool *odd)
         bt_flush(e);
         p = bt_page_get(e, vpn, cp.frame);
     }
+    if (x->page[w])
+        bt_ctx_forget_page(e, x, x->page[w]);
     x->page[w] = p;
     x->neg_word[w] = 0u - p->id;
     return p;

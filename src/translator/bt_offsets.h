@@ -24,7 +24,7 @@
 #define HOT_DF        216
 
 #define CTX_TAGS  0
-#define CTX_HOSTS 4096
-#define CTX_WORDS 12288
+#define CTX_HOSTS 32768
+#define CTX_WORDS 98304
 
 #endif

@@ -8,7 +8,7 @@
  *   GS base                       the window code of this CPL runs in
  *   R14                           struct cpu
  *   R15                           struct bt_hot
- *   R13                           22: count for SHLX/SHRX (jump-cache index, view table)
+ *   R13                           19: count for SHRX (jump-cache index, view table)
  *   R8-R11                        scratch inside one guest instruction
  *   RSP                           the monitor's stack (callouts push return addresses there)
  *
@@ -29,9 +29,9 @@
 #include "translator/row.h"
 
 enum {
-    BT_JCACHE = 1024,      /* entries of a context's jump cache (10 bits: SHLX/SHRX by R13) */
+    BT_JCACHE = 8192,      /* entries of a context's jump cache: 13 bits of a hash, SHRX by R13 */
     BT_WORDS = 1024,
-    BT_SHIFT = 22,
+    BT_SHIFT = 19,
     BT_MAX_INSNS = 64,
     BT_MAX_EXITS = 2,
     BT_BLOCK_ROOM = 24576, /* bytes of code a block can at most need */
@@ -208,6 +208,8 @@ void bt_insert(struct engine *e, struct bt_block *b);
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
 void bt_invalidate(struct engine *e, struct bt_block *b);
 void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigned len);
+/* Blocks with code in a frame: e->frame_blocks[frame], then this. */
+struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame);
 struct bt_block *bt_block_at(struct engine *e, uint64_t host);
 struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame);
 const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
@@ -219,6 +221,8 @@ void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b);
 void bt_ctx_drop_block(struct engine *e, const struct bt_block *b);
 void bt_ctx_drop_all(struct engine *e);
 void bt_ctx_fini(struct engine *e);
+/* Entries of the jump cache only ever lead to pages in x->page[]: whoever replaces one calls this. */
+void bt_ctx_forget_page(struct engine *e, struct bt_ctx *x, const struct bt_page *p);
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn);
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
 
@@ -252,9 +256,13 @@ void bt_perf_map_close(struct engine *e);
 void bt_check_block(struct engine *e, const struct bt_block *b);
 bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why, uint64_t *where);
 
+/* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */
 static inline uint32_t bt_jcache_index(uint32_t eip)
 {
-    return eip & (BT_JCACHE - 1);
+    uint32_t h = BT_SHIFT;
+
+    __asm__("crc32l %1, %0" : "+r"(h) : "r"(eip));
+    return h >> BT_SHIFT;
 }
 
 #endif

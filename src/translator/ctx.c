@@ -4,21 +4,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* An index-i tag that no eip with that index can match: it belongs to index i+1. */
+/* A tag that no eip with index i can match: that of eip 0, which belongs elsewhere; of eip 1 where 0 belongs. */
 static uint32_t empty_tag(uint32_t i)
 {
-    return 0u - ((i + 1) & (BT_JCACHE - 1));
-}
-
-static void reset_jcache(struct bt_ctx *x)
-{
-    for (uint32_t i = 0; i < BT_JCACHE; i++)
-        x->neg_tag[i] = empty_tag(i);
+    return i == bt_jcache_index(0) ? 0u - 1 : 0;
 }
 
 void bt_ctx_reset(struct bt_ctx *x)
 {
-    reset_jcache(x);
+    memset(x->neg_tag, 0, sizeof(x->neg_tag));
+    x->neg_tag[bt_jcache_index(0)] = empty_tag(bt_jcache_index(0));
     memset(x->neg_word, 0, sizeof(x->neg_word));
     memset(x->page, 0, sizeof(x->page));
 }
@@ -75,13 +70,18 @@ void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b)
     x->host[i] = b->entry;
 }
 
-void bt_ctx_drop_block(struct engine *e, const struct bt_block *b)
+static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->eip);
 
+    if (x->neg_tag[i] == 0u - b->eip && x->host[i] == b->entry)
+        x->neg_tag[i] = empty_tag(i);
+}
+
+void bt_ctx_drop_block(struct engine *e, const struct bt_block *b)
+{
     for (struct bt_ctx *x = e->all_ctx; x; x = x->all_next)
-        if (x->neg_tag[i] == 0u - b->eip && x->host[i] == b->entry)
-            x->neg_tag[i] = empty_tag(i);
+        drop_entry(x, b);
 }
 
 void bt_ctx_drop_all(struct engine *e)
@@ -90,7 +90,18 @@ void bt_ctx_drop_all(struct engine *e)
         bt_ctx_reset(x);
 }
 
-static void forget_page(struct bt_ctx *x, uint64_t vpn)
+void bt_ctx_forget_page(struct engine *e, struct bt_ctx *x, const struct bt_page *p)
+{
+    uint32_t w = p->vpn % BT_WORDS;
+
+    for (const struct bt_block *b = e->frame_blocks[p->frame]; b; b = bt_next_in_frame(b, p->frame))
+        if (b->page == p)
+            drop_entry(x, b);
+    x->page[w] = NULL;
+    x->neg_word[w] = 0;
+}
+
+static void forget_vpn(struct engine *e, struct bt_ctx *x, uint64_t vpn)
 {
     uint32_t w = vpn % BT_WORDS;
 
@@ -98,13 +109,8 @@ static void forget_page(struct bt_ctx *x, uint64_t vpn)
         bt_ctx_reset(x);
         return;
     }
-    if (!x->page[w] || x->page[w]->vpn != vpn)
-        return;
-    x->page[w] = NULL;
-    x->neg_word[w] = 0;
-    for (uint32_t i = 0; i < BT_JCACHE; i++)
-        if ((0u - x->neg_tag[i]) >> PAGE_SHIFT == vpn)
-            x->neg_tag[i] = empty_tag(i);
+    if (x->page[w] && x->page[w]->vpn == vpn)
+        bt_ctx_forget_page(e, x, x->page[w]);
 }
 
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn)
@@ -112,7 +118,7 @@ void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t v
     struct bt_ctx *x = space ? *(struct bt_ctx **)smmu_space_cookie(space) : e->kernel_ctx;
 
     for (; x; x = x->next)
-        forget_page(x, vpn);
+        forget_vpn(e, x, vpn);
 }
 
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space)

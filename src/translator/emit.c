@@ -27,21 +27,21 @@ void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m)
         emit32(e, (uint32_t)m->disp);
 }
 
-static void emit_vex_shift(struct emit *e, unsigned pp, unsigned dst, unsigned src, unsigned count)
+void emit_crc32(struct emit *e, unsigned dst, unsigned src)
 {
-    emit8(e, 0xc4);
-    emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 2);
-    emit8(e, (~count & 15) << 3 | pp);
-    emit8(e, 0xf7);
+    emit8(e, 0xf2);
+    emit_rex(e, false, dst, 0, src);
+    emit8(e, 0x0f);
+    emit8(e, 0x38);
+    emit8(e, 0xf1);
     emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
-}
-
-void emit_shlx(struct emit *e, unsigned dst, unsigned src, unsigned count)
-{
-    emit_vex_shift(e, 1, dst, src, count);
 }
 
 void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count)
 {
-    emit_vex_shift(e, 3, dst, src, count);
+    emit8(e, 0xc4);
+    emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 2);
+    emit8(e, (~count & 15) << 3 | 3);
+    emit8(e, 0xf7);
+    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
 }

@@ -173,8 +173,9 @@ static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)
     emit_mem_g(e, r, m);
 }
 
-/* SHLX/SHRX r32, r/m32, r32 (BMI2; no flags). */
-void emit_shlx(struct emit *e, unsigned dst, unsigned src, unsigned count);
+/* CRC32 r32, r32 (SSE4.2; no flags). */
+void emit_crc32(struct emit *e, unsigned dst, unsigned src);
+/* SHRX r32, r/m32, r32 (BMI2; no flags). */
 void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count);
 
 /* movzx r32, byte [base + index] */

@@ -24,7 +24,8 @@ static void emit_indirect(struct xlate *x)
 
     xlate_mark(x, SITE_CHECK);
     emit_ld64_b(em, H_R11, H_R15, HOT_CTX);
-    emit_shlx(em, H_R9, H_R8, H_R13);
+    emit_mov32(em, H_R9, H_R13);
+    emit_crc32(em, H_R9, H_R8);
     emit_shrx(em, H_R9, H_R9, H_R13);
     emit_mov64(em, H_R10, H_RCX);
     emit_op_sib(em, false, 0x8b, H_RCX, H_R11, H_R9, 2, CTX_TAGS);

@@ -85,7 +85,7 @@ static uint32_t hash_of(uint32_t eip, uint32_t mode)
 {
     uint32_t h = eip * 0x9e3779b1u ^ mode * 0x85ebca6bu;
 
-    return (h ^ h >> 15) & (BT_HASH - 1);
+    return (h ^ h >> 16) & (BT_HASH - 1);
 }
 
 struct bt_block *bt_find(struct engine *e, uint32_t eip, uint32_t mode, const struct bt_page *page)
@@ -117,6 +117,11 @@ void bt_insert(struct engine *e, struct bt_block *b)
 static struct bt_block **next_in_frame(struct bt_block *b, uint64_t frame)
 {
     return b->page->frame == frame ? &b->frame_next : &b->frame2_next;
+}
+
+struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame)
+{
+    return b->page->frame == frame ? b->frame_next : b->frame2_next;
 }
 
 static void aim(struct engine *e, struct bt_exit *x, const uint8_t *target_rx)
@@ -229,7 +234,7 @@ const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host)
 
 struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame)
 {
-    struct bt_page **slot = &e->page_hash[(vpn * 0x9e3779b1u ^ (uint32_t)frame * 0x85ebca6bu) % BT_HASH];
+    struct bt_page **slot = &e->page_hash[(vpn * 0x9e3779b1u ^ (uint32_t)frame * 0x85ebca6bu) >> 16];
     struct bt_page *p = *slot;
 
     while (p && !(p->vpn == vpn && p->frame == frame))

@@ -17,18 +17,18 @@ wait @boot@ dragoman:\S*#
 send echo $((6 * 7))-answer\r
 wait 20 42-answer
 wait 20 dragoman:\S*#
-# a foreground job and ^C
-send sleep 1000; echo status-$?\r
-pause 1
+# a foreground job and ^C, sent once the terminal is the job's: before, the line editor would take it
+send echo sleeping-$((1 + 1)); sleep 1000\r
+wait 20 sleeping-2
 send \x03
 wait 20 dragoman:\S*#
-send while :; do :; done\r
-pause 1
+send echo looping-$((1 + 1)); while :; do :; done\r
+wait 20 looping-2
 send \x03
 wait 20 dragoman:\S*#
 # job control: stop with ^Z, continue in the background, end it
-send sleep 1000\r
-pause 1
+send sh -c 'echo job-$((1 + 1)); sleep 1000'\r
+wait 20 job-2
 send \x1a
 wait 20 Stopped
 wait 20 dragoman:\S*#

@@ -50,8 +50,12 @@ divide_error:
 
 user:   int     $0x30
 
+# On the way out, IRET took away the data segments ring 3 may not have (SDM 2A, IRET: they become null).
 from_user:
         mov     4(%esp), %eax
+        mov     $SEL_DATA, %edx
+        mov     %edx, %ds
+        mov     %edx, %es
         mov     %eax, user_cs
         mov     kernel_esp, %esp
         jmp     back

@@ -2,10 +2,12 @@
 
 #include <err.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cpu/exception.h"
@@ -19,8 +21,7 @@ enum {
     PTE_W = 2,
     PTE_U = 4,
     RIG_CODE_CACHE = 4 << 20,
-    WATCH_TICK_US = 200000,
-    WATCH_TICKS = 10, /* a test that runs longer hangs */
+    WATCH_SECONDS = 2, /* a test that runs longer hangs */
     DPL3_DATA = ATTR_P | ATTR_S | ATTR_W | ATTR_A | ATTR_DB | ATTR_G | 3 << ATTR_DPL_SHIFT,
     DPL0_DATA = ATTR_P | ATTR_S | ATTR_W | ATTR_A | ATTR_DB | ATTR_G,
 };
@@ -31,12 +32,13 @@ struct rig {
     struct bus mmio;
     struct physmem pm;
     struct log log;
-    struct cpu_model model;
+    const struct cpu_model *model;
     struct cpu *c;
     struct smmu *mmu;
     struct engine *engine;
     pthread_t watcher;
-    volatile bool closing, timed_out;
+    sem_t closing;
+    volatile bool timed_out;
     volatile uint32_t running; /* number of the current run, 0: none */
     uint32_t runs;
     uint64_t cr0, cr4; /* as the shadow MMU last heard */
@@ -157,26 +159,27 @@ static void make_page_tables(struct rig *r)
 static void *watch(void *opaque)
 {
     struct rig *r = opaque;
+    struct timespec until;
     uint32_t seen = 0;
-    unsigned ticks = 0;
 
-    while (!r->closing) {
-        usleep(WATCH_TICK_US);
-        if (!r->running || r->running != seen) {
-            seen = r->running;
-            ticks = 0;
-        } else if (++ticks == WATCH_TICKS) {
+    for (;;) {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += WATCH_SECONDS;
+        if (sem_timedwait(&r->closing, &until) == 0)
+            return NULL;
+        if (r->running && r->running == seen) {
             r->timed_out = true;
             engine_kick(r->engine);
         }
+        seen = r->running;
     }
-    return NULL;
 }
 
 static void start_watch(struct rig *r)
 {
     sigset_t all, old;
 
+    sem_init(&r->closing, 0, 0);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (pthread_create(&r->watcher, NULL, watch, r) != 0)
@@ -199,15 +202,11 @@ static void make_ram(struct rig *r)
 
 static void make_cpu(struct rig *r)
 {
-    char text[256];
-
-    if (cpu_model_init(&r->model, NULL, text, sizeof(text)) < 0)
-        errx(2, "CPU model: %s", text);
     r->c = aligned_alloc(64, (sizeof(*r->c) + 63) & ~(size_t)63);
     if (!r->c)
         errx(2, "no memory");
     memset(r->c, 0, sizeof(*r->c));
-    r->c->model = &r->model;
+    r->c->model = r->model;
     r->c->log = &r->log;
     r->c->hooks = (struct cpu_hooks){
         .paging_changed = on_paging_changed,
@@ -221,7 +220,7 @@ static void make_cpu(struct rig *r)
     };
 }
 
-struct rig *rig_open(enum engine_kind kind)
+struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model)
 {
     const struct smmu_config mcfg = {.max_maps = 8192};
     const struct engine_config ecfg = {.kind = kind, .code_bytes = RIG_CODE_CACHE, .check_blocks = true};
@@ -229,6 +228,7 @@ struct rig *rig_open(enum engine_kind kind)
 
     if (!r)
         errx(2, "no memory");
+    r->model = model;
     make_ram(r);
     make_tables(r);
     make_page_tables(r);
@@ -248,7 +248,7 @@ struct rig *rig_open(enum engine_kind kind)
 
 void rig_close(struct rig *r)
 {
-    r->closing = true;
+    sem_post(&r->closing);
     pthread_join(r->watcher, NULL);
     engine_destroy(r->engine);
     smmu_destroy(r->mmu);
@@ -256,11 +256,6 @@ void rig_close(struct rig *r)
     close(r->fd);
     free(r->c);
     free(r);
-}
-
-const struct cpu_model *rig_model(const struct rig *r)
-{
-    return &r->model;
 }
 
 static void load_memory(struct rig *r, const struct test_mem *mem)
@@ -314,7 +309,7 @@ static uint32_t initial_cr0(const struct rig_setup *setup)
 
 static uint32_t initial_cr4(const struct rig *r, const struct rig_setup *setup)
 {
-    uint32_t v = CR4_OSFXSR | CR4_OSXMMEXCPT | (model_has(&r->model, FEAT_AVX) ? CR4_OSXSAVE : 0);
+    uint32_t v = CR4_OSFXSR | CR4_OSXMMEXCPT | (model_has(r->model, FEAT_AVX) ? CR4_OSXSAVE : 0);
 
     return (v | setup->cr4_set) & ~setup->cr4_clear;
 }
@@ -331,7 +326,7 @@ static void load_control(struct rig *r, const struct rig_setup *setup)
     c->cr0 = initial_cr0(setup);
     c->cr4 = initial_cr4(r, setup);
     c->cr3 = SYS_PAGE_DIR;
-    c->xcr0 = model_has(&r->model, FEAT_AVX) ? 7 : 1;
+    c->xcr0 = model_has(r->model, FEAT_AVX) ? 7 : 1;
     c->kick = 0;
     if (r->fresh || c->cr0 != cr0 || c->cr4 != cr4)
         smmu_paging_changed(r->mmu, c);
@@ -351,7 +346,7 @@ void rig_initial(const struct rig *r, const struct rig_setup *setup, struct test
 
 static unsigned ymm_offset(const struct rig *r)
 {
-    return model_has(&r->model, FEAT_AVX) ? r->model.xsave_offset[2] : 0;
+    return model_has(r->model, FEAT_AVX) ? r->model->xsave_offset[2] : 0;
 }
 
 static void load_state(struct rig *r, const struct rig_setup *setup, const struct test_state *s)

@@ -49,14 +49,13 @@ struct rig_setup {
     struct rig_seg seg[6];
 };
 
-/* Exits the program when the host can't run it: the tests can't go on. */
-struct rig *rig_open(enum engine_kind kind);
+/* One at a time per thread: the engine owns the thread's signal stack. Exits the program when the host can't run it: the tests can't go on. */
+struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model);
 void rig_close(struct rig *r);
 /* Runs from s->eip until the guest halts; mem and s are input and output. Guest memory that is already
  * as mem says is not written, so a second run finds its translations. */
 void rig_run(struct rig *r, const struct rig_setup *setup, struct test_mem *mem, struct test_state *s);
 /* The selectors, CR0 and CR4 a test with this setup begins with. */
 void rig_initial(const struct rig *r, const struct rig_setup *setup, struct test_state *s);
-const struct cpu_model *rig_model(const struct rig *r);
 
 #endif

@@ -454,6 +454,10 @@ static void parse_parts(struct test_row *r, char *copy)
     r->after.end = END_HLT;
     if (arrow && !parse_fields(r, arrow + 2, true))
         return;
+    if (r->after.end == VEC_PF && r->any_paging) {
+        r->any_paging = false;
+        r->setup.paging = true;
+    }
     if (!r->eip_given)
         r->after.eip = r->after.end == END_HLT ? r->start + r->len : r->start;
 }

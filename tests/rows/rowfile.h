@@ -10,7 +10,8 @@
  *
  * before  eax..edi, cf pf af zf sf tf if df of iopl nt ac id, st0-7 (20 digits) mm0-7 xmm0-7 ymm0-7, fcw fsw
  *         ftw mxcsr, memory [addr]=dword [addr].b= [addr].w= [addr].x=BYTES (in memory order);
- *         at=OFFSET in the code page, cpl=0 or 3 and paging=0 or 1 (default: the row is run with each),
+ *         at=OFFSET in the code page, cpl=0 or 3 and paging=0 or 1 (default: the row is run with each;
+ *         one that expects a #PF with paging only),
  *         ds.base= ds.limit= ds.attr= ds.sel=, cr0.ts= and its like. Defaults: row_defaults() in rowfile.c.
  * after   the same fields; REG=undef, FLAG=undef, [addr]=undef; eip=+N from the row's start; cs= ds=.. (selectors),
  *         cr0= cr4=, fault=NAME or NAME(ERROR), cr2=. What is not named has not changed; eip is behind the row, or with a

@@ -5,8 +5,8 @@
  *   run_rows --coverage FILE..  lists the rows of the instruction table that no row here executes
  *   run_rows --line=N FILE      one row
  *
- * Every row runs with each allowed CPL and paging mode: interpreted once; translated three times in a new engine: cold, then
- * through the link the first run made.
+ * Every row runs with each allowed CPL and paging mode: interpreted once; translated three times: cold, then
+ * through the link the first run made. Each row begins with a new engine.
  */
 #include <err.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ enum { BT_RUNS = 3 };
 struct runner {
     struct native *native;
     const char *no_native; /* why not */
-    struct rig *interp;
+    struct cpu_model model;
     struct test_mem *begin, *end, *want;
     unsigned passed, failed, skipped, native_runs, guest_runs;
     int only_line;
@@ -34,12 +34,23 @@ struct runner {
     size_t text_len;
 };
 
-static void head(struct runner *r, const char *engine, const struct rig_setup *s, unsigned run)
+/* Says which run the lines that follow are about; end_run() takes it back when there are none. */
+static long begin_run(struct runner *r, const char *engine, const struct rig_setup *s, unsigned run)
 {
+    long at = ftell(r->report);
+
     fprintf(r->report, " %s", engine);
     if (s)
         fprintf(r->report, ", cpl %u, paging %s, run %u", s->cpl, s->paging ? "on" : "off", run);
     fprintf(r->report, ":\n");
+    return at;
+}
+
+static unsigned end_run(struct runner *r, long at, unsigned differences)
+{
+    if (!differences)
+        fseek(r->report, at, SEEK_SET);
+    return differences;
 }
 
 /* The U bit of a #PF error code is the CPL's. */
@@ -84,37 +95,33 @@ static unsigned run_native(struct runner *r, const struct test_row *row)
 {
     static const struct rig_setup user = {.cpl = 3, .paging = true};
     struct test_state s = row->before;
-    unsigned n;
+    long at = begin_run(r, "native", NULL, 0);
 
-    row_memory(row, r->begin);
     *r->end = *r->begin;
     r->native_runs++;
-    head(r, "native", NULL, 0);
     if (!native_run(r->native, r->end, &s)) {
         fprintf(r->report, "  the process died\n");
         return 1;
     }
-    n = judge(r, row, NULL, &user, &s);
-    return n;
+    return end_run(r, at, judge(r, row, NULL, &user, &s));
 }
 
 static unsigned run_guest(struct runner *r, const struct test_row *row, enum engine_kind kind,
                           const struct rig_setup *setup)
 {
-    struct rig *rig = kind == ENGINE_BT ? rig_open(kind) : r->interp;
+    struct rig *rig = rig_open(kind, &r->model);
     unsigned n = 0;
 
     for (unsigned k = 0; k < (kind == ENGINE_BT ? BT_RUNS : 1) && n == 0; k++) {
+        long at = begin_run(r, kind == ENGINE_BT ? "bt" : "interp", setup, k);
         struct test_state s = row->before;
 
         *r->end = *r->begin;
         r->guest_runs++;
         rig_run(rig, setup, r->end, &s);
-        head(r, kind == ENGINE_BT ? "bt" : "interp", setup, k);
-        n = judge(r, row, rig, setup, &s);
+        n = end_run(r, at, judge(r, row, rig, setup, &s));
     }
-    if (kind == ENGINE_BT)
-        rig_close(rig);
+    rig_close(rig);
     return n;
 }
 
@@ -146,7 +153,7 @@ static bool available(const struct runner *r, const struct test_row *row)
     for (unsigned o = 0; o < row->len; o += i.len) {
         if (decode_insn(row->bytes + o, row->len - o, 32, &i) != DECODE_OK)
             return true;
-        if (i.row->valid && !model_has(rig_model(r->interp), i.row->feature))
+        if (i.row->valid && !model_has(&r->model, i.row->feature))
             return false;
     }
     return true;
@@ -176,6 +183,7 @@ static void run_row(struct runner *r, const struct test_row *row)
         if (!(row->marks & NOT_BT))
             n += run_guests(r, row, ENGINE_BT);
     }
+    fputc(0, r->report); /* what end_run() took back may stand behind */
     fclose(r->report);
     if (n) {
         printf("not ok %s:%d: %s\n%s", row->file, row->line, row->text, r->text);
@@ -204,29 +212,27 @@ static void print_place(uint32_t addr)
         printf("%x", addr);
 }
 
+/* Changed dwords; a longer run of them as bytes. */
 static void fill_memory(const struct test_mem *old, const struct test_mem *new)
 {
     for (unsigned i = 0; i < NREGIONS; i++) {
         const struct test_region *g = &test_regions[i];
         const uint8_t *a = (const uint8_t *)old + g->offset, *b = (const uint8_t *)new + g->offset;
 
-        for (uint32_t o = 0; o < g->size; o++) {
-            uint32_t end = o;
-
-            while (end < g->size && (a[end] != b[end] || (end + 1 < g->size && a[end + 1] != b[end + 1])))
-                end++;
+        for (uint32_t o = 0, end; o < g->size; o = end + 4) {
+            for (end = o; end < g->size && memcmp(a + end, b + end, 4) != 0; end += 4)
+                continue;
             if (end == o)
                 continue;
             printf(" [");
             print_place(g->base + o);
             if (end - o == 4) {
                 printf("]=%08x", b[o] | b[o + 1] << 8 | b[o + 2] << 16 | (uint32_t)b[o + 3] << 24);
-            } else {
-                printf("].x=");
-                for (; o < end; o++)
-                    printf("%02x", b[o]);
+                continue;
             }
-            o = end;
+            printf("].x=");
+            for (; o < end; o++)
+                printf("%02x", b[o]);
         }
     }
 }
@@ -408,6 +414,7 @@ int main(int argc, char **argv)
 {
     struct runner r = {0};
     enum action action = ACT_RUN;
+    char text[256];
 
     for (; argc > 1 && strncmp(argv[1], "--", 2) == 0; argv++, argc--) {
         if (strcmp(argv[1], "--fill") == 0)
@@ -423,8 +430,8 @@ int main(int argc, char **argv)
         errx(2, "usage: run_rows [--fill | --coverage] [--line=N] FILE..");
     if (action != ACT_COVERAGE)
         r.native = native_open(&r.no_native);
-    if (action == ACT_RUN)
-        r.interp = rig_open(ENGINE_INTERP);
+    if (cpu_model_init(&r.model, NULL, text, sizeof(text)) < 0)
+        errx(2, "CPU model: %s", text);
     r.begin = malloc(sizeof(*r.begin));
     r.end = malloc(sizeof(*r.end));
     r.want = malloc(sizeof(*r.want));
@@ -434,8 +441,6 @@ int main(int argc, char **argv)
     free(r.begin);
     free(r.end);
     free(r.want);
-    if (r.interp)
-        rig_close(r.interp);
     if (r.native)
         native_close(r.native);
     return r.failed ? 1 : 0;

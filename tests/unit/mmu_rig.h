@@ -1,4 +1,5 @@
-/* mmu_rig.h - a machine with nothing but RAM, a CPU's paging state and a shadow MMU: for the tests of shadowmmu.
+/* mmu_rig.h - a machine with nothing but RAM, a CPU's paging state and a shadow MMU: for the tests
+ * of shadowmmu.
  *
  * Page tables are written by the test through physmem, as a guest's stores would arrive.
  */
@@ -62,7 +63,8 @@ static inline void rig_close(struct rig *r)
     free(r->c);
 }
 
-static inline void rig_paging(struct rig *r, uint64_t cr0, uint64_t cr4, uint64_t efer, uint64_t cr3)
+static inline void rig_paging(struct rig *r, uint64_t cr0, uint64_t cr4, uint64_t efer,
+                              uint64_t cr3)
 {
     r->c->cr0 = cr0 | CR0_PE;
     r->c->cr4 = cr4;

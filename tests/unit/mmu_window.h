@@ -1,4 +1,5 @@
-/* mmu_window.h - guest accesses through real windows: host loads and stores with the SIGSEGV handler a translator has. */
+/* mmu_window.h - guest accesses through real windows: host loads and stores with the SIGSEGV
+ * handler a translator has. */
 #ifndef DRAGOMAN_TESTS_MMU_WINDOW_H
 #define DRAGOMAN_TESTS_MMU_WINDOW_H
 
@@ -22,7 +23,8 @@ static void on_segv(int sig, siginfo_t *si, void *uc)
     bool gap;
 
     (void)sig;
-    if (!win.rig || !smmu_locate(win.rig->m, (uint64_t)(uintptr_t)si->si_addr, &v, &lin, &gap) || gap)
+    if (!win.rig || !smmu_locate(win.rig->m, (uint64_t)(uintptr_t)si->si_addr, &v, &lin, &gap) ||
+        gap)
         abort();
     win.verdict = smmu_fault(win.rig->m, win.rig->c, lin, write ? ACC_WRITE : ACC_READ, v);
     if (win.verdict == SMMU_MAPPED && ++win.hidden < 1000)
@@ -38,8 +40,9 @@ static void window_open(struct rig *r)
     win.rig = r;
 }
 
-/* One attempt. SMMU_MAPPED: done. */
-static enum smmu_verdict touch(uint64_t host, bool write, uint32_t *val)
+/* One attempt. SMMU_MAPPED: done. Not inlined: the jump must not find its caller's variables in
+ * registers. */
+static __attribute__((noinline)) enum smmu_verdict touch(uint64_t host, bool write, uint32_t *val)
 {
     win.hidden = 0;
     if (sigsetjmp(win.escape, 0))
@@ -54,7 +57,8 @@ static enum smmu_verdict touch(uint64_t host, bool write, uint32_t *val)
 enum outcome { OUT_OK, OUT_PF, OUT_MMIO, OUT_ERR };
 
 /* As a translated instruction would: windows first, then by the table, then software. */
-static enum outcome guest_access(struct rig *r, unsigned cpl, uint32_t lin, bool write, uint32_t *val)
+static enum outcome guest_access(struct rig *r, unsigned cpl, uint32_t lin, bool write,
+                                 uint32_t *val)
 {
     enum smmu_view v = cpl == 3 ? VIEW_USER : VIEW_KERNEL;
     uint64_t got;
@@ -69,7 +73,7 @@ static enum outcome guest_access(struct rig *r, unsigned cpl, uint32_t lin, bool
             return OUT_PF;
         case SMMU_VIEW:
             ck_assert_uint_ne(cpl, 3);
-            v = (enum smmu_view)smmu_view_table(r->m)[lin >> 22];
+            v = (enum smmu_view)smmu_view_table(r->m)[lin >> SMMU_VIEW_SHIFT];
             break;
         case SMMU_MMIO:
             return OUT_MMIO;

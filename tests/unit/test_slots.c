@@ -1,4 +1,5 @@
-/* The host seam: slots are holes, claims exclude each other, rights and views are what was asked for. */
+/* The host seam: slots are holes, claims exclude each other, rights and views are what was asked
+ * for. */
 #include "host/slots.h"
 
 #include <check.h>

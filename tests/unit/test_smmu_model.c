@@ -1,6 +1,7 @@
-/* Random guests against a model of the architecture: an access may use the tables as they are now, or a translation that a
- * TLB could still hold: one that was in force, with A (and D for writes) set, since the page's last INVLPG or MOV CR3.
- * Anything else is a bug. Code fetches and writes to code are followed the same way.
+/* Random guests against a model of the architecture: an access may use the tables as they are now,
+ * or a translation that a TLB could still hold: one that was in force, with A (and D for writes)
+ * set, since the page's last INVLPG or MOV CR3. Anything else is a bug. Code fetches and writes to
+ * code are followed the same way.
  */
 #include <stdio.h>
 
@@ -153,7 +154,8 @@ static bool explained_by_past(const struct model *m, unsigned i, unsigned how, u
     return false;
 }
 
-static enum outcome software_access(struct model *m, unsigned cpl, uint32_t at, bool write, uint32_t *val)
+static enum outcome software_access(struct model *m, unsigned cpl, uint32_t at, bool write,
+                                    uint32_t *val)
 {
     uint64_t got = 0;
     bool ok;
@@ -206,15 +208,17 @@ static void do_access(struct model *m)
                       "access at %x how %u", at, how);
         if (m->nhist[i] == 0) {
             ck_assert(mmu_walk(m->r.c, &m->r.pm, at, WALK_NO_AD, &w));
-            ck_assert_msg((w.entry[w.levels - 1] & (A | (write ? D : 0))) == (unsigned)(A | (write ? D : 0)),
+            ck_assert_msg((w.entry[w.levels - 1] & (A | (write ? D : 0))) ==
+                              (unsigned)(A | (write ? D : 0)),
                           "A/D missed at %x", at);
         }
         events[1] = was_code ? m->code_events[now] : 0;
-        ck_assert_msg(!write || !was_code || frame != now || events[1] > events[0], "unheard write");
+        ck_assert_msg(!write || !was_code || frame != now || events[1] > events[0],
+                      "unheard write");
         return;
     }
-    ck_assert_msg(explained_by_past(m, i, how, frame), "%x how %u used frame %x, tables say %x", at, how,
-                  frame, now);
+    ck_assert_msg(explained_by_past(m, i, how, frame), "%x how %u used frame %x, tables say %x", at,
+                  how, frame, now);
 }
 
 static void store_entry(struct model *m, gpa_t pa, uint64_t val)
@@ -259,7 +263,8 @@ static uint64_t random_leaf(struct model *m)
 
 static uint64_t random_pde(struct model *m)
 {
-    static const gpa_t table[] = {UPT, UPT + 0x1000, UPT + 0x2000, UPT + 0x3000, XPT, XPT + 0x1000, KPT};
+    static const gpa_t table[] = {UPT, UPT + 0x1000, UPT + 0x2000, UPT + 0x3000,
+                                  XPT, XPT + 0x1000, KPT};
 
     if (!rnd(m, 4))
         return LARGE | PS | random_flags(m);
@@ -279,7 +284,9 @@ static void edit(struct model *m)
     unsigned s = rnd(m, NSPACES), i = rnd(m, NLIN), bytes = m->pae ? 8 : 4;
     uint32_t lin = m->lin[i];
     unsigned index = lin >> 12 & (m->pae ? 511 : 1023);
-    gpa_t table = (lin >> 24) == 0xc0 ? KPT : (lin >> 24) == 0xff ? XPT + s * 0x1000 : UPT + s * 0x2000;
+    gpa_t table = (lin >> 24) == 0xc0   ? KPT
+                  : (lin >> 24) == 0xff ? XPT + s * 0x1000
+                                        : UPT + s * 0x2000;
 
     if (m->pae && lin >> 21 == 3)
         table += 0x1000;

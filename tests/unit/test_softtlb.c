@@ -1,4 +1,5 @@
-/* Software access: straddles whole or not at all, MMIO, traces and code, and when the small TLB must forget. */
+/* Software access: straddles whole or not at all, MMIO, traces and code, and when the small TLB
+ * must forget. */
 #include "mmu_rig.h"
 
 enum { PD = 0x10000, PT = 0x11000, DATA = 0x400000 };

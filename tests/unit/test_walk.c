@@ -1,4 +1,5 @@
-/* The page walker against rows: SDM 3A 4.3 (32-bit), 4.4 (PAE), 4.6 (rights), 4.7 (error codes), 4.8 (A and D). */
+/* The page walker against rows: SDM 3A 4.3 (32-bit), 4.4 (PAE), 4.6 (rights), 4.7 (error
+ * codes), 4.8 (A and D). */
 #include "mmu_rig.h"
 
 enum { PD = 0x10000, PT = 0x11000, PDPT = 0x12020, LEAF = 0x20000 };
@@ -7,9 +8,9 @@ enum { PD = 0x10000, PT = 0x11000, PDPT = 0x12020, LEAF = 0x20000 };
 struct row {
     const char *what;
     uint64_t cr0, cr4, efer;
-    uint64_t pde, pte; /* flags; addresses of PT and LEAF are added unless PS */
-    unsigned flags;    /* of the walk */
-    int64_t err;       /* -1: allowed */
+    uint64_t pde, pte;             /* flags; addresses of PT and LEAF are added unless PS */
+    unsigned flags;                /* of the walk */
+    int64_t err;                   /* -1: allowed */
     uint64_t pde_after, pte_after; /* A and D expected, as added flags */
     gpa_t pa;
 };
@@ -20,7 +21,8 @@ enum { WR = WALK_WRITE, US = WALK_USER, EX = WALK_EXEC };
 static const struct row rows[] = {
     {"read", 0, 0, 0, P | W | U, P | W | U, 0, -1, A, A, LEAF + 0x123},
     {"write sets D", 0, 0, 0, P | W | U, P | W | U, WR, -1, A, A | D, LEAF + 0x123},
-    {"no A/D for the debugger", 0, 0, 0, P | W | U, P | W | U, WR | WALK_NO_AD, -1, 0, 0, LEAF + 0x123},
+    {"no A/D for the debugger", 0, 0, 0, P | W | U, P | W | U, WR | WALK_NO_AD, -1, 0, 0,
+     LEAF + 0x123},
     {"pde not present", 0, 0, 0, W | U, P | W | U, 0, 0, 0, 0, 0},
     {"pte not present", 0, 0, 0, P | W | U, W | U, 0, 0, 0, 0, 0},
     {"pte not present, user write", 0, 0, 0, P | W | U, 0, WR | US, PF_W | PF_U, 0, 0, 0},
@@ -33,9 +35,12 @@ static const struct row rows[] = {
     {"supervisor reads user page", WP, 0, 0, P | W | U, P | U, 0, -1, A, A, LEAF + 0x123},
     {"PS ignored without PSE", 0, 0, 0, P | W | U | PS, P | W | U, 0, -1, A, A, LEAF + 0x123},
     {"4 MiB page", 0, PSE, 0, P | W | U | PS | 0x00800000, 0, WR, -1, A | D, 0, 0x00805123},
-    {"4 MiB page above 4 GiB", 0, PSE, 0, P | W | U | PS | 0x00800000 | 3 << 13, 0, 0, -1, A, 0, 0x300805123},
-    {"4 MiB page, reserved bit 21", 0, PSE, 0, P | W | U | PS | 1 << 21, 0, 0, PF_P | PF_RSVD, 0, 0, 0},
-    {"4 MiB page, address bit 36", 0, PSE, 0, P | W | U | PS | 1 << 17, 0, US, PF_P | PF_RSVD | PF_U, 0, 0, 0},
+    {"4 MiB page above 4 GiB", 0, PSE, 0, P | W | U | PS | 0x00800000 | 3 << 13, 0, 0, -1, A, 0,
+     0x300805123},
+    {"4 MiB page, reserved bit 21", 0, PSE, 0, P | W | U | PS | 1 << 21, 0, 0, PF_P | PF_RSVD, 0, 0,
+     0},
+    {"4 MiB page, address bit 36", 0, PSE, 0, P | W | U | PS | 1 << 17, 0, US,
+     PF_P | PF_RSVD | PF_U, 0, 0, 0},
     {"4 MiB page, user", 0, PSE, 0, P | W | PS, 0, US, PF_P | PF_U, 0, 0, 0},
     {"fetch, no I bit without NX and SMEP", 0, 0, 0, P, P, US | EX, PF_P | PF_U, 0, 0, 0},
     {"fetch of user page, SMEP", 0, SMEP, 0, P | U, P | U, EX, PF_P | PF_I, 0, 0, 0},
@@ -46,7 +51,8 @@ static const struct row rows[] = {
     {"PAE 2 MiB page", 0, PAE, 0, P | W | U | PS | 0x00800000, 0, WR, -1, A | D, 0, 0x00805123},
     {"PAE 2 MiB page, reserved bit 13", 0, PAE, 0, P | PS | 1 << 13, 0, 0, PF_P | PF_RSVD, 0, 0, 0},
     {"PAE pte, reserved bit 36", 0, PAE, 0, P, P | UINT64_C(1) << 36, 0, PF_P | PF_RSVD, 0, 0, 0},
-    {"PAE pde, reserved bit 62", 0, PAE, 0, P | UINT64_C(1) << 62, P, WR, PF_P | PF_RSVD | PF_W, 0, 0, 0},
+    {"PAE pde, reserved bit 62", 0, PAE, 0, P | UINT64_C(1) << 62, P, WR, PF_P | PF_RSVD | PF_W, 0,
+     0, 0},
     {"NX without NXE is reserved", 0, PAE, 0, P | U, P | U | NX, 0, PF_P | PF_RSVD, 0, 0, 0},
     {"NX, read", 0, PAE, NXE, P | U, P | U | NX, US, -1, A, A, LEAF + 0x123},
     {"NX, fetch", 0, PAE, NXE, P | U, P | U | NX, US | EX, PF_P | PF_U | PF_I, 0, 0, 0},
@@ -93,10 +99,10 @@ START_TEST(walk_row)
         ck_assert_msg(w.pa == row->pa, "%s: pa %lx", row->what, (unsigned long)w.pa);
     else
         ck_assert_msg(w.err == (uint32_t)row->err, "%s: err %x", row->what, w.err);
-    ck_assert_msg((pae ? peek64(&r, PD + 48) : peek32(&r, PD + 12)) == (pde | row->pde_after), "%s: pde",
-                  row->what);
-    ck_assert_msg((pae ? peek64(&r, PT + 40) : peek32(&r, PT + 20)) == (pte | row->pte_after), "%s: pte",
-                  row->what);
+    ck_assert_msg((pae ? peek64(&r, PD + 48) : peek32(&r, PD + 12)) == (pde | row->pde_after),
+                  "%s: pde", row->what);
+    ck_assert_msg((pae ? peek64(&r, PT + 40) : peek32(&r, PT + 20)) == (pte | row->pte_after),
+                  "%s: pte", row->what);
     rig_close(&r);
 }
 END_TEST
