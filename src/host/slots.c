@@ -25,6 +25,7 @@ void slots_init(struct slots *s)
     for (unsigned i = 0; i < ARRAY_SIZE(s->used); i++)
         s->used[i] = 0;
     s->used[0] = 1; /* the null slot */
+    s->next = 1;
 }
 
 void slots_fini(struct slots *s)
@@ -51,22 +52,21 @@ static int claim(unsigned slot)
 
 int slots_alloc(struct slots *s, unsigned *slot)
 {
-    for (unsigned w = 0; w < ARRAY_SIZE(s->used); w++) {
-        uint64_t avail = ~s->used[w];
+    for (unsigned i = 0; i < NSLOTS; i++) {
+        unsigned k = (s->next + i) % NSLOTS;
+        int err;
 
-        while (avail) {
-            unsigned k = w * 64 + (unsigned)__builtin_ctzll(avail);
-            int err = claim(k);
-
-            avail &= avail - 1;
-            if (err == -EEXIST)
-                continue;
-            if (err < 0)
-                return err;
-            s->used[w] |= UINT64_C(1) << (k % 64);
-            *slot = k;
-            return 0;
-        }
+        if (s->used[k / 64] >> (k % 64) & 1)
+            continue;
+        err = claim(k);
+        if (err == -EEXIST)
+            continue;
+        if (err < 0)
+            return err;
+        s->used[k / 64] |= UINT64_C(1) << (k % 64);
+        s->next = k + 1;
+        *slot = k;
+        return 0;
     }
     return -ENOSPC;
 }

@@ -10,7 +10,7 @@ enum { MAX_ACCESS_PAGES = 4 };
 /* A page of an access, translated. */
 struct piece {
     hva_t host; /* first byte; NULL: not RAM */
-    gpa_t pa;
+    gpa_t pa;   /* of RAM: the offset in the page is right */
     uint32_t frame;
     unsigned len;
 };
@@ -68,12 +68,27 @@ static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct
     e->write_tag = write && !frame_no_write(m, frame) ? page : SOFTTLB_NONE;
 }
 
+/* A page the software TLB knows: RAM. */
+static bool translate_cached(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags, struct piece *p)
+{
+    const struct softtlb_entry *e = softtlb_slot(c, lin, flags & WALK_USER);
+
+    if ((flags & WALK_WRITE ? e->write_tag : e->read_tag) != (lin & ~(gva_t)PAGE_MASK))
+        return false;
+    p->host = (hva_t)(uintptr_t)(lin + e->addend);
+    p->frame = (uint32_t)((uint64_t)(p->host - m->pm->hva) >> PAGE_SHIFT);
+    p->pa = lin & PAGE_MASK; /* of RAM only the offset is asked for */
+    return true;
+}
+
 /* False: #PF in *err. */
 static bool translate(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags, struct piece *p,
                       uint32_t *err)
 {
     struct walk w;
 
+    if (translate_cached(m, c, lin, flags, p))
+        return true;
     if (!smmu_walk(m, c, lin, flags, &w)) {
         *err = w.err;
         return false;

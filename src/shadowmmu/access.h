@@ -38,7 +38,7 @@ static inline struct softtlb_entry *softtlb_slot(struct cpu *c, gva_t lin, bool 
 {
     struct softtlb *t = (struct softtlb *)c->mmu;
 
-    return &t->e[user][(lin >> PAGE_SHIFT) % SOFTTLB_ENTRIES];
+    return &t->e[user ? 1 : 0][(lin >> PAGE_SHIFT) % SOFTTLB_ENTRIES];
 }
 
 /* size 1, 2, 4 or 8. An access inside one page with a TLB hit never leaves this function. */

@@ -30,7 +30,7 @@
 
 enum {
     BT_JCACHE = 8192,      /* entries of a context's jump cache: 13 bits of a hash, SHRX by R13 */
-    BT_WORDS = 1024,
+    BT_WORDS = 4096,
     BT_SHIFT = 19,
     BT_MAX_INSNS = 64,
     BT_MAX_EXITS = 2,

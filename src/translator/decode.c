@@ -29,7 +29,8 @@ static uint8_t reg_between(ZydisRegister r, ZydisRegister first)
     return (uint8_t)(r - first);
 }
 
-/* GPR number of any width; AH-BH are 16-19. Zydis lists the byte registers as AL-BL, AH-BH, SPL-DIL, R8B.. */
+/* GPR number of any width; AH-BH are 16-19. Zydis lists the byte registers as AL-BL, AH-BH,
+ * SPL-DIL, R8B.. */
 static uint8_t gpr_number(ZydisRegister r)
 {
     if (r >= ZYDIS_REGISTER_EAX && r <= ZYDIS_REGISTER_R15D)
@@ -154,8 +155,8 @@ static void set_prefixes(struct insn *i, const ZydisDecodedInstruction *z)
     }
 }
 
-/* VEX.W chooses the operand size of a GPR only in 64-bit mode and is ignored elsewhere (SDM 2A 2.3.5.5);
- * where it chooses between instructions it is kept. */
+/* VEX.W chooses the operand size of a GPR only in 64-bit mode and is ignored elsewhere (SDM
+ * 2A 2.3.5.5); where it chooses between instructions it is kept. */
 static bool vex_w_is_size(const struct insn *i)
 {
     for (unsigned n = 0; n < i->nops; n++)
@@ -212,7 +213,8 @@ static uint8_t pack_flags(ZydisAccessedFlagsMask f)
                      (f & EF_ZF ? 8 : 0) | (f & EF_SF ? 16 : 0) | (f & EF_OF ? 32 : 0));
 }
 
-/* A shift or rotate by a masked count of 0, and a REP with count 0, leave all flags as they were. */
+/* A shift or rotate by a masked count of 0, and a REP with count 0, leave all flags as they were.
+ */
 static bool may_keep_flags(const struct insn *i)
 {
     const struct opnd *count = i->nops ? &i->op[i->nops - 1] : NULL;

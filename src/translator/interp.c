@@ -1,3 +1,4 @@
+/* interp.c - the fetch-execute loop: events, faults, debug traps, and the fast path inside one page. */
 #include "translator/interp.h"
 
 #include <errno.h>
@@ -188,7 +189,8 @@ static inline bool special(const struct cpu *c)
     return (c->mode & (MODE_TF | MODE_DR7)) | c->intr_shadow | c->debug_trap | (c->rflags & EF_RF);
 }
 
-/* Runs inside one linear page, without looking its translation up again, until something changes. */
+/* Runs inside one linear page, without looking its translation up again, until something changes.
+ */
 static void run_page(struct interp *it, struct cpu *c)
 {
     gva_t lin = cpu_linear_rip(c), page = lin >> PAGE_SHIFT;

@@ -1,3 +1,4 @@
+/* interp_cache.c - decoded instructions: fetch, decode, keep, forget. */
 #include "translator/interp_cache.h"
 
 #include <stdlib.h>
@@ -59,7 +60,8 @@ static void release_frame(struct interp *it, uint64_t frame)
 {
     if (interp_page_cached(it, frame))
         return;
-    it->generation++; /* whoever clears CODE: the frame is fetched again before it is cached again */
+    it->generation++; /* whoever clears CODE: the frame is fetched again before it is cached again
+                       */
     if (!it->in_use || !it->in_use(it->in_use_opaque, frame))
         smmu_clear_code(it->mmu, frame);
 }
@@ -117,7 +119,8 @@ void icode_listen(struct interp *it)
     smmu_add_listener(it->mmu, &l);
 }
 
-void interp_share_code(struct interp *it, bool (*in_use)(void *opaque, uint64_t frame), void *opaque)
+void interp_share_code(struct interp *it, bool (*in_use)(void *opaque, uint64_t frame),
+                       void *opaque)
 {
     it->shared = true;
     it->in_use = in_use;
@@ -254,7 +257,8 @@ static struct icode *finish(struct cpu *c, struct icode *ic, enum decode_status 
     return ic;
 }
 
-/* The instruction goes on in the next page: both are looked up each time, only decoding is saved. */
+/* The instruction goes on in the next page: both are looked up each time, only decoding is saved.
+ */
 static struct icode *decode_straddle(struct interp *it, struct cpu *c, gva_t lin, uint8_t *buf,
                                      unsigned have)
 {

@@ -1,12 +1,12 @@
-/* interp_cache.h - decoded instructions by guest frame, and fetched pages by linear address (private to the
- * interpreter).
+/* interp_cache.h - decoded instructions by guest frame, and fetched pages by linear address
+ * (private to the interpreter).
  *
  *   fetch[vpn]  -> icode_page (frame, code size) -> slot[offset] -> instruction
  *
- * A page's instructions live in chunks that are never moved or freed while an instruction runs: dropping one only
- * clears its slot. Instructions that straddle pages are never cached by page; a small table keeps
- * their decoding by bytes. code_written() may come in the middle of an instruction with the guest's vector
- * state live: nothing it reaches calls the C library.
+ * A page's instructions live in chunks that are never moved or freed while an instruction runs:
+ * dropping one only clears its slot. Instructions that straddle pages are never cached by page; a
+ * small table keeps their decoding by bytes. code_written() may come in the middle of an
+ * instruction with the guest's vector state live: nothing it reaches calls the C library.
  */
 #ifndef DRAGOMAN_TRANSLATOR_INTERP_CACHE_H
 #define DRAGOMAN_TRANSLATOR_INTERP_CACHE_H
@@ -15,10 +15,10 @@
 #include "translator/interp.h"
 
 enum {
-    ICODE_CHUNK = 64,       /* instructions allocated at once */
+    ICODE_CHUNK = 64, /* instructions allocated at once */
     ICODE_CHUNKS = PAGE_SIZE / ICODE_CHUNK,
     ICODE_BUCKETS = 4096,
-    ICODE_MAX_PAGES = 2048, /* 16 MiB of slots */
+    ICODE_MAX_PAGES = 2048,  /* 16 MiB of slots */
     ICODE_MAX_CHUNKS = 8192, /* 64 MiB of instructions */
     ICODE_FETCHES = 256,
     ICODE_STRADDLES = 64,
@@ -35,8 +35,8 @@ struct icode_page {
     struct icode_page *next; /* hash chain */
     uint64_t frame;
     uint8_t bits;
-    uint16_t live;           /* slots in use */
-    uint16_t used;           /* instructions allocated from the chunks */
+    uint16_t live; /* slots in use */
+    uint16_t used; /* instructions allocated from the chunks */
     uint16_t idle_writes;
     uint16_t slot[PAGE_SIZE]; /* by offset: index + 1 of the instruction */
     struct icode *chunk[ICODE_CHUNKS];
@@ -70,7 +70,8 @@ struct interp {
 /* The page of linear address lin, with execute rights of c->cpl. NULL: #PF recorded. */
 struct icode_fetch *icode_fetch_page(struct interp *it, struct cpu *c, gva_t lin);
 
-/* The instruction at c->rip, which lies in page f. NULL: fault recorded. Valid until the next call. */
+/* The instruction at c->rip, which lies in page f. NULL: fault recorded. Valid until the next call.
+ */
 struct icode *icode_decode(struct interp *it, struct cpu *c, struct icode_fetch *f, gva_t lin);
 
 static inline struct icode *icode_lookup(const struct icode_page *p, unsigned off)

@@ -1,8 +1,9 @@
 /* row_form.h - rows for forms that Zydis gives the mnemonic of another instruction.
  *
- * MOV to a control register is no MOV for anyone who translates it, and MOVSD is a string instruction or an
- * SSE one. Such forms have rows of their own, numbered after the last mnemonic; the decoder picks the row,
- * insn.mnemonic stays what Zydis says. In rows_*.def: FORM(name, meaning, translation, feature, traits).
+ * MOV to a control register is no MOV for anyone who translates it, and MOVSD is a string
+ * instruction or an SSE one. Such forms have rows of their own, numbered after the last mnemonic;
+ * the decoder picks the row, insn.mnemonic stays what Zydis says. In rows_*.def: FORM(name,
+ * meaning, translation, feature, traits).
  */
 #ifndef DRAGOMAN_TRANSLATOR_ROW_FORM_H
 #define DRAGOMAN_TRANSLATOR_ROW_FORM_H

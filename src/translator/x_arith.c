@@ -17,10 +17,18 @@ typedef uint64_t alu1_fn(unsigned size, uint64_t a, uint32_t *ax);
         uint32_t f = *ax;                                                                          \
                                                                                                    \
         switch (size) {                                                                            \
-        case 1: ALU2_CASE(op, b, b); break;                                                        \
-        case 2: ALU2_CASE(op, w, w); break;                                                        \
-        case 4: ALU2_CASE(op, l, k); break;                                                        \
-        default: ALU2_CASE(op, q, q); break;                                                       \
+        case 1:                                                                                    \
+            ALU2_CASE(op, b, b);                                                                   \
+            break;                                                                                 \
+        case 2:                                                                                    \
+            ALU2_CASE(op, w, w);                                                                   \
+            break;                                                                                 \
+        case 4:                                                                                    \
+            ALU2_CASE(op, l, k);                                                                   \
+            break;                                                                                 \
+        default:                                                                                   \
+            ALU2_CASE(op, q, q);                                                                   \
+            break;                                                                                 \
         }                                                                                          \
         *ax = f;                                                                                   \
         return a;                                                                                  \
@@ -35,10 +43,18 @@ typedef uint64_t alu1_fn(unsigned size, uint64_t a, uint32_t *ax);
         uint32_t f = *ax;                                                                          \
                                                                                                    \
         switch (size) {                                                                            \
-        case 1: ALU1_CASE(op, b, b); break;                                                        \
-        case 2: ALU1_CASE(op, w, w); break;                                                        \
-        case 4: ALU1_CASE(op, l, k); break;                                                        \
-        default: ALU1_CASE(op, q, q); break;                                                       \
+        case 1:                                                                                    \
+            ALU1_CASE(op, b, b);                                                                   \
+            break;                                                                                 \
+        case 2:                                                                                    \
+            ALU1_CASE(op, w, w);                                                                   \
+            break;                                                                                 \
+        case 4:                                                                                    \
+            ALU1_CASE(op, l, k);                                                                   \
+            break;                                                                                 \
+        default:                                                                                   \
+            ALU1_CASE(op, q, q);                                                                   \
+            break;                                                                                 \
         }                                                                                          \
         *ax = f;                                                                                   \
         return a;                                                                                  \
@@ -167,7 +183,8 @@ bool x_not(struct cpu *c, const struct insn *i)
     return rmw_begin(c, i, &r) && rmw_end(c, i, &r, ~r.val);
 }
 
-/* The register gets the old destination, the destination the sum: last when both are one register. */
+/* The register gets the old destination, the destination the sum: last when both are one register.
+ */
 bool x_xadd(struct cpu *c, const struct insn *i)
 {
     const struct opnd *src = &i->op[1];
@@ -188,7 +205,8 @@ bool x_xadd(struct cpu *c, const struct insn *i)
     return true;
 }
 
-/* The destination is written in either case (SDM 2A, CMPXCHG: "receives a write cycle without regard to the result"). */
+/* The destination is written in either case (SDM 2A, CMPXCHG: "receives a write cycle without
+ * regard to the result"). */
 bool x_cmpxchg(struct cpu *c, const struct insn *i)
 {
     unsigned size = i->op[0].size;
@@ -226,8 +244,8 @@ bool x_cmpxchg8b(struct cpu *c, const struct insn *i)
         return false;
     if (half == 8 && (lin & 15))
         return cpu_raise(c, VEC_GP, 0);
-    if (!mem_probe_write(c, lin, 2 * half, user) ||
-        !mem_read(c, lin, half, &old[0]) || !mem_read(c, lin + half, half, &old[1]))
+    if (!mem_probe_write(c, lin, 2 * half, user) || !mem_read(c, lin, half, &old[0]) ||
+        !mem_read(c, lin + half, half, &old[1]))
         return false;
     equal = old[0] == trunc_bytes(c->gpr[RAX], half) && old[1] == trunc_bytes(c->gpr[RDX], half);
     if (!equal)

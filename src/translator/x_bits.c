@@ -19,7 +19,8 @@ static uint64_t bit_apply(uint64_t v, uint64_t mask, enum bit_op op)
 }
 
 /* With a register offset a memory bit string reaches +-2^(n-1) bits; the offset then moves the
- * address by whole operands (SDM 2A, BT). Everything but CF is undefined and kept, as the host does. */
+ * address by whole operands (SDM 2A, BT). Everything but CF is undefined and kept, as the host
+ * does. */
 static bool bit_memory(struct cpu *c, const struct insn *i, int64_t index, enum bit_op op)
 {
     unsigned size = i->op[0].size, bits = size * 8, shift = (uint64_t)index & (bits - 1);
@@ -53,8 +54,9 @@ static bool bit_operation(struct cpu *c, const struct insn *i, enum bit_op op)
     if (!op_read(c, i, 1, &index))
         return false;
     if (dst->kind == OPND_MEM)
-        return bit_memory(c, i, i->op[1].kind == OPND_GPR ? sext_bytes(index, i->op[1].size)
-                                                          : (int64_t)(index & (dst->size * 8 - 1)),
+        return bit_memory(c, i,
+                          i->op[1].kind == OPND_GPR ? sext_bytes(index, i->op[1].size)
+                                                    : (int64_t)(index & (dst->size * 8 - 1)),
                           op);
     shift = index & (dst->size * 8 - 1);
     v = gpr_read(c, dst->reg, dst->size);

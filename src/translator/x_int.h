@@ -1,10 +1,10 @@
 /* x_int.h - what the integer meanings (x_*.c) share: operands, flags, stack, branch targets.
  *
- * Contract of a meaning: check everything that can fault, then commit; `false` means a fault is recorded
- * and no register has changed. Registers are written last because memory is what faults.
+ * Contract of a meaning: check everything that can fault, then commit; `false` means a fault is
+ * recorded and no register has changed. Registers are written last because memory is what faults.
  *
- * Arithmetic is done by the host's own instruction on flags in LAHF/SETO form (`struct cpu` keeps EFLAGS
- * bits 0-7 where LAHF puts them), so undefined flags come out as they do on the host CPU.
+ * Arithmetic is done by the host's own instruction on flags in LAHF/SETO form (`struct cpu` keeps
+ * EFLAGS bits 0-7 where LAHF puts them), so undefined flags come out as they do on the host CPU.
  */
 #ifndef DRAGOMAN_TRANSLATOR_X_INT_H
 #define DRAGOMAN_TRANSLATOR_X_INT_H
@@ -16,7 +16,7 @@
 #include "translator/decode.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
 
 /* c->intr_shadow: what opened it. MOV SS and POP SS also hold back debug traps (SDM 3A 6.8.3). */
 enum { SHADOW_STI = 1, SHADOW_SS = 2 };
@@ -336,10 +336,18 @@ static inline bool rmw_mem_begin(struct cpu *c, gva_t lin, unsigned size, struct
     if (e->write_tag == (lin & ~(gva_t)PAGE_MASK) && (lin & PAGE_MASK) + size <= PAGE_SIZE) {
         r->p = (void *)(uintptr_t)(lin + e->addend);
         switch (size) {
-        case 1: r->val = *(const uint8_t *)r->p; return true;
-        case 2: r->val = ld16(r->p); return true;
-        case 4: r->val = ld32(r->p); return true;
-        default: r->val = ld64(r->p); return true;
+        case 1:
+            r->val = *(const uint8_t *)r->p;
+            return true;
+        case 2:
+            r->val = ld16(r->p);
+            return true;
+        case 4:
+            r->val = ld32(r->p);
+            return true;
+        default:
+            r->val = ld64(r->p);
+            return true;
         }
     }
     r->p = NULL;
@@ -352,10 +360,18 @@ static inline bool rmw_mem_end(struct cpu *c, unsigned size, const struct rmw *r
     if (!r->p)
         return mem_write(c, r->lin, size, v);
     switch (size) {
-    case 1: *(uint8_t *)r->p = (uint8_t)v; return true;
-    case 2: st16(r->p, (uint16_t)v); return true;
-    case 4: st32(r->p, (uint32_t)v); return true;
-    default: st64(r->p, v); return true;
+    case 1:
+        *(uint8_t *)r->p = (uint8_t)v;
+        return true;
+    case 2:
+        st16(r->p, (uint16_t)v);
+        return true;
+    case 4:
+        st32(r->p, (uint32_t)v);
+        return true;
+    default:
+        st64(r->p, v);
+        return true;
     }
 }
 
@@ -402,10 +418,11 @@ static inline void flags_set(struct cpu *c, uint32_t mask, uint32_t v)
 }
 
 /* AX -> flags, before the instruction; 7Fh + 1 overflows, 7Fh + 0 does not. */
-#define ASM_FLAGS_IN "addb $0x7f, %%al\n\tsahf\n\t"
+#define ASM_FLAGS_IN  "addb $0x7f, %%al\n\tsahf\n\t"
 #define ASM_FLAGS_OUT "\n\tlahf\n\tseto %%al"
 
-/* Condition code cc (opcode bits 0-3; SDM 1 appendix B). SF != OF goes to the unused bit 3 first. */
+/* Condition code cc (opcode bits 0-3; SDM 1 appendix B). SF != OF goes to the unused bit 3 first.
+ */
 static inline bool flags_cond(const struct cpu *c, unsigned cc)
 {
     static const uint8_t low[8] = {0, EF_CF, EF_ZF, EF_CF | EF_ZF, EF_SF, EF_PF, 8, EF_ZF | 8};
@@ -419,9 +436,7 @@ static inline bool flags_cond(const struct cpu *c, unsigned cc)
 
 static inline uint64_t stack_mask(const struct cpu *c)
 {
-    return c->mode & MODE_CS64   ? UINT64_MAX
-           : c->mode & MODE_SS32 ? UINT32_MAX
-                                 : UINT64_C(0xffff);
+    return c->mode & MODE_CS64 ? UINT64_MAX : c->mode & MODE_SS32 ? UINT32_MAX : UINT64_C(0xffff);
 }
 
 /* Moves the stack pointer without touching what is above its width. */
@@ -454,7 +469,8 @@ static inline bool stack_push(struct cpu *c, uint64_t v, unsigned size)
     return true;
 }
 
-/* Reads the top of stack; the caller moves RSP with stack_drop() when nothing can fault any more. */
+/* Reads the top of stack; the caller moves RSP with stack_drop() when nothing can fault any more.
+ */
 static inline bool stack_top(struct cpu *c, unsigned size, uint64_t *v)
 {
     return stack_read(c, c->gpr[RSP] & stack_mask(c), size, v);

@@ -14,10 +14,18 @@
         uint64_t lo, hi = 0;                                                                       \
                                                                                                    \
         switch (size) {                                                                            \
-        case 1: WIDE_CASE(op, b, b); break;                                                        \
-        case 2: WIDE_CASE(op, w, w); break;                                                        \
-        case 4: WIDE_CASE(op, l, k); break;                                                        \
-        default: WIDE_CASE(op, q, q); break;                                                       \
+        case 1:                                                                                    \
+            WIDE_CASE(op, b, b);                                                                   \
+            break;                                                                                 \
+        case 2:                                                                                    \
+            WIDE_CASE(op, w, w);                                                                   \
+            break;                                                                                 \
+        case 4:                                                                                    \
+            WIDE_CASE(op, l, k);                                                                   \
+            break;                                                                                 \
+        default:                                                                                   \
+            WIDE_CASE(op, q, q);                                                                   \
+            break;                                                                                 \
         }                                                                                          \
         *ax = (uint32_t)a;                                                                         \
         *high = hi;                                                                                \
@@ -62,9 +70,15 @@ static uint64_t imul2(unsigned size, uint64_t a, uint64_t b, uint32_t *flags)
     uint32_t ax;
 
     switch (size) {
-    case 2: IMUL2_CASE(w, w); break;
-    case 4: IMUL2_CASE(l, k); break;
-    default: IMUL2_CASE(q, q); break;
+    case 2:
+        IMUL2_CASE(w, w);
+        break;
+    case 4:
+        IMUL2_CASE(l, k);
+        break;
+    default:
+        IMUL2_CASE(q, q);
+        break;
     }
     *flags = ax;
     return a;
@@ -149,7 +163,8 @@ bool x_div(struct cpu *c, const struct insn *i)
     return true;
 }
 
-/* Signed division on magnitudes: the quotient truncates towards zero, the remainder has the dividend's sign. */
+/* Signed division on magnitudes: the quotient truncates towards zero, the remainder has the
+ * dividend's sign. */
 bool x_idiv(struct cpu *c, const struct insn *i)
 {
     unsigned size = i->op[0].size, bits = size * 8;

@@ -16,10 +16,18 @@ typedef uint64_t shift_fn(unsigned size, uint64_t a, uint8_t count, uint32_t *ax
         uint32_t f = *ax;                                                                          \
                                                                                                    \
         switch (size) {                                                                            \
-        case 1: SHIFT_CASE(op, b, b); break;                                                       \
-        case 2: SHIFT_CASE(op, w, w); break;                                                       \
-        case 4: SHIFT_CASE(op, l, k); break;                                                       \
-        default: SHIFT_CASE(op, q, q); break;                                                      \
+        case 1:                                                                                    \
+            SHIFT_CASE(op, b, b);                                                                  \
+            break;                                                                                 \
+        case 2:                                                                                    \
+            SHIFT_CASE(op, w, w);                                                                  \
+            break;                                                                                 \
+        case 4:                                                                                    \
+            SHIFT_CASE(op, l, k);                                                                  \
+            break;                                                                                 \
+        default:                                                                                   \
+            SHIFT_CASE(op, q, q);                                                                  \
+            break;                                                                                 \
         }                                                                                          \
         *ax = f;                                                                                   \
         return a;                                                                                  \
@@ -99,9 +107,15 @@ typedef uint64_t shift2_fn(unsigned size, uint64_t a, uint64_t b, uint8_t count,
         uint32_t f = *ax;                                                                          \
                                                                                                    \
         switch (size) {                                                                            \
-        case 2: SHIFT2_CASE(op, w, w); break;                                                      \
-        case 4: SHIFT2_CASE(op, l, k); break;                                                      \
-        default: SHIFT2_CASE(op, q, q); break;                                                     \
+        case 2:                                                                                    \
+            SHIFT2_CASE(op, w, w);                                                                 \
+            break;                                                                                 \
+        case 4:                                                                                    \
+            SHIFT2_CASE(op, l, k);                                                                 \
+            break;                                                                                 \
+        default:                                                                                   \
+            SHIFT2_CASE(op, q, q);                                                                 \
+            break;                                                                                 \
         }                                                                                          \
         *ax = f;                                                                                   \
         return a;                                                                                  \

@@ -112,7 +112,8 @@ bool x_leave(struct cpu *c, const struct insn *i)
     return true;
 }
 
-/* V86 with IOPL < 3 pushes VIF as IF and IOPL 3 when CR4.VME allows the 16-bit form at all (SDM 3B 20.2.7). */
+/* V86 with IOPL < 3 pushes VIF as IF and IOPL 3 when CR4.VME allows the 16-bit form at all (SDM
+ * 3B 20.2.7). */
 bool x_pushf(struct cpu *c, const struct insn *i)
 {
     uint32_t v = cpu_rflags(c) & ~(uint32_t)(EF_RF | EF_VM);

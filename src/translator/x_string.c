@@ -66,7 +66,8 @@ bool string_run(struct cpu *c, const struct insn *i, string_step *step, string_b
     return true;
 }
 
-/* Elements of one side that lie in its page and below the wrap of the index register, in the direction of DF. */
+/* Elements of one side that lie in its page and below the wrap of the index register, in the
+ * direction of DF. */
 static uint64_t side_room(const struct insn *i, uint64_t off, gva_t lin, bool down)
 {
     uint64_t page = lin & PAGE_MASK, room = down ? page + i->opsize : PAGE_SIZE - page;
@@ -104,10 +105,18 @@ static gva_t side_lin(const struct cpu *c, unsigned seg, uint64_t off)
 static void copy_up(hva_t dst, hva_t src, uint64_t n, unsigned size)
 {
     switch (size) {
-    case 1: COPY("rep movsb"); break;
-    case 2: COPY("rep movsw"); break;
-    case 4: COPY("rep movsl"); break;
-    default: COPY("rep movsq"); break;
+    case 1:
+        COPY("rep movsb");
+        break;
+    case 2:
+        COPY("rep movsw");
+        break;
+    case 4:
+        COPY("rep movsl");
+        break;
+    default:
+        COPY("rep movsq");
+        break;
     }
 }
 
@@ -116,10 +125,18 @@ static void copy_down(hva_t dst, hva_t src, uint64_t n, unsigned size)
     dst += (n - 1) * size;
     src += (n - 1) * size;
     switch (size) {
-    case 1: COPY("std; rep movsb; cld"); break;
-    case 2: COPY("std; rep movsw; cld"); break;
-    case 4: COPY("std; rep movsl; cld"); break;
-    default: COPY("std; rep movsq; cld"); break;
+    case 1:
+        COPY("std; rep movsb; cld");
+        break;
+    case 2:
+        COPY("std; rep movsw; cld");
+        break;
+    case 4:
+        COPY("std; rep movsl; cld");
+        break;
+    default:
+        COPY("std; rep movsq; cld");
+        break;
     }
 }
 
@@ -171,10 +188,18 @@ bool x_movs(struct cpu *c, const struct insn *i)
 static void fill_elements(hva_t dst, uint64_t v, uint64_t n, unsigned size)
 {
     switch (size) {
-    case 1: __asm__ volatile("rep stosb" : "+D"(dst), "+c"(n) : "a"(v) : "memory"); break;
-    case 2: __asm__ volatile("rep stosw" : "+D"(dst), "+c"(n) : "a"(v) : "memory"); break;
-    case 4: __asm__ volatile("rep stosl" : "+D"(dst), "+c"(n) : "a"(v) : "memory"); break;
-    default: __asm__ volatile("rep stosq" : "+D"(dst), "+c"(n) : "a"(v) : "memory"); break;
+    case 1:
+        __asm__ volatile("rep stosb" : "+D"(dst), "+c"(n) : "a"(v) : "memory");
+        break;
+    case 2:
+        __asm__ volatile("rep stosw" : "+D"(dst), "+c"(n) : "a"(v) : "memory");
+        break;
+    case 4:
+        __asm__ volatile("rep stosl" : "+D"(dst), "+c"(n) : "a"(v) : "memory");
+        break;
+    default:
+        __asm__ volatile("rep stosq" : "+D"(dst), "+c"(n) : "a"(v) : "memory");
+        break;
     }
 }
 
@@ -237,7 +262,10 @@ static void compare_flags(struct cpu *c, uint64_t a, uint64_t b, unsigned size)
     /* AF comes from bit 3 and PF from the low byte: take those from a byte comparison. */
     __asm__("cmpb %b[b], %b[a]\n\tlahf" : "=a"(ax) : [a] "q"(a), [b] "q"(b) : "cc");
     flags_set(c, EF_AF | EF_PF, ax >> 8);
-    __asm__("cmpq %[b], %[a]" ASM_FLAGS_OUT : "=a"(ax) : [a] "r"(a << shift), [b] "r"(b << shift) : "cc");
+    __asm__("cmpq %[b], %[a]" ASM_FLAGS_OUT
+            : "=a"(ax)
+            : [a] "r"(a << shift), [b] "r"(b << shift)
+            : "cc");
     flags_set(c, EF_CF | EF_ZF | EF_SF, ax >> 8);
     flags_set(c, EF_OF, (ax & 1) << 11);
 }

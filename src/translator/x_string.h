@@ -12,8 +12,8 @@ typedef uint64_t string_batch(struct cpu *c, const struct insn *i, uint64_t coun
 
 enum string_end { END_COUNT, END_ZF /* REPE, REPNE look at ZF too */ };
 
-/* Runs the instruction, REP included. Between iterations all registers are exact. Stops with next_rip == rip
- * and in_rep set when something waits. */
+/* Runs the instruction, REP included. Between iterations all registers are exact. Stops with
+ * next_rip == rip and in_rep set when something waits. */
 bool string_run(struct cpu *c, const struct insn *i, string_step *step, string_batch *batch,
                 enum string_end end);
 

@@ -1,4 +1,5 @@
-/* x_system.c - flags of privilege, descriptor tables, control and debug registers, MSRs, fast system calls. */
+/* x_system.c - flags of privilege, descriptor tables, control and debug registers, MSRs, fast
+ * system calls. */
 #include "translator/x_int.h"
 
 /* CLI, STI above IOPL: V86 with VME and CPL 3 with PVI work on VIF (SDM 3B 20.3). */
@@ -78,8 +79,7 @@ static bool store_table(struct cpu *c, const struct insn *i, const struct dtable
         return cpu_raise(c, VEC_GP, 0);
     st16(buf, t->limit);
     st64(buf + 2, t->base);
-    return memop_linear(c, i, len, SEG_WRITE, &lin) &&
-           c->mem->write(c, lin, buf, len, c->cpl == 3);
+    return memop_linear(c, i, len, SEG_WRITE, &lin) && c->mem->write(c, lin, buf, len, c->cpl == 3);
 }
 
 bool x_sgdt(struct cpu *c, const struct insn *i)

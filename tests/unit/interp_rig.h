@@ -1,4 +1,5 @@
-/* interp_rig.h - a machine with RAM, a CPU in flat 32-bit protected mode at CPL 0 and an interpreter. */
+/* interp_rig.h - a machine with RAM, a CPU in flat 32-bit protected mode at CPL 0 and an
+ * interpreter. */
 #ifndef DRAGOMAN_TESTS_INTERP_RIG_H
 #define DRAGOMAN_TESTS_INTERP_RIG_H
 
@@ -24,7 +25,8 @@ static inline struct seg flat_segment(uint16_t sel, bool code)
 {
     return (struct seg){
         .sel = sel,
-        .attr = (uint16_t)(ATTR_A | ATTR_W | (code ? ATTR_CODE : 0) | ATTR_S | ATTR_P | ATTR_DB | ATTR_G),
+        .attr = (uint16_t)(ATTR_A | ATTR_W | (code ? ATTR_CODE : 0) | ATTR_S | ATTR_P | ATTR_DB |
+                           ATTR_G),
         .limit = 0xffffffff,
         .usable = true,
     };

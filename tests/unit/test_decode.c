@@ -168,7 +168,8 @@ END_TEST
 
 START_TEST(test_status)
 {
-    static const uint8_t movb[] = {0xb8, 1, 2}, bad[] = {0x0f, 0xff, 0xff}, cr1[] = {0x0f, 0x20, 0xc8};
+    static const uint8_t movb[] = {0xb8, 1, 2}, bad[] = {0x0f, 0xff, 0xff},
+                         cr1[] = {0x0f, 0x20, 0xc8};
     uint8_t pfx[16];
     struct insn i;
 
@@ -246,7 +247,8 @@ static void mark_vex(bool *seen)
 {
     for (unsigned op = 0; op < 256; op++)
         for (unsigned n = 0; n < 8 * 4 * 2 * 2; n++) {
-            uint8_t b[15] = {0xc4, (uint8_t)(0xe0 | (n & 1 ? 2 : 3)), (uint8_t)(0x78 | (n >> 1 & 3)), (uint8_t)op,
+            uint8_t b[15] = {0xc4, (uint8_t)(0xe0 | (n & 1 ? 2 : 3)),
+                             (uint8_t)(0x78 | (n >> 1 & 3)), (uint8_t)op,
                              (uint8_t)((n & 8 ? 0xc0 : 0) | (n >> 4 & 7) << 3)};
 
             mark(seen, 32, b, sizeof(b));
@@ -260,7 +262,8 @@ static bool integer_row(const struct row *r)
 
 START_TEST(test_every_row)
 {
-    static const uint8_t prefixes[][2] = {{0}, {0x66}, {0xf2}, {0xf3}, {0x67}, {0x48}, {0xf3, 0x48}};
+    static const uint8_t prefixes[][2] = {{0},    {0x66}, {0xf2},      {0xf3},
+                                          {0x67}, {0x48}, {0xf3, 0x48}};
     static const uint8_t len[] = {0, 1, 1, 1, 1, 1, 2};
     bool *seen = calloc(row_count(), sizeof(*seen));
 

@@ -1,4 +1,5 @@
-/* The decode cache: self-modifying code, aliases, straddling instructions, remapped pages, mode changes. */
+/* The decode cache: self-modifying code, aliases, straddling instructions, remapped pages, mode
+ * changes. */
 #include "interp_rig.h"
 
 static struct irig q;
@@ -17,10 +18,10 @@ static void teardown(void)
 /* Two rounds of a loop that changes the immediate of its own MOV. */
 static void run_self_modifying(void)
 {
-    CODE(&q, 0xb8, 1, 0, 0, 0,                /* 1000 mov eax,1 */
-         0x01, 0xc3,                          /* 1005 add ebx,eax */
-         0xff, 0x05, 0x01, 0x10, 0, 0,        /* 1007 inc dword [1001] */
-         0x49, 0x75, 0xf0,                    /* 100d dec ecx; jnz 1000 */
+    CODE(&q, 0xb8, 1, 0, 0, 0,         /* 1000 mov eax,1 */
+         0x01, 0xc3,                   /* 1005 add ebx,eax */
+         0xff, 0x05, 0x01, 0x10, 0, 0, /* 1007 inc dword [1001] */
+         0x49, 0x75, 0xf0,             /* 100d dec ecx; jnz 1000 */
          0xf4);
     q.c->gpr[RCX] = 100;
     ck_assert_int_eq(interp_run(q.it, q.c), RUN_HALT);
@@ -57,7 +58,8 @@ END_TEST
 /* The store changes the very next instruction. */
 START_TEST(test_next_instruction)
 {
-    CODE(&q, 0xc6, 0x05, 0x07, 0x10, 0, 0, 0x43, 0x40, 0xf4); /* mov byte [1007],43h; (inc eax -> inc ebx) */
+    CODE(&q, 0xc6, 0x05, 0x07, 0x10, 0, 0, 0x43, 0x40,
+         0xf4); /* mov byte [1007],43h; (inc eax -> inc ebx) */
     ck_assert_int_eq(interp_run(q.it, q.c), RUN_HALT);
     q.c->halted = 0;
     ck_assert_uint_eq(q.c->gpr[RAX], 0);
@@ -117,7 +119,8 @@ START_TEST(test_straddle)
         q.c->halted = 0;
         ck_assert_int_eq(interp_run(q.it, q.c), RUN_HALT);
         ck_assert_uint_eq(q.c->gpr[RAX], 0x11223300 + 0x44 + n);
-        ck_assert_int_eq(physmem_write(&q.r.pm, 0x1fff, (const uint8_t[]){(uint8_t)(0x45 + n)}, 1), 0);
+        ck_assert_int_eq(physmem_write(&q.r.pm, 0x1fff, (const uint8_t[]){(uint8_t)(0x45 + n)}, 1),
+                         0);
     }
     ck_assert_int_eq(physmem_write(&q.r.pm, 0x2000, (const uint8_t[]){0x99}, 1), 0);
     q.c->rip = 0x1ffe;

@@ -1,4 +1,5 @@
-/* Control flow, stack, faults, flags of privilege: what the host can't be asked from a user process. */
+/* Control flow, stack, faults, flags of privilege: what the host can't be asked from a user
+ * process. */
 #include "interp_rig.h"
 
 static struct irig q;
@@ -23,8 +24,9 @@ static uint32_t entered(unsigned v, bool err)
 
 START_TEST(test_jcc_all)
 {
-    static const uint32_t flags[] = {0, EF_OF, EF_CF, EF_ZF, EF_SF, EF_PF, EF_SF | EF_OF, EF_ZF | EF_CF, EF_SF | EF_ZF,
-                                     EF_OF | EF_ZF};
+    static const uint32_t flags[] = {
+        0,     EF_OF,         EF_CF,         EF_ZF,         EF_SF,
+        EF_PF, EF_SF | EF_OF, EF_ZF | EF_CF, EF_SF | EF_ZF, EF_OF | EF_ZF};
 
     for (unsigned n = 0; n < ARRAY_SIZE(flags); n++) {
         uint32_t f = flags[n];
@@ -304,12 +306,22 @@ END_TEST
 
 START_TEST(test_privilege)
 {
-    static const uint8_t privileged[][3] = {{0xf4}, {0x0f, 0x06}, {0x0f, 0x22, 0xc0}, {0x0f, 0x20, 0xc0},
-                                            {0x0f, 0x09}, {0x0f, 0x30}, {0x0f, 0x32}, {0xfa}, {0xfb}, {0x6c}, {0xec}};
+    static const uint8_t privileged[][3] = {{0xf4},
+                                            {0x0f, 0x06},
+                                            {0x0f, 0x22, 0xc0},
+                                            {0x0f, 0x20, 0xc0},
+                                            {0x0f, 0x09},
+                                            {0x0f, 0x30},
+                                            {0x0f, 0x32},
+                                            {0xfa},
+                                            {0xfb},
+                                            {0x6c},
+                                            {0xec}};
 
     put32(&q.r, 0x7004, 0x8000); /* TSS: ESP0, SS0 */
     put32(&q.r, 0x7008, 0x18);
-    q.c->seg[SEG_TR] = (struct seg){.sel = 0x30, .attr = 0x8b, .limit = 0x67, .base = 0x7000, .usable = true};
+    q.c->seg[SEG_TR] =
+        (struct seg){.sel = 0x30, .attr = 0x8b, .limit = 0x67, .base = 0x7000, .usable = true};
     for (unsigned n = 0; n < ARRAY_SIZE(privileged); n++) {
         irig_flat32(q.c);
         q.c->cpl = 3;
@@ -489,7 +501,8 @@ START_TEST(test_alignment_check)
 {
     put32(&q.r, 0x7004, 0x8000);
     put32(&q.r, 0x7008, 0x18);
-    q.c->seg[SEG_TR] = (struct seg){.sel = 0x30, .attr = 0x8b, .limit = 0x67, .base = 0x7000, .usable = true};
+    q.c->seg[SEG_TR] =
+        (struct seg){.sel = 0x30, .attr = 0x8b, .limit = 0x67, .base = 0x7000, .usable = true};
     q.c->cr0 |= CR0_AM;
     q.c->cpl = 3;
     q.c->seg[SEG_CS].sel = 0x23;
@@ -503,7 +516,8 @@ END_TEST
 
 START_TEST(test_tables)
 {
-    CODE(&q, 0x0f, 0x01, 0x05, 0x00, 0x50, 0, 0, 0x0f, 0x01, 0x1d, 0x00, 0x50, 0, 0); /* sgdt; lidt */
+    CODE(&q, 0x0f, 0x01, 0x05, 0x00, 0x50, 0, 0, 0x0f, 0x01, 0x1d, 0x00, 0x50, 0,
+         0); /* sgdt; lidt */
     irig_steps(&q, 2);
     ck_assert_uint_eq(q.c->idtr.base, 0x9800);
     ck_assert_uint_eq(q.c->idtr.limit, 0x7f);

@@ -174,7 +174,7 @@ START_TEST(different_kernel_entries_are_kept_apart)
         rig_cr3(&r, PD1);
     }
     /* By now it is private: both spaces keep theirs. */
-    ck_assert_uint_eq(smmu_view_table(r.m)[1020 << 2], VIEW_PRIVATE);
+    ck_assert_uint_eq(smmu_view_table(r.m)[(1020u << 22) >> SMMU_VIEW_SHIFT], VIEW_PRIVATE);
     view_faults = st(&r)->view_faults;
     for (unsigned i = 0; i < 4; i++) {
         uint32_t val;
