@@ -21,6 +21,9 @@ OFFSET_IS(struct bt_hot, base, HOT_BASE);
 OFFSET_IS(struct bt_hot, window, HOT_WINDOW);
 OFFSET_IS(struct bt_hot, seg_window, HOT_SEGWIN);
 OFFSET_IS(struct bt_hot, seg_base, HOT_SEGBASE);
+OFFSET_IS(struct bt_hot, sel, HOT_SEL);
+OFFSET_IS(struct bt_hot, flags_other, HOT_OTHER);
+OFFSET_IS(struct bt_hot, pushf, HOT_PUSHF);
 OFFSET_IS(struct bt_hot, host_rsp, HOT_RSP);
 OFFSET_IS(struct bt_hot, exit_kind, HOT_EXIT_KIND);
 OFFSET_IS(struct bt_hot, exit_arg, HOT_EXIT_ARG);
@@ -58,6 +61,20 @@ static void refresh_segments(struct engine *e)
         e->hot.seg_base[s] = (uint32_t)g->base;
         e->hot.seg_window[s] = simple ? e->hot.window : (uint64_t)(uintptr_t)POISON;
     }
+}
+
+/* The copies of CPU state that generated code reads; callouts may have changed the originals. */
+static void refresh_copies(struct engine *e)
+{
+    const struct cpu *c = e->cpu;
+    uint32_t other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
+
+    for (unsigned s = 0; s < NSEG; s++)
+        e->hot.sel[s] = c->seg[s].sel;
+    e->hot.flags_other = other;
+    e->hot.pushf[0] = other;
+    e->hot.pushf[1] = other | EF_IF;
+    refresh_segments(e);
 }
 
 static void set_gs(struct engine *e, uint64_t base)
@@ -124,7 +141,7 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
         cpu_intr_ready(c) || c->nmi_pending || e->space_changed || e->code_changed || !i->row->valid ||
         i->row->lower == LOWER_EXIT || (i->row->traits & T_ENDS))
         return 1;
-    refresh_segments(e);
+    refresh_copies(e);
     e->hot.irq_ptr = c->intr ? POISON : &e->quiet_byte;
     bt_fpu_restore(e, c);
     return 0;
@@ -299,17 +316,42 @@ static bool take_events(struct engine *e)
     return false;
 }
 
+/* The jump cache knows the way already; not when a chain is to be made. */
+static const uint8_t *cached_entry(const struct engine *e)
+{
+    uint32_t eip = (uint32_t)e->cpu->rip, i = bt_jcache_index(eip);
+
+    return e->cur_ctx->neg_tag[i] == 0u - eip ? e->cur_ctx->host[i] : NULL;
+}
+
+static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
+{
+    refresh_copies(e);
+    set_gs(e, e->hot.window);
+    bt_fpu_restore(e, e->cpu);
+    if (!arm(e))
+        return;
+    bt_enter(e->cpu, &e->hot, entry);
+    *from = handle_exit(e);
+}
+
 /* One turn: find the block at rip and run translated code until it leaves. */
 static void turn(struct engine *e, struct bt_exit **from)
 {
     struct cpu *c = e->cpu;
     uint64_t flushes = e->stats.flushes;
     struct bt_exit *link = *from;
+    const uint8_t *entry;
     struct bt_block *b;
 
     *from = NULL;
     if (!refresh_space(e)) {
         interpret_one(e);
+        return;
+    }
+    entry = link ? NULL : cached_entry(e);
+    if (entry) {
+        enter(e, entry, from);
         return;
     }
     switch (find_block(e, &b)) {
@@ -326,13 +368,7 @@ static void turn(struct engine *e, struct bt_exit **from)
         link->from->mode == b->mode)
         bt_link(e, link, b);
     bt_ctx_set_entry(e->cur_ctx, b);
-    refresh_segments(e);
-    set_gs(e, e->hot.window);
-    bt_fpu_restore(e, c);
-    if (!arm(e))
-        return;
-    bt_enter(c, &e->hot, b->entry);
-    *from = handle_exit(e);
+    enter(e, b->entry, from);
 }
 
 static enum run_exit bt_run(struct engine *e)

@@ -164,6 +164,52 @@ static inline void emit_add_lea(struct emit *e, bool w, unsigned dst, unsigned a
     emit_op_x(e, w, 0x8d, dst, a, b);
 }
 
+/* op r/m, imm8 with a register operand (group opcodes: C1 shifts, 0F BA bit tests..) */
+static inline void emit_op_ri8(struct emit *e, unsigned op, unsigned ext, unsigned r, uint8_t imm)
+{
+    emit_rex(e, false, 0, 0, r);
+    if (op > 0xff)
+        emit8(e, op >> 8);
+    emit8(e, op & 0xff);
+    emit8(e, 0xc0 | ext << 3 | (r & 7));
+    emit8(e, imm);
+}
+
+/* op r32, r32 in the "r/m, reg" direction (01 ADD, 09 OR, 31 XOR..) */
+static inline void emit_op_rr(struct emit *e, unsigned op, unsigned rm, unsigned reg)
+{
+    emit_rex(e, false, reg, 0, rm);
+    emit8(e, op);
+    emit8(e, 0xc0 | (reg & 7) << 3 | (rm & 7));
+}
+
+/* movzx r32, r8 (low byte; any register) */
+static inline void emit_movzx8(struct emit *e, unsigned dst, unsigned src)
+{
+    emit8(e, 0x40 | (dst >> 3 & 1) << 2 | (src >> 3 & 1));
+    emit8(e, 0x0f);
+    emit8(e, 0xb6);
+    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+}
+
+/* movzx r32, byte [base + disp] */
+static inline void emit_ldzx8_b(struct emit *e, unsigned r, unsigned base, int32_t disp)
+{
+    emit_rex(e, false, r, 0, base);
+    emit8(e, 0x0f);
+    emit8(e, 0xb6);
+    emit_mem_b(e, r, base, disp);
+}
+
+/* setcc byte [base + disp] */
+static inline void emit_setcc_b(struct emit *e, unsigned cc, unsigned base, int32_t disp)
+{
+    emit_rex(e, false, 0, 0, base);
+    emit8(e, 0x0f);
+    emit8(e, 0x90 | cc);
+    emit_mem_b(e, 0, base, disp);
+}
+
 /* lea r32, guest effective address */
 static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)
 {

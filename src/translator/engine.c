@@ -42,8 +42,13 @@ static void on_code_written(void *opaque, uint64_t frame, unsigned off, unsigned
     struct engine *e = opaque;
 
     bt_invalidate_range(e, frame, off, len);
-    if (!e->frame_blocks[frame])
+    if (!e->frame_blocks[frame] && !interp_page_cached(e->interp, frame))
         smmu_clear_code(e->mmu, frame);
+}
+
+static bool has_blocks(void *opaque, uint64_t frame)
+{
+    return ((struct engine *)opaque)->frame_blocks[frame] != NULL;
 }
 
 static void on_code_unmapped(void *opaque, struct smmu_space *space, uint64_t vpn)
@@ -93,6 +98,7 @@ static int bt_create(struct engine *e)
     e->xsave_mask = e->cpu->model->xcr0_allowed | 3;
     e->cpu->hooks.fpu_sync = on_fpu_sync;
     smmu_add_listener(e->mmu, &l);
+    interp_share_code(e->interp, has_blocks, e);
     return bt_perf_map_open(e);
 }
 
@@ -115,6 +121,8 @@ int engine_create(struct engine **out, struct cpu *c, struct smmu *mmu, struct p
         err = interp_create(&e->interp, mmu);
     if (err == 0 && cfg->kind == ENGINE_BT)
         err = bt_create(e);
+    else if (err == 0)
+        interp_share_code(e->interp, NULL, NULL);
     if (err == 0)
         err = bt_fault_init(e);
     if (err < 0) {

@@ -42,6 +42,7 @@ enum lower_kind {
     LOWER_PUSH, LOWER_POP, LOWER_LEAVE, LOWER_STRING, LOWER_LEA, LOWER_XCHG,
     LOWER_JMP, LOWER_JCC, LOWER_JCXZ, LOWER_LOOP, LOWER_CALL, LOWER_RET,
     LOWER_CLI, LOWER_STI, LOWER_PUSHF, LOWER_POPF, LOWER_NOP, LOWER_RDTSC,
+    LOWER_PUSH_SEG, LOWER_MOV_FROM_SEG,
     LOWER_DF,      /* CLD, STD: the host's DF and the shadow of it */
     LOWER_EXIT,    /* call the meaning, then leave the block (far transfers, INT, IRET, HLT, mode changes) */
     NLOWER,

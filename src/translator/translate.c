@@ -1,6 +1,8 @@
 /* From guest bytes to a block. Read bt_translate() first: it names the passes. */
 #include "translator/xlate.h"
 
+#include <Zydis/Zydis.h>
+
 #include <string.h>
 
 #include "translator/bt_offsets.h"
@@ -12,6 +14,8 @@ static lower_fn *const lowerings[NLOWER] = {
     [LOWER_JCXZ] = lower_jcxz,     [LOWER_LOOP] = lower_loop,   [LOWER_CALL] = lower_call,
     [LOWER_RET] = lower_ret,       [LOWER_CLI] = lower_cli,     [LOWER_STI] = lower_sti,
     [LOWER_NOP] = lower_nop,       [LOWER_DF] = lower_df,
+    [LOWER_PUSHF] = lower_pushf,   [LOWER_POPF] = lower_popf,   [LOWER_PUSH_SEG] = lower_push_seg,
+    [LOWER_MOV_FROM_SEG] = lower_mov_from_seg,
 };
 
 void xlate_mark(struct xlate *x, enum bt_site_kind kind)
@@ -28,11 +32,19 @@ void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub)
     emit_patch32(rel32, x->e->code.rw + stub * STUB_BYTES);
 }
 
-void xlate_callout(struct xlate *x, const struct insn *i)
+bool xlate_callout(struct xlate *x, const struct insn *i)
 {
-    emit_imm64(&x->em, H_R8, (uint64_t)(uintptr_t)i);
+    struct insn *kept = bt_alloc(x->e, sizeof(*kept));
+
+    if (!kept) {
+        x->arena_full = true;
+        return false;
+    }
+    *kept = *i;
+    emit_imm64(&x->em, H_R8, (uint64_t)(uintptr_t)kept);
     emit_imm32(&x->em, H_R9, x->eip);
     xlate_to_stub(x, emit_call(&x->em), STUB_CALLOUT);
+    return true;
 }
 
 void xlate_exit(struct xlate *x, uint8_t *jump, uint32_t eip)
@@ -53,6 +65,13 @@ void xlate_poll(struct xlate *x, int32_t hot_ptr)
     xlate_mark(x, SITE_PLAIN);
 }
 
+void xlate_poll_after(struct xlate *x, const struct insn *i, int32_t hot_ptr)
+{
+    x->eip += i->len;
+    xlate_poll(x, hot_ptr);
+    x->eip -= i->len;
+}
+
 /* The context must map the page as this translation assumes; else leave with the block's eip. */
 static void emit_word_check(struct xlate *x, const struct bt_page *page)
 {
@@ -71,10 +90,21 @@ static void emit_word_check(struct xlate *x, const struct bt_page *page)
     emit_mov64(em, H_RCX, H_R10);
 }
 
-/* Instructions whose unit, feature or privilege is not available now raise their fault in the callout. */
-static bool available(const struct xlate *x, const struct row *r)
+/* Without the feature F3 0F BC/BD are BSF and BSR, which the meaning knows and the host does not. */
+static bool is_bit_scan_gone(const struct xlate *x, const struct insn *i)
 {
-    if (!r->valid || !model_has(x->e->cpu->model, r->feature))
+    const struct cpu_model *m = x->e->cpu->model;
+
+    return (i->mnemonic == ZYDIS_MNEMONIC_TZCNT && !model_has(m, FEAT_BMI1)) ||
+           (i->mnemonic == ZYDIS_MNEMONIC_LZCNT && !model_has(m, FEAT_ABM));
+}
+
+/* Instructions whose unit, feature or privilege is not available now raise their fault in the callout. */
+static bool available(const struct xlate *x, const struct insn *i)
+{
+    const struct row *r = i->row;
+
+    if (!r->valid || !model_has(x->e->cpu->model, r->feature) || is_bit_scan_gone(x, i))
         return false;
     if ((r->traits & (T_FPU | T_MMX)) && (x->mode & MODE_NOFPU))
         return false;
@@ -124,7 +154,6 @@ static void lower_one(struct xlate *x, struct insn *i)
     const struct row *r = i->row;
     uint8_t *before = x->em.p;
     unsigned nmap;
-    struct insn *kept;
     bool sti_before = x->sti_pending;
 
     x->insn = i;
@@ -132,19 +161,14 @@ static void lower_one(struct xlate *x, struct insn *i)
     xlate_mark(x, SITE_PLAIN);
     nmap = x->nmap;
     x->adapt = adaptation(x);
-    if (available(x, r) && x->adapt != ADAPT_SIMULATE && lowerings[r->lower] && lowerings[r->lower](x, i)) {
+    if (available(x, i) && x->adapt != ADAPT_SIMULATE && lowerings[r->lower] && lowerings[r->lower](x, i)) {
         /* lowered */
     } else {
         x->em.p = before;
         x->nmap = nmap;
         x->b->nexits = 0;
-        kept = bt_alloc(x->e, sizeof(*kept));
-        if (!kept) {
-            x->arena_full = true;
+        if (!xlate_callout(x, i))
             return;
-        }
-        *kept = *i;
-        xlate_callout(x, kept);
         if (ends_block(i)) {
             emit8(&x->em, 0x0f); /* UD2: a terminator's callout always leaves */
             emit8(&x->em, 0x0b);
@@ -152,9 +176,7 @@ static void lower_one(struct xlate *x, struct insn *i)
         }
     }
     if (sti_before && !x->ended) {
-        x->eip += i->len; /* the poll belongs to the next instruction: its boundary */
-        xlate_poll(x, HOT_IRQ);
-        x->eip -= i->len;
+        xlate_poll_after(x, i, HOT_IRQ);
     }
 }
 

@@ -36,15 +36,18 @@ typedef bool lower_fn(struct xlate *x, const struct insn *i);
 
 lower_fn lower_copy, lower_lea, lower_push, lower_pop, lower_leave, lower_string, lower_nop;
 lower_fn lower_jmp, lower_jcc, lower_jcxz, lower_loop, lower_call, lower_ret;
-lower_fn lower_cli, lower_sti, lower_df;
+lower_fn lower_cli, lower_sti, lower_df, lower_pushf, lower_popf, lower_push_seg, lower_mov_from_seg;
 
 /* Starts a new host->guest map entry for the current instruction. */
 void xlate_mark(struct xlate *x, enum bt_site_kind kind);
-void xlate_callout(struct xlate *x, const struct insn *i);
+/* A call of the instruction's meaning. False: no room, give up the block. */
+bool xlate_callout(struct xlate *x, const struct insn *i);
 /* A direct exit to guest eip; `jump` is the rel32 to aim. */
 void xlate_exit(struct xlate *x, uint8_t *jump, uint32_t eip);
 /* Leaves if somebody wants the CPU (flag-free; pitfalls A18). */
 void xlate_poll(struct xlate *x, int32_t hot_ptr);
+/* The same at the boundary after instruction i. */
+void xlate_poll_after(struct xlate *x, const struct insn *i, int32_t hot_ptr);
 /* Aims a rel32 at one of the fixed stubs. */
 void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub);
 

@@ -82,16 +82,14 @@ no_device:
 protection:
         TRY     "sysenter, CS 0", "mov $0x174, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr; sysenter"
         TRY     "sysexit, CS 0", "sysexit"
-        TRY     "write to code", "movl $0, %cs:bounds"
         TRY     "read from code", "mov %cs:bounds, %eax"
-        TRY     "null DS", "xor %eax, %eax; mov %eax, %ds; mov bounds, %eax"
-        TRY     "null ES, string", "xor %eax, %eax; mov %eax, %es; mov $bounds, %esi; mov %esi, %edi; movsb"
         TRY     "movaps misaligned", "mov %cr4, %eax; or $0x200, %eax; mov %eax, %cr4; movaps bounds + 4, %xmm0"
         ret
 
 selectors:
         TRY     "ds beyond the GDT", "mov $0x40, %eax; mov %eax, %ds"
         TRY     "ds beyond the GDT, rpl 3", "mov $0x43, %eax; mov %eax, %ds"
+        TRY     "lldt null", "xor %eax, %eax; lldt %ax"
         TRY     "ds in no LDT", "mov $0x0F, %eax; mov %eax, %ds"
         TRY     "ds is a TSS", "mov $SEL_TSS, %eax; mov %eax, %ds"
         TRY     "ss null", "xor %eax, %eax; mov %eax, %ss"
@@ -106,7 +104,6 @@ selectors:
         TRY     "ds execute-only", "mov $SEL_X, %eax; mov %eax, %ds"
         DESCRIPTOR SEL_X, 0x0000FFFF, 0x00CF9100        # read-only data
         TRY     "ss read-only", "mov $SEL_X, %eax; mov %eax, %ss"
-        TRY     "write to read-only", "mov $SEL_X, %eax; mov %eax, %es; mov %es:bounds, %ecx; mov %ecx, %es:bounds"
         TRY     "les beyond the GDT", "les far_pointer, %ecx"
         TRY     "jmp null", "ljmp $0, $1"
         TRY     "jmp beyond the GDT", "ljmp $0x48, $1"
@@ -119,10 +116,8 @@ selectors:
         TRY     "iret not present", "pushf; push $SEL_X; push $0; iret"
         TRY     "retf null", "push $0; push $0; lret"
         TRY     "ltr busy", "mov $SEL_TSS, %eax; ltr %ax"
-        TRY     "ltr null", "xor %eax, %eax; ltr %ax"
         TRY     "ltr data", "mov $SEL_DATA, %eax; ltr %ax"
         TRY     "lldt data", "mov $SEL_DATA, %eax; lldt %ax"
-        TRY     "lldt null", "xor %eax, %eax; lldt %ax"
         DESCRIPTOR SEL_X, 0x00000067, 0x00000900        # TSS, not present
         TRY     "ltr not present", "mov $SEL_X, %eax; ltr %ax"
         ret
@@ -171,12 +166,6 @@ gates:  TRY     "int 50h, no gate", "int $0x50"
         TRY     "gate to ring 3", "int $0x50"
         movw    $0x78, idt + 0x50 * 8 + 2
         TRY     "gate beyond the GDT", "int $0x50"
-        # the same for a fault: EXT is set
-        movw    $SEL_DATA, idt + 6 * 8 + 2
-        TRY     "#UD through a gate to data", "ud2"
-        SET_GATE 6, trap_stub_06, 0x0E
-        TRY     "#UD through no gate", "ud2"
-        SET_GATE 6, trap_stub_06
         movl    $idt, short_idt + 2
         movw    $14 * 8 - 1, short_idt
         lidt    short_idt

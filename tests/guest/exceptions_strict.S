@@ -25,6 +25,20 @@ main:   INIT_TRAPS
         TRY     "mov cr4, reserved bit", "mov %cr4, %eax; or $0x80000000, %eax; mov %eax, %cr4"
         TRY     "rdmsr, no such", "mov $0x12345678, %ecx; rdmsr"
         TRY     "wrmsr, no such", "mov $0x12345678, %ecx; wrmsr"
+        # segment types and null selectors
+        TRY     "write to code", "movl $0, %cs:bounds"
+        TRY     "null DS", "xor %eax, %eax; mov %eax, %ds; mov bounds, %eax"
+        TRY     "null ES, string", "xor %eax, %eax; mov %eax, %es; mov $bounds, %esi; mov %esi, %edi; movsb"
+        movl    $0x0000FFFF, gdt + 0x30
+        movl    $0x00CF9100, gdt + 0x34
+        TRY     "write to read-only", "mov $0x30, %eax; mov %eax, %es; mov %es:bounds, %ecx; mov %ecx, %es:bounds"
+        TRY     "ltr null", "xor %eax, %eax; ltr %ax"
+        # EXT is set when an exception led to the exception (SDM 3A 6.13)
+        movw    $SEL_DATA, idt + 6 * 8 + 2
+        TRY     "#UD through a gate to data", "ud2"
+        SET_GATE 6, trap_stub_06, 0x0E
+        TRY     "#UD through no gate", "ud2"
+        SET_GATE 6, trap_stub_06
         # #AC: CPL 3, EFLAGS.AC and CR0.AM (SDM 3A 6.15); not for accesses of CPL 0
         mov     %cr0, %eax
         or      $0x40000, %eax
@@ -42,6 +56,7 @@ main:   INIT_TRAPS
 
         .data
         .balign 16
+bounds:
 scratch:
         .skip   64
         .text

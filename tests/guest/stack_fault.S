@@ -1,5 +1,7 @@
 # stack_fault.S - exceptions about the stack of the inner level, taken through task gates, because the stack
-# they are about cannot take them: #TS, #SS, #DF (SDM 3A 6.12.1, 6.15, 7.3).
+# they are about cannot take them: #TS, #SS, #DF (SDM 3A 6.12.1, 6.15, 7.3). EXT is set in the error code
+# because an exception led to it (6.13); TCG leaves it clear.
+# engines: bt interp
         .include "lib.inc"
         .include "trap.inc"
 

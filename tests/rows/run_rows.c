@@ -1,7 +1,7 @@
 /* run_rows - runs the rows of .rows files (rowfile.h) on the host CPU, in the interpreter and in the translator.
  *
  *   run_rows FILE..             N passed, N failed, N skipped; status 1 when one failed
- *   run_rows --fill FILE..      prints the rows with what the host CPU gives as their "after"
+ *   run_rows --fill FILE..      prints the rows; those without "=>" with what the host CPU gives
  *   run_rows --coverage FILE..  lists the rows of the instruction table that no row here executes
  *   run_rows --line=N FILE      one row
  *
@@ -304,7 +304,7 @@ static void fill_row(struct runner *r, const struct test_row *row)
 {
     struct test_state s = row->before;
 
-    if (row->why[0] || !r->native || (row->marks & NOT_NATIVE)) {
+    if (row->why[0] || row->has_after || !r->native || (row->marks & NOT_NATIVE)) {
         printf("%s\n", row->text);
         return;
     }

@@ -1,0 +1,78 @@
+/* fuzz_translate.c - any bytes as 32-bit guest code in any mode, translated; the jail checker must accept every block.
+ *
+ *   bytes 0-3 mode bits and eip, 4 how sites are adapted, rest: code
+ */
+#include <inttypes.h>
+
+#include "../unit/bt_rig.h"
+#include "fuzz.h"
+
+enum { FRAME = 16, MAX_CODE = 1024 };
+
+static uint32_t mode_of(uint32_t bits)
+{
+    static const uint32_t may[] = {MODE_CPL3, MODE_NOFPU, MODE_NOSSE, MODE_NOAVX, MODE_TSD, MODE_PG};
+    static const uint32_t may_lack[] = {MODE_FLAT_CS, MODE_FLAT_SS, MODE_FLAT_DS, MODE_FLAT_ES, MODE_SS32, MODE_IOPL_OK};
+    uint32_t mode = BT_RIG_MODE;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(may); i++) {
+        mode ^= bits >> i & 1 ? may[i] : 0;
+        /* rarely: the dispatcher never asks for it */
+        mode ^= (bits >> (8 + i) & 1) && (bits >> 7 & 1) ? may_lack[i] : 0;
+    }
+    return mode;
+}
+
+static void adapt_sites(struct bt_rig *r, uint32_t eip, uint32_t how, size_t n)
+{
+    if (!(how & 3))
+        return;
+    for (unsigned off = 0; off < n && off < 64; off++)
+        bt_rig_sites(r, FRAME, (eip + off) & PAGE_MASK, how & 4 && off % 3 ? ADAPT_NONE : (enum bt_adapt)(how & 3) % 3);
+}
+
+static void check_map(const struct bt_block *b)
+{
+    FUZZ_CHECK(b->nmap && b->map[0].host == 0, "%u entries", b->nmap);
+    for (uint32_t k = 0; k < b->nmap; k++) {
+        FUZZ_CHECK(b->map[k].host <= b->code_len && b->map[k].guest <= b->guest_len, "entry %u", k);
+        FUZZ_CHECK(k == 0 || b->map[k].host >= b->map[k - 1].host, "entry %u", k);
+    }
+}
+
+static void refuse(struct bt_rig *r, const struct bt_block *b, const char *why, uint64_t where)
+{
+    r->log.mask = LOG_IN_ASM | LOG_OUT_ASM;
+    bt_list_block(r->e, b);
+    fprintf(stderr, "%s at %" PRIx64 "\n", why, where);
+    abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct bt_rig r;
+    struct fuzz_bytes in = {data, size};
+    uint32_t mode = mode_of((uint32_t)fuzz_take(&in, 2)), where = (uint32_t)fuzz_take(&in, 2);
+    uint32_t how = (uint32_t)fuzz_take(&in, 1);
+    unsigned n = in.left < MAX_CODE ? (unsigned)in.left : MAX_CODE;
+    bool straddles = how & 8;
+    uint32_t eip = (where & 0xf000) << 16 | (straddles ? PAGE_SIZE - 1 : where & 0x7ff);
+    struct bt_block *b;
+    const char *why;
+    uint64_t at;
+
+    if (!r.e)
+        FUZZ_CHECK(bt_rig_open(&r) == 0, "rig");
+    adapt_sites(&r, eip, how, n);
+    memcpy(r.pm.hva + (FRAME << PAGE_SHIFT) + (eip & PAGE_MASK), in.p, n);
+    b = bt_rig_translate(&r, eip, mode, in.p, n, straddles);
+    if (how & 3)
+        memset(r.e->sites, 0, SITE_HASH * sizeof(*r.e->sites));
+    if (!b)
+        return 0;
+    FUZZ_CHECK(b->code_len <= BT_BLOCK_ROOM && b->guest_len <= n + MAX_INSN, "%u bytes", b->code_len);
+    check_map(b);
+    if (!bt_block_in_jail(r.e, b, &why, &at))
+        refuse(&r, b, why, at);
+    return 0;
+}
