@@ -14,6 +14,13 @@
 #include "shadowmmu/smmu.h"
 #include "translator/x_host.h"
 
+/* The torture build flushes, drops mappings and checks everywhere; a prime, so as not to beat with loops. */
+#ifdef DRAGOMAN_TORTURE
+enum { TORTURE = 1 };
+#else
+enum { TORTURE = 0 };
+#endif
+
 static int fail(struct machine_error *err, int code, const char *what)
 {
     snprintf(err->text, sizeof(err->text), "%s: %s", what, strerror(-code));
@@ -254,16 +261,13 @@ static int make_engine(struct machine *m, struct machine_error *err)
 {
     const struct smmu_config mcfg = {
         .max_maps = m->limits.max_mappings > 2048 ? m->limits.max_mappings - 1024 : 1024,
-#ifdef DRAGOMAN_TORTURE
-        .torture = true,
-#endif
+        .torture = TORTURE,
     };
     const struct engine_config ecfg = {
         .kind = m->opt->engine,
-#ifdef DRAGOMAN_TORTURE
-        .check_blocks = true,
-        .flush_every = 997,
-#endif
+        .perf_map = m->opt->perf_map,
+        .check_blocks = m->opt->check_blocks || TORTURE,
+        .flush_every = TORTURE ? 997 : 0,
         .fatal = machine_fatal,
         .fatal_opaque = m,
     };

@@ -424,6 +424,19 @@ static int set_log_items(struct option_parse *p, const char *value)
     return 0;
 }
 
+static int set_perf_map(struct option_parse *p, const char *value)
+{
+    p->o->perf_map = value;
+    return 0;
+}
+
+static int set_check_blocks(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->check_blocks = true;
+    return 0;
+}
+
 static int set_log_file(struct option_parse *p, const char *value)
 {
     p->o->log_file = value;
@@ -478,6 +491,10 @@ const struct option_row option_rows[] = {
      NULL, false},
     {"D", "FILE", OPTION_DEBUG, set_log_file, "write the trace to FILE instead of standard error",
      NULL, false},
+    {"perf-map", "FILE", OPTION_DEBUG, set_perf_map,
+     "list translated code for perf; perf looks for /tmp/perf-PID.map", NULL, false},
+    {"check-blocks", NULL, OPTION_DEBUG, set_check_blocks,
+     "prove for every block of translated code that it can't leave the guest", NULL, false},
     {"nographic", NULL, OPTION_ACCEPTED, set_nothing, "always so: there is no screen", NULL, false},
     {"no-shutdown", NULL, OPTION_ACCEPTED, set_nothing,
      "no effect: there is no window to keep open", NULL, false},

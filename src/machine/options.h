@@ -52,6 +52,8 @@ struct options {
     uint64_t timeout_ns;  /* 0: none */
     uint32_t log_items;   /* enum log_item */
     const char *log_file; /* NULL: stderr */
+    const char *perf_map; /* where to list translated code for perf; NULL: nowhere */
+    bool check_blocks;    /* the jail checker looks at every block */
 };
 
 struct options_error {

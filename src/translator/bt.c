@@ -23,7 +23,6 @@ OFFSET_IS(struct bt_hot, seg_window, HOT_SEGWIN);
 OFFSET_IS(struct bt_hot, seg_base, HOT_SEGBASE);
 OFFSET_IS(struct bt_hot, sel, HOT_SEL);
 OFFSET_IS(struct bt_hot, flags_other, HOT_OTHER);
-OFFSET_IS(struct bt_hot, pushf, HOT_PUSHF);
 OFFSET_IS(struct bt_hot, host_rsp, HOT_RSP);
 OFFSET_IS(struct bt_hot, exit_kind, HOT_EXIT_KIND);
 OFFSET_IS(struct bt_hot, exit_arg, HOT_EXIT_ARG);
@@ -67,13 +66,10 @@ static void refresh_segments(struct engine *e)
 static void refresh_copies(struct engine *e)
 {
     const struct cpu *c = e->cpu;
-    uint32_t other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
 
     for (unsigned s = 0; s < NSEG; s++)
         e->hot.sel[s] = c->seg[s].sel;
-    e->hot.flags_other = other;
-    e->hot.pushf[0] = other;
-    e->hot.pushf[1] = other | EF_IF;
+    e->hot.flags_other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
     refresh_segments(e);
 }
 

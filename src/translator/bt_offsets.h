@@ -18,12 +18,11 @@
 #define HOT_SEGBASE   112
 #define HOT_SEL       136
 #define HOT_OTHER     160
-#define HOT_PUSHF     164
-#define HOT_RSP       176
-#define HOT_EXIT_KIND 184
-#define HOT_EXIT_ARG  192
-#define HOT_FAULT_EIP 216
-#define HOT_DF        224
+#define HOT_RSP       168
+#define HOT_EXIT_KIND 176
+#define HOT_EXIT_ARG  184
+#define HOT_FAULT_EIP 208
+#define HOT_DF        216
 
 #define CTX_TAGS  0
 #define CTX_HOSTS 32768

@@ -69,7 +69,6 @@ struct bt_hot {
     uint32_t seg_base[NSEG];
     uint32_t sel[NSEG];               /* selectors, for PUSH and MOV from segment registers */
     uint32_t flags_other;             /* EFLAGS but for arithmetic flags, DF and IF */
-    uint32_t pushf[2];                /* what PUSHF adds to those, by IF */
     uint64_t host_rsp;
     uint64_t exit_kind;
     uint64_t exit_arg;                /* struct bt_exit of a direct exit */

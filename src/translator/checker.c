@@ -80,9 +80,9 @@ static bool monitor_word(struct check *k, const ZydisDecodedOperand *o, int base
                    ? true
                    : breach(k, "indexed access to monitor memory");
     if (base == H_R14)
-        return write && d == CPU_IFLAG && k->in.operand_width == 8 ? true : breach(k, "CPU state");
+        return d == CPU_IFLAG && o->size == 8 ? true : breach(k, "CPU state");
     if (write)
-        return d == HOT_DF && k->in.operand_width == 8 ? true : breach(k, "write to the hot structure");
+        return d == HOT_DF && o->size == 8 ? true : breach(k, "write to the hot structure");
     return hot_readable(d) ? true : breach(k, "beyond the hot structure");
 }
 

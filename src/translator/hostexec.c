@@ -199,6 +199,8 @@ static uint64_t components(const struct cpu *c, const struct insn *i)
         else if (kind == OPND_XMM || kind == OPND_YMM)
             mask |= i->enc == ENC_VEX ? XCR0_SSE | upper : XCR0_SSE;
     }
+    if (i->row->traits & (T_SSE | T_AVX))
+        mask |= XCR0_SSE; /* MXCSR, also without a vector register (CVTSD2SI r32, m64) */
     return mask;
 }
 

@@ -56,7 +56,9 @@ bool lower_pushf(struct xlate *x, const struct insn *i)
     emit_op_ri8(em, OP_SHIFT, EXT_SHL, H_R10, 10);
     emit_op_rr(em, 0x09, H_R8, H_R10);
     emit_ldzx8_b(em, H_R10, H_R14, CPU_IFLAG);
-    emit_op_sib(em, false, 0x0b, H_R8, H_R15, H_R10, 2, HOT_PUSHF);
+    emit_op_ri8(em, OP_SHIFT, EXT_SHL, H_R10, 9);
+    emit_op_rr(em, 0x09, H_R8, H_R10);
+    emit_op_b(em, false, 0x0b, H_R8, H_R15, HOT_OTHER);
     ax_to_flags(em);
     push_r8(x);
     return true;

@@ -99,6 +99,15 @@ static bool is_bit_scan_gone(const struct xlate *x, const struct insn *i)
            (i->mnemonic == ZYDIS_MNEMONIC_LZCNT && !model_has(m, FEAT_ABM));
 }
 
+/* PADDB and its like are MMX or SSE2 by their operands. */
+static bool uses_xmm(const struct insn *i)
+{
+    for (unsigned k = 0; k < i->nops; k++)
+        if (i->op[k].kind == OPND_XMM)
+            return true;
+    return false;
+}
+
 /* Instructions whose unit, feature or privilege is not available now raise their fault in the callout. */
 static bool available(const struct xlate *x, const struct insn *i)
 {
@@ -108,7 +117,7 @@ static bool available(const struct xlate *x, const struct insn *i)
         return false;
     if ((r->traits & (T_FPU | T_MMX)) && (x->mode & MODE_NOFPU))
         return false;
-    if ((r->traits & T_SSE) && (x->mode & MODE_NOSSE))
+    if (((r->traits & T_SSE) || uses_xmm(i)) && !(r->traits & T_AVX) && (x->mode & MODE_NOSSE))
         return false;
     if ((r->traits & T_AVX) && (x->mode & MODE_NOAVX))
         return false;

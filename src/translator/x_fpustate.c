@@ -240,10 +240,22 @@ static void env_store(const struct cpu *c, const struct insn *i, uint8_t *p)
         env_store32(c, p);
 }
 
+void fpu_set_top(struct cpu *c, unsigned top)
+{
+    uint16_t fsw = ld16(c->fpu + IMG_FSW);
+    uint8_t st[8][16];
+
+    memcpy(st, c->fpu + IMG_ST, sizeof(st));
+    for (unsigned n = 0; n < 8; n++)
+        memcpy(c->fpu + IMG_ST + 16 * n, st[(n + top - (fsw >> 11)) & 7], sizeof(st[0]));
+    st16(c->fpu + IMG_FSW, (uint16_t)((fsw & ~(7 << 11)) | top << 11));
+}
+
 static void env_load(struct cpu *c, const struct insn *i, const uint8_t *p)
 {
     unsigned step = i->opsize == 2 ? 2 : 4;
 
+    fpu_set_top(c, ld16(p + step) >> 11 & 7);
     /* bit 6 of FCW reads as one, bits 7 and 13-15 as zero on every x87 since the 387 */
     st16(c->fpu + IMG_FCW, (ld16(p) & 0x1f3f) | 0x40);
     st16(c->fpu + IMG_FSW, ld16(p + step));
@@ -261,6 +273,7 @@ bool x_fninit(struct cpu *c, const struct insn *i)
     (void)i;
     fpu_open(c);
     /* the registers keep their values: only the tags say empty */
+    fpu_set_top(c, 0);
     memset(c->fpu, 0, IMG_MXCSR);
     st16(c->fpu + IMG_FCW, FCW_INIT);
     c->fcs = c->fds = 0;

@@ -107,7 +107,7 @@ static bool element_linear(struct cpu *c, const struct insn *i, uint64_t off, un
 /* A transition to MMX state: TOP 0, all tags valid (SDM 1 9.2.1). */
 static void mmx_enter(struct cpu *c)
 {
-    st16(c->fpu + IMG_FSW, ld16(c->fpu + IMG_FSW) & ~(7 << 11));
+    fpu_set_top(c, 0);
     c->fpu[IMG_FTW] = 0xff;
     fpu_mark(c, XCR0_X87);
 }

@@ -56,6 +56,9 @@ bool fpu_pending(struct cpu *c, bool *done);
 uint64_t x_host_offset(const struct cpu *c, const struct insn *i);
 bool x_host_linear(struct cpu *c, const struct insn *i, unsigned len, unsigned access, gva_t *lin);
 
+/* The image holds ST(0).. from TOP on: moving TOP leaves the registers where they are, so their slots move. */
+void fpu_set_top(struct cpu *c, unsigned top);
+
 /* The legacy region as FXSAVE and XSAVE show it outside 64-bit mode: x87 with 32-bit pointers and
  * selectors; MXCSR and its mask. p is the start of the area. */
 void fpu_legacy_store(const struct cpu *c, uint8_t *p);

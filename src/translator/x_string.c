@@ -44,14 +44,17 @@ bool string_run(struct cpu *c, const struct insn *i, string_step *step, string_b
 {
     uint64_t count = addr_trunc(i, c->gpr[RCX]), done;
     int64_t slice = STRING_SLICE;
+    uint32_t flags = c->rflags;
 
     c->in_rep = 0;
     if (!(i->prefixes & (PFX_REP | PFX_REPNE)))
         return step(c, i);
     while (count) {
         done = advance_some(c, i, step, batch, count);
-        if (!done)
+        if (!done) {
+            c->rflags = flags; /* a fault restores what CMPS and SCAS set (SDM 2B, REP) */
             return false;
+        }
         count -= done;
         gpr_write(c, RCX, i->adsize, count);
         if (end == END_ZF && zf_ends(c, i))

@@ -26,10 +26,13 @@ converse
 expect_status 8 $?
 terminal_is_as_it_was 'Ctrl-A x during boot'
 
-printf '%s\n' "wait $boot_timeout dragoman:\S*#" 'send cat\r' 'pause 1' 'send \x01x' >"$work/steps"
-converse
-expect_status 8 $?
-terminal_is_as_it_was 'Ctrl-A x from the shell'
+# The shell takes the interpreter minutes to reach, and how one leaves does not depend on the engine by then.
+if [ "$1" != interp ]; then
+    printf '%s\n' "wait $boot_timeout dragoman:\S*#" 'send cat\r' 'pause 1' 'send \x01x' >"$work/steps"
+    converse
+    expect_status 8 $?
+    terminal_is_as_it_was 'Ctrl-A x from the shell'
+fi
 
 printf '%s\n' 'wait 60 Linux version' >"$work/steps"
 (

@@ -13,7 +13,7 @@
 #include "translator/bt_priv.h"
 #include "translator/x_host.h"
 
-enum { RAM = 2 << 20, GDT = 0x1000, IDT = 0x1800, TSS = 0x2200, PD = 0x3000, CODE = 0x4000, STEPS = 400 };
+enum { RAM = 2 << 20, GDT = 0x1000, IDT = 0x1800, TSS = 0x2200, PD = 0x3000, CODE = 0x4000, STEPS = 100, INPUTS = 500, RAM_USED = 0x10000 };
 
 enum setup_bit { S_PAGING = 1, S_CPL3 = 2, S_CODE16 = 4, S_REAL = 8, S_V86 = 16, S_TF = 32, S_AC = 64, S_EM = 128 };
 
@@ -27,6 +27,7 @@ struct box {
     struct smmu *m;
     struct engine *e;
     uint64_t tsc;
+    unsigned inputs;
 };
 
 static uint64_t box_tsc(void *opaque)
@@ -90,13 +91,14 @@ static void open_once(struct box *b)
     b->c = aligned_alloc(64, align_up(sizeof(*b->c), 64));
 }
 
-static void start(struct box *b)
+/* Creating a machine costs more than running one: it serves many inputs, and everything an input can have
+ * changed is put back. */
+static void create(struct box *b)
 {
     static const struct smmu_config mcfg = {.max_maps = 1000};
     static const struct engine_config ecfg = {.kind = ENGINE_INTERP};
     struct cpu *c = b->c;
 
-    memset(b->pm.hva, 0, 0x8000);
     memset(c, 0, sizeof(*c));
     c->model = &b->model;
     c->log = &b->log;
@@ -117,15 +119,22 @@ static void start(struct box *b)
     b->pm.written = smmu_guest_written;
     b->pm.opaque = b->m;
     FUZZ_CHECK(engine_create(&b->e, c, b->m, &b->pm, &ecfg, &b->log) == 0, "engine");
-    cpu_reset(c);
-    cpu_fpu_init(c);
-    smmu_paging_changed(b->m, c);
 }
 
-static void stop(struct box *b)
+static void start(struct box *b)
 {
-    engine_destroy(b->e);
-    smmu_destroy(b->m);
+    if (b->inputs++ % INPUTS == 0) {
+        if (b->e) {
+            engine_destroy(b->e);
+            smmu_destroy(b->m);
+        }
+        create(b);
+    }
+    cpu_reset(b->c);
+    cpu_fpu_init(b->c);
+    b->tsc = 0;
+    smmu_paging_changed(b->m, b->c);
+    FUZZ_CHECK(physmem_fill(&b->pm, 0, 0, RAM_USED) == 0, "RAM");
 }
 
 /* Descriptors 08h code 10h data 18h code DPL 3 20h data DPL 3 28h TSS; gates to CODE + vector; identity page tables. */
@@ -146,6 +155,7 @@ static void make_tables(struct box *b)
     st32(ram + TSS + 8, 0x10);
     st32(ram + PD, 0x83 | 4); /* 4 MiB, user */
     st32(ram + PD + 4, PD | 7);
+    physmem_written(&b->pm, 0, CODE);
 }
 
 static struct seg flat(uint16_t sel, unsigned type, unsigned dpl, bool big)
@@ -233,6 +243,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         interp_one(b.e->interp, b.c);
         check_cpu(b.c);
     }
-    stop(&b);
     return 0;
 }

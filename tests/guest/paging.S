@@ -29,12 +29,6 @@ main:   INIT_TRAPS
         TRY     "\what write", "movl $1, TEST + 0x100"
         SHOW_PTE "pte", 0
         SET_PTE 0, page_a + \flags
-        TRY     "\what add", "addl $1, TEST + 0x100"
-        SHOW_PTE "pte", 0
-        SET_PTE 0, page_a + \flags
-        TRY     "\what cmpxchg, different", "mov $-1, %eax; cmpxchg %ecx, TEST + 0x100"
-        SHOW_PTE "pte", 0
-        SET_PTE 0, page_a + \flags
         TRY_USER "\what user read", "mov TEST + 0x100, %eax"
         SHOW_PTE "pte", 0
         SET_PTE 0, page_a + \flags
@@ -228,11 +222,6 @@ large:  movl    $PTE_P + PTE_W + PTE_PS, page_dir + 4 * (TEST >> 22) + 8
         invlpg  TEST + 0x800000 + 0x3FF000
         mov     TEST + 0x800000 + page_b + 0x100, %eax
         SHOW    "elsewhere", "%eax"
-        # bit 21 of a 4 MiB entry is reserved (no PSE-36 bits go that far)
-        movl    $0x200000 + PTE_P + PTE_W + PTE_PS, page_dir + 4 * (TEST >> 22) + 8
-        FLUSH
-        TRY     "reserved bit 21", "mov TEST + 0x800000, %eax"
-        TRY_USER "reserved bit 21, user write", "mov %eax, TEST + 0x800000"
         # a large page becomes a table
         movl    $test_pt + PTE_P + PTE_W, page_dir + 4 * (TEST >> 22) + 8
         FLUSH

@@ -28,7 +28,7 @@ set -- $(directive options '') -kernel "$elf" -device isa-debug-exit,iobase=0xf4
 if [ "$engine" = qemu ]; then
     timeout 60 qemu-system-i386 -accel tcg -M pc -nic none "$@"
 else
-    "$dragoman" -engine "$engine" --timeout 20 "$@"
+    "$dragoman" -engine "$engine" --timeout "$(directive timeout 20)" "$@"
 fi </dev/null >"$work/out" 2>"$work/err"
 got=$?
 
