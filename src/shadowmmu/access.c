@@ -69,7 +69,8 @@ static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct
 }
 
 /* A page the software TLB knows: RAM. */
-static bool translate_cached(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags, struct piece *p)
+static bool translate_cached(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags,
+                             struct piece *p)
 {
     const struct softtlb_entry *e = softtlb_slot(c, lin, flags & WALK_USER);
 

@@ -20,7 +20,7 @@ static void mark_fetched(struct smmu *m, const struct cpu *c, const struct walk 
                          uint32_t frame)
 {
     enum smmu_view target = view_of_page(m, c, w, vpn);
-    struct view *v = fill_prepare(m, c, w, vpn, target);
+    struct view *v = fill_prepare(m, w, vpn, target);
     uint64_t flag = c->cpl != 3 && target != VIEW_KERNEL ? E_KFETCHED : E_FETCHED;
     uint64_t *e = view_entry(m, v, vpn);
 

@@ -32,15 +32,13 @@ enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const str
 }
 
 /* Makes the region of a walked page live in its view: from here on its tables are traced. */
-struct view *fill_prepare(struct smmu *m, const struct cpu *c, const struct walk *w, uint32_t vpn,
-                          enum smmu_view target)
+struct view *fill_prepare(struct smmu *m, const struct walk *w, uint32_t vpn, enum smmu_view target)
 {
     struct view *v = view_get(m, target);
     unsigned r = vpn / REGION_PAGES;
     bool leaf = w->levels && w->page_shift == PAGE_SHIFT;
     uint32_t table = leaf ? frame_of(m, w->entry_pa[w->levels - 1]) : NO_FRAME;
 
-    (void)c;
     evict_for_fill(m);
     region_prepare(m, v, r, space_pde(m, m->cur, r), table);
     if (!leaf && w->page_shift > REGION_SHIFT)
@@ -211,15 +209,15 @@ static void drop_at_random(struct smmu *m)
         view_wipe(m, m->kernel);
 }
 
-static int fill_or_evict(struct smmu *m, struct cpu *c, const struct walk *w, uint32_t vpn,
-                         enum smmu_view target, bool write)
+static int fill_or_evict(struct smmu *m, const struct walk *w, uint32_t vpn, enum smmu_view target,
+                         bool write)
 {
     int err = fill(m, view_get(m, target), w, vpn, write);
 
     if (err == 0)
         return 0;
     evict_all(m);
-    return fill(m, fill_prepare(m, c, w, vpn, target), w, vpn, write);
+    return fill(m, fill_prepare(m, w, vpn, target), w, vpn, write);
 }
 
 enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned access,
@@ -246,11 +244,11 @@ enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned 
      */
     if ((access & ACC_WRITE) && target == VIEW_USER && !w.writable)
         return SMMU_REMAPPED;
-    if (remap_hot(m, fill_prepare(m, c, &w, vpn, target), vpn))
+    if (remap_hot(m, fill_prepare(m, &w, vpn, target), vpn))
         return SMMU_REMAPPED;
     if ((access & ACC_WRITE) && frame_no_write(m, frame))
         return blocked(m, frame);
-    if (fill_or_evict(m, c, &w, vpn, target, access & ACC_WRITE) < 0)
+    if (fill_or_evict(m, &w, vpn, target, access & ACC_WRITE) < 0)
         return SMMU_HOST_ERR;
     if (target == v) {
         m->stats.hidden_faults++;

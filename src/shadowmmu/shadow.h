@@ -199,12 +199,12 @@ bool region_stands(const struct smmu *m, const struct region *rg, uint64_t pde);
 struct smmu_space *space_lru(struct smmu *m);
 void space_wipe(struct smmu *m, struct smmu_space *s);
 
-/* fill.c */
+/* fill.c: hidden faults */
 bool smmu_walk(struct smmu *m, const struct cpu *c, gva_t lin, unsigned flags, struct walk *w);
 enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w,
                             uint32_t vpn);
 struct view *view_get(struct smmu *m, enum smmu_view v);
-struct view *fill_prepare(struct smmu *m, const struct cpu *c, const struct walk *w, uint32_t vpn,
+struct view *fill_prepare(struct smmu *m, const struct walk *w, uint32_t vpn,
                           enum smmu_view target);
 bool fill_eager(struct smmu *m, struct view *v, uint32_t vpn);
 

@@ -165,7 +165,7 @@ static struct bt_page *code_page(struct engine *e, uint32_t eip, bool *odd)
         p = bt_page_get(e, vpn, cp.frame);
     }
     if (x->page[w])
-        bt_ctx_forget_page(e, x, x->page[w]);
+        bt_ctx_forget_page(x, x->page[w]);
     x->page[w] = p;
     x->neg_word[w] = 0u - p->id;
     return p;

@@ -53,6 +53,7 @@ struct bt_ctx {
     uint32_t neg_word[BT_WORDS];  /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
     uint32_t mode;
+    bool jcache_used;             /* an entry was made since the last reset */
     struct bt_ctx *next;          /* of the same space */
     struct bt_ctx *all_next, **all_prev;
 };
@@ -112,20 +113,22 @@ struct bt_map {
 enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
 
 struct bt_block {
-    uint8_t *code;     /* rx: start of the block's bytes */
-    uint8_t *checked;  /* rx: entry for chains from other pages */
-    uint8_t *entry;    /* rx */
-    uint32_t code_len;
+    /* one cache line: what a look-up compares */
     uint32_t eip, mode;
+    struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
+    struct bt_block *hash_next;
+    uint8_t *entry;    /* rx */
+    uint8_t *checked;  /* rx: entry for chains from other pages */
+    uint8_t *code;     /* rx: start of the block's bytes */
+    /* the rest */
+    uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
-    struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
     struct bt_exit exits[BT_MAX_EXITS];
     uint8_t nexits;
     struct bt_exit *incoming;
     struct bt_map *map;
     uint32_t nmap;
-    struct bt_block *hash_next;
     struct bt_block *frame_next;  /* blocks with code in the same frame */
     struct bt_block *frame2_next;
 };
@@ -203,14 +206,12 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot);
 int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes) MUST_CHECK;
 void bt_cache_fini(struct engine *e);
 void bt_flush(struct engine *e);
-void *bt_alloc(struct engine *e, size_t bytes); /* NULL: arena full */
+void *bt_alloc(struct engine *e, size_t bytes); /* NULL: arena full. 64-byte aligned: a cache line */
 struct bt_block *bt_find(struct engine *e, uint32_t eip, uint32_t mode, const struct bt_page *page);
 void bt_insert(struct engine *e, struct bt_block *b);
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
 void bt_invalidate(struct engine *e, struct bt_block *b);
 void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigned len);
-/* Blocks with code in a frame: e->frame_blocks[frame], then this. */
-struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame);
 struct bt_block *bt_block_at(struct engine *e, uint64_t host);
 struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame);
 const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
@@ -223,7 +224,7 @@ void bt_ctx_drop_block(struct engine *e, const struct bt_block *b);
 void bt_ctx_drop_all(struct engine *e);
 void bt_ctx_fini(struct engine *e);
 /* Entries of the jump cache only ever lead to pages in x->page[]: whoever replaces one calls this. */
-void bt_ctx_forget_page(struct engine *e, struct bt_ctx *x, const struct bt_page *p);
+void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p);
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn);
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
 

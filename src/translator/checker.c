@@ -1,30 +1,81 @@
-/* The jail checker (invariant 1): an independent walk over the host code of a fresh block, before it is ever entered or
- * linked. It shares nothing with the emitter but the offsets of struct bt_hot, and knows four kinds of memory operand:
+/* The jail checker (invariant 1): an independent walk over the host code of a fresh block, before
+ * it is ever entered or linked. It shares nothing with the emitter but the structures of bt_priv.h,
+ * and accepts only what it can prove.
  *
- *   gs:[32-bit address]        the guest's window; 67h makes it wrap inside
- *   [R14|R15 + constant]       the monitor's words that generated code may use
- *   [R11 + ..]                 look-up tables, R11 just loaded from R15, read only
- *   [window + 32-bit register] window base from R15, index last written as 32 bits (strings: RSI/RDI so made)
+ * Instructions: those of the listed Zydis category and ISA set; everything else is refused, so a
+ * new instruction of the host is refused until somebody has thought about it.
  *
- * R13, R14, R15 and RSP are never written; branches go to an instruction of the block, a fixed stub, or through
- * the jump cache; nothing enters the host kernel.
+ * Memory operands:
+ *   gs:[32-bit address]          the guest's window; 67h makes it wrap inside
+ *   [window + 32-bit register]   base from R15, for FS, GS and other views. An operand of at most
+ * 64 bytes, or a bit string's +-256 MiB, ends in the gap between slots [RSI], [RDI] of strings
+ * window + 32 bits; a repetition walks into the gap and faults there [R14|R15 + constant] the
+ * monitor's words that generated code may use [context | view table + ..]  look-up tables whose
+ * index has a proven bound; read only
+ *
+ * R13, R14, R15 and RSP are never written. Upper halves of guest registers are zero, and no monitor
+ * pointer is in one, wherever control leaves the block. Branches go forward to an instruction of
+ * the block, to a fixed stub with the arguments it expects, or through the jump cache after its tag
+ * has matched. Nothing runs off the end; nothing enters the host kernel.
+ *
+ * What registers hold is followed along every path: facts(at a label) = facts that all ways to it
+ * agree on.
  */
 #include <Zydis/Zydis.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "translator/bt_offsets.h"
+#include "translator/checker_isa.h"
 #include "translator/xlate.h"
 
-/* What a register is known to hold at a point of the block's straight-line code. */
-enum known { K_ANY, K_32BIT, K_WINDOW, K_TABLE, K_POLL, K_STRING, K_CTX };
+/* What a register is known to hold. From K_U32 on: the upper half is zero. */
+enum known {
+    K_ANY,
+    K_WINDOW, /* base of a window of this CPL, or the null slot */
+    K_CTX,    /* struct bt_ctx */
+    K_VIEWS,  /* the view table */
+    K_POLL,   /* a byte to be read */
+    K_STRING, /* host address inside a window */
+    K_CONST,  /* struct fact.value */
+    K_U32,
+    K_SECRET,  /* 32 bits of the monitor's: must not reach the guest */
+    K_SEED,    /* R13's value */
+    K_HASH,    /* CRC32 of R8D, started with R13D */
+    K_INDEX,   /* the same, shifted: R8D's index in the jump cache */
+    K_SHIFTED, /* something >> R13: less than BT_JCACHE */
+    K_VIEW,    /* enum smmu_view */
+    K_TAG,     /* R11's tag for index R9 */
+    K_MATCH,   /* K_TAG + R8D: zero if the entry is that of R8D */
+};
+
+struct fact {
+    uint8_t what;
+    uint64_t value; /* K_CONST */
+};
+
+struct facts {
+    struct fact r[16];
+    bool reachable;
+    bool tag_ok; /* the jump-cache entry R9 of context R11 is that of R8D */
+};
+
+enum { MAX_LABELS = 64 };
+
+struct label {
+    uint32_t off;
+    struct facts f;
+};
 
 struct check {
     const struct engine *e;
     const struct bt_block *b;
     ZydisDecodedInstruction in;
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
-    uint8_t known[16];
+    struct facts now;
+    struct label label[MAX_LABELS]; /* forward branches seen and not reached yet */
+    unsigned nlabels;
+    uint32_t off;
     uint64_t pc;
     const char *why;
 };
@@ -35,178 +86,605 @@ static bool breach(struct check *k, const char *why)
     return false;
 }
 
-static int gpr64(ZydisRegister r)
+/* ---- facts about registers ---- */
+
+static int gpr_of(ZydisRegister r)
 {
-    return r == ZYDIS_REGISTER_NONE
-               ? -1
-               : (int)ZydisRegisterGetId(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r));
+    ZydisRegister full = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r);
+
+    return ZydisRegisterGetClass(full) == ZYDIS_REGCLASS_GPR64 ? (int)ZydisRegisterGetId(full) : -1;
 }
 
-static bool is_plain_category(ZydisInstructionCategory c)
+static bool is_guest(int r)
 {
-    switch (c) {
-    case ZYDIS_CATEGORY_SYSCALL:
-    case ZYDIS_CATEGORY_SYSTEM:
-    case ZYDIS_CATEGORY_SYSRET:
-    case ZYDIS_CATEGORY_IO:
-    case ZYDIS_CATEGORY_IOSTRINGOP:
-    case ZYDIS_CATEGORY_INTERRUPT:
-    case ZYDIS_CATEGORY_RDWRFSGS:
-    case ZYDIS_CATEGORY_SEGOP:
-    case ZYDIS_CATEGORY_VTX:
-    case ZYDIS_CATEGORY_PKU:
-    case ZYDIS_CATEGORY_UINTR:
-    case ZYDIS_CATEGORY_AMX_TILE:
-    case ZYDIS_CATEGORY_SGX:
-        return false;
-    default:
-        return true;
+    return (r >= H_RAX && r <= H_RDI && r != H_RSP) || r == H_R12;
+}
+
+static bool is_scratch(int r)
+{
+    return r >= H_R8 && r <= H_R11;
+}
+
+static unsigned kind(const struct check *k, int r)
+{
+    return r < 0 ? K_ANY : k->now.r[r].what;
+}
+
+static bool is_u32(const struct fact *f)
+{
+    return f->what >= K_U32 || (f->what == K_CONST && f->value <= UINT32_MAX);
+}
+
+/* May be in a guest register when control leaves, in guest memory, or be an address of it. */
+static bool is_clean(const struct fact *f)
+{
+    return is_u32(f) && f->what != K_SECRET && f->what != K_TAG && f->what != K_MATCH;
+}
+
+static struct fact meet(struct fact a, struct fact b)
+{
+    if (a.what == b.what && a.value == b.value)
+        return a;
+    if (is_clean(&a) && is_clean(&b))
+        return (struct fact){.what = K_U32};
+    return (struct fact){.what = is_u32(&a) && is_u32(&b) ? K_SECRET : K_ANY};
+}
+
+static void join(struct facts *to, const struct facts *f)
+{
+    if (!to->reachable) {
+        *to = *f;
+        return;
+    }
+    for (unsigned r = 0; r < 16; r++)
+        to->r[r] = meet(to->r[r], f->r[r]);
+    to->tag_ok &= f->tag_ok;
+}
+
+/* What the engine and the callouts promise about the registers: guest state, and nothing about
+ * scratch. */
+static void forget_scratch(struct facts *f)
+{
+    for (int r = 0; r < 16; r++)
+        f->r[r] = (struct fact){.what = is_guest(r) ? K_U32 : K_ANY};
+    f->r[H_R13].what = K_SEED;
+    f->tag_ok = false;
+}
+
+/* The look-up of the jump cache speaks of R8, R9 and R11: a new value in one is another look-up. */
+static void end_lookup(struct facts *f, int r)
+{
+    if (r != H_R8 && r != H_R9 && r != H_R11)
+        return;
+    f->tag_ok = false;
+    for (unsigned i = 0; i < 16; i++) {
+        struct fact *x = &f->r[i];
+
+        if (x->what == K_TAG || x->what == K_MATCH)
+            x->what = K_SECRET;
+        else if (r == H_R8 && (x->what == K_HASH || x->what == K_INDEX))
+            x->what = x->what == K_INDEX ? K_SHIFTED : K_U32;
     }
 }
 
-static bool hot_readable(int64_t disp)
+static bool guests_clean(struct check *k)
 {
-    return disp >= 0 && disp < (int64_t)sizeof(struct bt_hot);
+    for (int r = 0; r < 16; r++)
+        if (is_guest(r) && !is_clean(&k->now.r[r]))
+            return breach(k, "a guest register holds a host value where control leaves");
+    return true;
 }
 
-static bool monitor_word(struct check *k, const ZydisDecodedOperand *o, int base)
-{
-    bool write = o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-    int64_t d = o->mem.disp.value;
+/* ---- memory operands ---- */
 
-    if (o->mem.index != ZYDIS_REGISTER_NONE) /* base[view]: RBX.. hold the index 0..2 from the view table */
-        return base == H_R15 && !write && d == HOT_BASE && o->mem.scale == 8 &&
-                       k->known[gpr64(o->mem.index)] == K_TABLE
-                   ? true
-                   : breach(k, "indexed access to monitor memory");
+static bool writes(const ZydisDecodedOperand *o)
+{
+    return o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+}
+
+static bool is_bit_string(const struct check *k)
+{
+    return k->in.mnemonic == ZYDIS_MNEMONIC_BT || k->in.mnemonic == ZYDIS_MNEMONIC_BTS ||
+           k->in.mnemonic == ZYDIS_MNEMONIC_BTR || k->in.mnemonic == ZYDIS_MNEMONIC_BTC;
+}
+
+/* What is stored to the guest is the guest's own. */
+static bool sources_clean(struct check *k)
+{
+    for (unsigned i = 0; i < k->in.operand_count; i++) {
+        const ZydisDecodedOperand *o = &k->op[i];
+        int r = o->type == ZYDIS_OPERAND_TYPE_REGISTER ? gpr_of(o->reg.value) : -1;
+
+        if (r >= 0 && (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) && !is_clean(&k->now.r[r]))
+            return breach(k, "a host value goes to the guest");
+    }
+    return true;
+}
+
+static bool window_part(struct check *k, ZydisRegister reg)
+{
+    int r = gpr_of(reg);
+
+    if (reg == ZYDIS_REGISTER_NONE || (r < 0 && ZydisRegisterGetClass(reg) != ZYDIS_REGCLASS_IP))
+        return true;
+    if (r < 0)
+        return breach(k, "an address relative to the host's EIP");
+    if ((!is_guest(r) && !is_scratch(r)) || !is_clean(&k->now.r[r]))
+        return breach(k, "a guest address from a host value");
+    return true;
+}
+
+static bool string_pointers_live(const struct check *k)
+{
+    return kind(k, H_RSI) == K_STRING || kind(k, H_RDI) == K_STRING;
+}
+
+static bool window_operand(struct check *k, const ZydisDecodedOperand *o)
+{
+    if (o->mem.segment != ZYDIS_REGISTER_GS)
+        return breach(k, "32-bit address outside GS");
+    if (string_pointers_live(k))
+        return breach(k, "a guest access while RSI or RDI is a host pointer");
+    return window_part(k, o->mem.base) && window_part(k, o->mem.index) && sources_clean(k);
+}
+
+/* [window + 32 bits]: the only register-addressed 64-bit form. */
+static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
+{
+    if (index < 0 || o->mem.scale != 1 || o->mem.disp.value != 0 ||
+        o->mem.type != ZYDIS_MEMOP_TYPE_MEM)
+        return breach(k, "a window address with more than base and index");
+    if (kind(k, base) != K_WINDOW) {
+        int t = base;
+
+        base = index;
+        index = t;
+    }
+    if (kind(k, base) != K_WINDOW || !is_clean(&k->now.r[index]))
+        return breach(k, "memory operand of no allowed form");
+    if (is_bit_string(k) && k->in.operand_width > 32)
+        return breach(k, "a bit string that reaches further than the gap");
+    if (string_pointers_live(k))
+        return breach(k, "a guest access while RSI or RDI is a host pointer");
+    return sources_clean(k);
+}
+
+static bool string_operand(struct check *k, const ZydisDecodedOperand *o, int base)
+{
+    const struct bt_map *m = bt_map_at(k->b, k->pc);
+
+    if (k->in.address_width != 64 || o->mem.segment == ZYDIS_REGISTER_GS ||
+        o->mem.segment == ZYDIS_REGISTER_FS)
+        return breach(k, "a string instruction with a host segment or a truncated address");
+    if ((base != H_RSI && base != H_RDI) || kind(k, base) != K_STRING)
+        return breach(k, "a string instruction without a window address");
+    return m && m->kind == SITE_STRING
+               ? true
+               : breach(k, "a fault would leave host pointers in RSI and RDI");
+}
+
+/* Largest value of an index, or UINT64_MAX. */
+static uint64_t bound_of(const struct check *k, int r)
+{
+    switch (kind(k, r)) {
+    case K_INDEX:
+    case K_SHIFTED:
+        return BT_JCACHE - 1;
+    case K_VIEW:
+        return NVIEWS - 1;
+    default:
+        return UINT64_MAX;
+    }
+}
+
+static bool inside(struct check *k, const ZydisDecodedOperand *o, int index, uint64_t size)
+{
+    uint64_t bytes = o->size / 8, last = (uint64_t)o->mem.disp.value;
+
+    if (o->mem.disp.value < 0 || last > size || is_bit_string(k) ||
+        o->mem.type != ZYDIS_MEMOP_TYPE_MEM)
+        return breach(k, "beyond a structure of the monitor");
+    if (index >= 0) {
+        if (bound_of(k, index) == UINT64_MAX)
+            return breach(k, "an index without a bound");
+        last += bound_of(k, index) * o->mem.scale;
+    }
+    return last + bytes <= size ? true : breach(k, "beyond a structure of the monitor");
+}
+
+static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
+{
+    bool flag_byte =
+        index < 0 && o->size == 8 && o->mem.disp.value == (base == H_R14 ? CPU_IFLAG : HOT_DF);
+
+    if (o->mem.segment == ZYDIS_REGISTER_GS || o->mem.segment == ZYDIS_REGISTER_FS ||
+        k->in.address_width != 64)
+        return breach(k, "monitor memory through a segment");
+    if (is_bit_string(k))
+        return breach(k, "a bit string in monitor memory");
+    if (flag_byte && base == H_R14 && writes(o) && !(k->b->mode & MODE_IOPL_OK) &&
+        (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
+        return breach(k, "IF without the right to it");
+    if (flag_byte)
+        return true;
     if (base == H_R14)
-        return d == CPU_IFLAG && o->size == 8 ? true : breach(k, "CPU state");
-    if (write)
-        return d == HOT_DF && o->size == 8 ? true : breach(k, "write to the hot structure");
-    return hot_readable(d) ? true : breach(k, "beyond the hot structure");
-}
-
-static bool string_operand(const struct check *k, int base)
-{
-    return k->in.meta.category == ZYDIS_CATEGORY_STRINGOP && (base == H_RSI || base == H_RDI) &&
-           k->known[base] == K_STRING;
+        return breach(k, "CPU state");
+    if (writes(o))
+        return breach(k, "write to monitor memory");
+    if (base == H_R15 && index >= 0 &&
+        (o->mem.disp.value != HOT_BASE || o->mem.scale != 8 || kind(k, index) != K_VIEW))
+        return breach(k, "indexed access to the hot structure");
+    if (base == H_R15)
+        return inside(k, o, index, sizeof(struct bt_hot));
+    return inside(k, o, index, kind(k, base) == K_CTX ? sizeof(struct bt_ctx) : SMMU_VIEW_ENTRIES);
 }
 
 static bool memory_ok(struct check *k, const ZydisDecodedOperand *o)
 {
-    int base = gpr64(o->mem.base), index = gpr64(o->mem.index);
-    bool write = o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+    int base = gpr_of(o->mem.base), index = gpr_of(o->mem.index);
 
-    if (o->mem.type == ZYDIS_MEMOP_TYPE_AGEN)
+    if (o->mem.type == ZYDIS_MEMOP_TYPE_AGEN || k->in.meta.category == ZYDIS_CATEGORY_WIDENOP)
         return true;
-    if (string_operand(k, base))
-        return true;
+    if (k->in.meta.category == ZYDIS_CATEGORY_STRINGOP)
+        return string_operand(k, o, base);
+    if (base == H_R14 || base == H_R15 || kind(k, base) == K_CTX || kind(k, base) == K_VIEWS)
+        return monitor_operand(k, o, base, index);
     if (k->in.address_width == 32)
-        return o->mem.segment == ZYDIS_REGISTER_GS ? true : breach(k, "32-bit address outside GS");
+        return window_operand(k, o);
     if (o->mem.segment == ZYDIS_REGISTER_GS || o->mem.segment == ZYDIS_REGISTER_FS)
         return breach(k, "64-bit address with a segment");
-    if (base == H_R14 || base == H_R15)
-        return monitor_word(k, o, base);
-    if (base == H_R11 && !write && (k->known[H_R11] == K_CTX || k->known[H_R11] == K_TABLE))
-        return true;
-    if (base == H_R8 && index < 0 && !write && k->known[H_R8] == K_POLL && o->mem.disp.value == 0)
-        return true;
-    if (base == H_R9 && index == H_R8 && k->known[H_R9] == K_WINDOW && k->known[H_R8] == K_32BIT &&
-        o->mem.disp.value == 0 && o->mem.scale <= 1)
-        return true;
-    return breach(k, "memory operand of no allowed form");
-}
-
-static bool branch_ok(struct check *k, const ZydisDecodedOperand *o)
-{
-    uint64_t target, stubs = (uint64_t)(uintptr_t)k->e->code.rx, code = (uint64_t)(uintptr_t)k->b->code;
-
-    if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
-        return gpr64(o->mem.base) == H_R11 && gpr64(o->mem.index) == H_R9 && o->mem.disp.value == CTX_HOSTS &&
-                       k->known[H_R11] == K_CTX
+    if (base < 0)
+        return breach(k, "memory operand of no allowed form");
+    if (kind(k, base) == K_POLL)
+        return index < 0 && !writes(o) && o->size == 8 && o->mem.disp.value == 0
                    ? true
-                   : breach(k, "indirect branch not through the jump cache");
-    if (o->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
-        return breach(k, "branch through a register");
-    ZydisCalcAbsoluteAddress(&k->in, o, k->pc, &target);
-    if (target - stubs < NSTUBS * STUB_BYTES)
-        return (target - stubs) % STUB_BYTES == 0 ? true : breach(k, "branch into a stub");
-    if (target - code >= k->b->code_len)
-        return breach(k, "branch out of the block");
-    return true;
+                   : breach(k, "a poll of more than its byte");
+    return based_operand(k, o, base, index);
 }
 
-/* What the destination register holds after this instruction. */
-static void learn(struct check *k)
+/* ---- what an instruction leaves in its destination ---- */
+
+/* Words of the monitor that hold guest state: the guest may have them. */
+static bool is_guest_word(const ZydisDecodedOperand *m)
 {
-    const ZydisDecodedOperand *d = &k->op[0], *s = &k->op[1];
+    int64_t off = m->mem.disp.value;
+
+    if (m->mem.index != ZYDIS_REGISTER_NONE)
+        return false;
+    if (gpr_of(m->mem.base) == H_R14)
+        return off == CPU_IFLAG && m->size == 8;
+    return (off == HOT_DF && m->size == 8) ||
+           (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
+}
+
+static unsigned hot_pointer(const struct check *k, int64_t off)
+{
+    bool user = k->b->mode & MODE_CPL3;
+
+    if (off == HOT_CTX)
+        return K_CTX;
+    if (off == HOT_VIEWTAB)
+        return user ? K_ANY : K_VIEWS;
+    if (off == HOT_POLL || off == HOT_IRQ)
+        return K_POLL;
+    if (off >= HOT_WINDOW && off < HOT_SEGBASE)
+        return K_WINDOW;
+    /* user code may not choose a window: all but its own show supervisor pages */
+    return off >= HOT_BASE && off < HOT_WINDOW && !user ? K_WINDOW : K_ANY;
+}
+
+static bool is_tag(const struct check *k, const ZydisDecodedOperand *m)
+{
+    return gpr_of(m->mem.base) == H_R11 && gpr_of(m->mem.index) == H_R9 &&
+           kind(k, H_R11) == K_CTX && kind(k, H_R9) == K_INDEX && m->mem.scale == 4 &&
+           m->mem.disp.value == CTX_TAGS && m->size == 32;
+}
+
+/* Is the operand, which memory_ok() has accepted, in the guest's memory? */
+static bool is_guest_memory(const struct check *k, const ZydisDecodedOperand *m)
+{
+    int base = gpr_of(m->mem.base);
+
+    if (m->mem.segment == ZYDIS_REGISTER_GS)
+        return true;
+    return base != H_R14 && base != H_R15 && kind(k, base) != K_CTX && kind(k, base) != K_VIEWS &&
+           kind(k, base) != K_POLL;
+}
+
+/* MOV and MOVZX from memory. */
+static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, unsigned size)
+{
+    int base = gpr_of(m->mem.base);
+    unsigned what = K_SECRET;
+
+    if (size == 64)
+        what = base == H_R15 && m->size == 64 ? hot_pointer(k, m->mem.disp.value) : K_ANY;
+    else if (is_guest_memory(k, m) || kind(k, base) == K_POLL)
+        what = K_U32;
+    else if (kind(k, base) == K_VIEWS)
+        what = m->size == 8 ? K_VIEW : K_SECRET;
+    else if (kind(k, base) == K_CTX)
+        what = is_tag(k, m) ? K_TAG : K_SECRET;
+    else if (is_guest_word(m))
+        what = K_U32;
+    return (struct fact){.what = (uint8_t)what};
+}
+
+/* MOV keeps what the source was; 32 bits of a host pointer are a secret, of a string pointer the
+ * guest's own. */
+static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, unsigned size)
+{
     int r;
 
-    for (unsigned i = 0; i < k->in.operand_count; i++)
-        if (k->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER && (k->op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
-            ZydisRegisterGetClass(k->op[i].reg.value) >= ZYDIS_REGCLASS_GPR8 &&
-            ZydisRegisterGetClass(k->op[i].reg.value) <= ZYDIS_REGCLASS_GPR64)
-            k->known[gpr64(k->op[i].reg.value)] =
-                ZydisRegisterGetClass(k->op[i].reg.value) == ZYDIS_REGCLASS_GPR32 ? K_32BIT : K_ANY;
-    if (d->type != ZYDIS_OPERAND_TYPE_REGISTER || s->type != ZYDIS_OPERAND_TYPE_MEMORY || k->in.operand_count < 2)
-        return;
-    r = gpr64(d->reg.value);
-    if (k->in.mnemonic == ZYDIS_MNEMONIC_MOV && gpr64(s->mem.base) == H_R15 && d->size == 64) {
-        int64_t off = s->mem.disp.value;
+    if (s->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+        return (struct fact){K_CONST, size == 32 ? (uint32_t)s->imm.value.u : s->imm.value.u};
+    if (s->type == ZYDIS_OPERAND_TYPE_MEMORY)
+        return loaded(k, s, size);
+    r = gpr_of(s->reg.value);
+    if (s->size == size && (size == 64 || is_u32(&k->now.r[r])))
+        return k->now.r[r];
+    if (size == 64)
+        return (struct fact){.what = K_ANY};
+    return (struct fact){.what =
+                             is_clean(&k->now.r[r]) || kind(k, r) == K_STRING ? K_U32 : K_SECRET};
+}
 
-        if (off == HOT_CTX)
-            k->known[r] = K_CTX;
-        else if (off == HOT_VIEWTAB)
-            k->known[r] = K_TABLE;
-        else if (off == HOT_POLL || off == HOT_IRQ)
-            k->known[r] = K_POLL;
-        else if (off >= HOT_BASE && off < HOT_SEGBASE)
-            k->known[r] = K_WINDOW;
-    } else if (k->in.mnemonic == ZYDIS_MNEMONIC_MOVZX && gpr64(s->mem.base) == H_R11 && k->known[H_R11] == K_TABLE) {
-        k->known[r] = K_TABLE;
-    } else if (k->in.mnemonic == ZYDIS_MNEMONIC_LEA && (r == H_RSI || r == H_RDI) && d->size == 64 &&
-               gpr64(s->mem.base) == r && gpr64(s->mem.index) == H_R9 && k->known[H_R9] == K_WINDOW) {
-        k->known[r] = K_STRING;
+static struct fact computed(const struct check *k, const ZydisDecodedOperand *m, int dst,
+                            unsigned size)
+{
+    int base = gpr_of(m->mem.base), index = gpr_of(m->mem.index);
+    bool plain = index >= 0 && base >= 0 && m->mem.scale == 1 && m->mem.disp.value == 0;
+
+    if (size == 64) {
+        bool string = plain && (dst == H_RSI || dst == H_RDI) && base == dst &&
+                      is_clean(&k->now.r[base]) && kind(k, index) == K_WINDOW;
+
+        return (struct fact){.what = string ? K_STRING : K_ANY};
     }
+    if (plain && kind(k, base) == K_TAG && index == H_R8)
+        return (struct fact){.what = K_MATCH};
+    if ((base >= 0 && !is_clean(&k->now.r[base])) || (index >= 0 && !is_clean(&k->now.r[index])))
+        return (struct fact){.what = K_SECRET};
+    return (struct fact){.what = K_U32};
+}
+
+/* The arithmetic of the jump cache and of the view table. */
+static unsigned lookup_step(const struct check *k, int dst)
+{
+    const ZydisDecodedOperand *s = &k->op[1], *c = &k->op[2];
+
+    if (s->type != ZYDIS_OPERAND_TYPE_REGISTER)
+        return K_U32;
+    if (k->in.mnemonic == ZYDIS_MNEMONIC_CRC32 && kind(k, dst) == K_SEED && s->size == 32 &&
+        gpr_of(s->reg.value) == H_R8)
+        return K_HASH;
+    if (k->in.mnemonic == ZYDIS_MNEMONIC_SHRX && c->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        gpr_of(c->reg.value) == H_R13)
+        return kind(k, gpr_of(s->reg.value)) == K_HASH ? K_INDEX : K_SHIFTED;
+    return K_U32;
+}
+
+static bool may_not_write(ZydisMnemonic m)
+{
+    return m == ZYDIS_MNEMONIC_BSF || m == ZYDIS_MNEMONIC_BSR || m == ZYDIS_MNEMONIC_CMPXCHG ||
+           m == ZYDIS_MNEMONIC_NOP;
+}
+
+/* Some source is a host value. */
+static bool has_secret(const struct check *k)
+{
+    for (unsigned i = 0; i < k->in.operand_count; i++) {
+        const ZydisDecodedOperand *o = &k->op[i];
+        int r = o->type == ZYDIS_OPERAND_TYPE_REGISTER ? gpr_of(o->reg.value) : -1;
+
+        if (!(o->actions & ZYDIS_OPERAND_ACTION_MASK_READ))
+            continue;
+        if (r >= 0 && !is_clean(&k->now.r[r]))
+            return true;
+        if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.type != ZYDIS_MEMOP_TYPE_AGEN &&
+            !is_guest_memory(k, o) && !is_guest_word(o))
+            return true;
+    }
+    return false;
+}
+
+static struct fact result(const struct check *k, const ZydisDecodedOperand *d, int r, unsigned size)
+{
+    const struct fact *old = &k->now.r[r];
+    ZydisMnemonic m = k->in.mnemonic;
+    unsigned what;
+
+    if (d == &k->op[0] && size >= 32 && (m == ZYDIS_MNEMONIC_MOV || m == ZYDIS_MNEMONIC_MOVZX))
+        return moved(k, &k->op[1], size);
+    if (d == &k->op[0] && size >= 32 && m == ZYDIS_MNEMONIC_LEA)
+        return computed(k, &k->op[1], r, size);
+    if (k->in.meta.category == ZYDIS_CATEGORY_STRINGOP)
+        return *old; /* RSI, RDI stay in the window or its gap, RCX counts down; EAX of LODS */
+    if (size == 64 || ((size < 32 || may_not_write(m)) && !is_u32(old)))
+        return (struct fact){.what = K_ANY};
+    what = size == 32 && d == &k->op[0] ? lookup_step(k, r) : K_U32;
+    if (what == K_U32 && (has_secret(k) || (size < 32 && !is_clean(old))))
+        what = K_SECRET;
+    return (struct fact){.what = (uint8_t)what};
+}
+
+static bool register_write(struct check *k, const ZydisDecodedOperand *d, struct facts *next)
+{
+    unsigned size = d->size;
+    int r = gpr_of(d->reg.value);
+
+    if (r == H_RSP && k->in.mnemonic == ZYDIS_MNEMONIC_CALL)
+        return true;
+    if (!is_guest(r) && !is_scratch(r))
+        return breach(k, "a register of the monitor is written");
+    next->r[r] = result(k, d, r, size);
+    end_lookup(next, r);
+    if (is_guest(r) && !is_u32(&next->r[r]) && next->r[r].what != K_STRING)
+        return breach(k, "upper half of a guest register");
+    return true;
 }
 
 static bool registers_ok(struct check *k)
 {
+    struct facts next = k->now;
+
     for (unsigned i = 0; i < k->in.operand_count; i++) {
         const ZydisDecodedOperand *o = &k->op[i];
-        int r;
+        ZydisRegisterClass c;
 
-        if (o->type != ZYDIS_OPERAND_TYPE_REGISTER || !(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+        if (o->type != ZYDIS_OPERAND_TYPE_REGISTER)
             continue;
-        if (ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_SEGMENT)
-            return breach(k, "segment register written");
-        if (ZydisRegisterGetClass(o->reg.value) < ZYDIS_REGCLASS_GPR8 ||
-            ZydisRegisterGetClass(o->reg.value) > ZYDIS_REGCLASS_GPR64)
+        c = ZydisRegisterGetClass(o->reg.value);
+        if (c == ZYDIS_REGCLASS_SEGMENT || c == ZYDIS_REGCLASS_CONTROL ||
+            c == ZYDIS_REGCLASS_DEBUG || c == ZYDIS_REGCLASS_TABLE || c == ZYDIS_REGCLASS_TEST ||
+            c == ZYDIS_REGCLASS_BOUND)
+            return breach(k, "a system register");
+        if (c < ZYDIS_REGCLASS_GPR8 || c > ZYDIS_REGCLASS_GPR64)
             continue;
-        r = gpr64(o->reg.value);
-        if ((r == H_RSP && k->in.mnemonic != ZYDIS_MNEMONIC_CALL) || r >= H_R13)
-            return breach(k, "monitor register written");
+        if (k->in.mnemonic != ZYDIS_MNEMONIC_CALL &&
+            (gpr_of(o->reg.value) == H_RSP || gpr_of(o->reg.value) >= H_R14))
+            return breach(k, "a pointer of the monitor as an operand");
+        if (writes(o) && !register_write(k, o, &next))
+            return false;
     }
+    k->now = next;
     return true;
 }
 
+/* ---- branches ---- */
+
+static bool add_label(struct check *k, uint32_t off, const struct facts *f)
+{
+    for (unsigned i = 0; i < k->nlabels; i++)
+        if (k->label[i].off == off) {
+            join(&k->label[i].f, f);
+            return true;
+        }
+    if (k->nlabels == MAX_LABELS)
+        return breach(k, "more branches than the checker follows");
+    k->label[k->nlabels++] = (struct label){off, *f};
+    return true;
+}
+
+static bool is_own_exit(const struct check *k, uint64_t p)
+{
+    for (unsigned i = 0; i < k->b->nexits; i++)
+        if (p == (uint64_t)(uintptr_t)&k->b->exits[i])
+            return true;
+    return false;
+}
+
+static bool is_kept_insn(const struct check *k, uint64_t p)
+{
+    uint64_t arena = (uint64_t)(uintptr_t)k->e->arena;
+
+    return p >= arena && p % 16 == 0 && p - arena + sizeof(struct insn) <= k->e->arena_used;
+}
+
+/* A fixed stub with the arguments it takes (bt_asm.S). */
+static bool stub_ok(struct check *k, unsigned stub)
+{
+    const struct fact *r8 = &k->now.r[H_R8], *r9 = &k->now.r[H_R9];
+    bool call = k->in.mnemonic == ZYDIS_MNEMONIC_CALL;
+
+    if (call != (stub == STUB_CALLOUT))
+        return breach(k, "CALL is for callouts and callouts are CALLed");
+    if (!guests_clean(k))
+        return false;
+    if (stub == STUB_CALLOUT &&
+        !(r8->what == K_CONST && is_kept_insn(k, r8->value) && r9->what == K_CONST && is_u32(r9)))
+        return breach(k, "a callout without its instruction");
+    if (stub == STUB_DIRECT && !(r8->what == K_CONST && is_own_exit(k, r8->value)))
+        return breach(k, "a direct exit that is not the block's own");
+    if ((stub == STUB_INDIRECT || stub == STUB_WORD) && !is_clean(r8))
+        return breach(k, "an exit without a guest address");
+    return true;
+}
+
+static bool jump_cache_ok(struct check *k, const ZydisDecodedOperand *o)
+{
+    if (k->in.mnemonic != ZYDIS_MNEMONIC_JMP || k->in.address_width != 64 ||
+        o->mem.segment == ZYDIS_REGISTER_GS || o->mem.segment == ZYDIS_REGISTER_FS ||
+        gpr_of(o->mem.base) != H_R11 || gpr_of(o->mem.index) != H_R9 || o->mem.scale != 8 ||
+        o->mem.disp.value != CTX_HOSTS || kind(k, H_R11) != K_CTX || kind(k, H_R9) != K_INDEX)
+        return breach(k, "indirect branch not through the jump cache");
+    if (!k->now.tag_ok)
+        return breach(k, "jump cache before its tag has matched");
+    return guests_clean(k);
+}
+
+static bool branch_ok(struct check *k)
+{
+    const ZydisDecodedOperand *o = &k->op[0];
+    uint64_t target = 0, stubs = (uint64_t)(uintptr_t)k->e->code.rx,
+             code = (uint64_t)(uintptr_t)k->b->code;
+    struct facts taken = k->now;
+
+    if (k->in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+        return breach(k, "far branch");
+    if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
+        return jump_cache_ok(k, o);
+    if (o->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+        return breach(k, "branch through a register");
+    if (string_pointers_live(k))
+        return breach(k, "a branch while RSI or RDI is a host pointer");
+    ZydisCalcAbsoluteAddress(&k->in, o, k->pc, &target);
+    if (target - stubs < NSTUBS * STUB_BYTES)
+        return (target - stubs) % STUB_BYTES == 0
+                   ? stub_ok(k, (unsigned)(target - stubs) / STUB_BYTES)
+                   : breach(k, "branch into a stub");
+    if (k->in.mnemonic == ZYDIS_MNEMONIC_CALL)
+        return breach(k, "CALL is for callouts and callouts are CALLed");
+    if (target - code >= k->b->code_len || target <= k->pc)
+        return breach(k, "branch out of the block, or backward");
+    /* RCX is zero where JECXZ goes */
+    if (k->in.mnemonic == ZYDIS_MNEMONIC_JECXZ && kind(k, H_RCX) == K_MATCH &&
+        kind(k, H_R8) != K_ANY)
+        taken.tag_ok = is_clean(&taken.r[H_R8]);
+    return add_label(k, (uint32_t)(target - code), &taken);
+}
+
+/* ---- the walk ---- */
+
 static bool instruction_ok(struct check *k)
 {
-    bool branch = k->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR || k->in.meta.category == ZYDIS_CATEGORY_COND_BR ||
-                  k->in.meta.category == ZYDIS_CATEGORY_CALL;
+    ZydisInstructionCategory c = k->in.meta.category;
+    bool jump = c == ZYDIS_CATEGORY_UNCOND_BR;
 
-    if (!is_plain_category(k->in.meta.category) || k->in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ||
-        k->in.meta.category == ZYDIS_CATEGORY_RET)
+    if (!checker_isa_allows(&k->in))
         return breach(k, "instruction of a forbidden kind");
-    if (!registers_ok(k))
-        return false;
-    if (branch)
-        return branch_ok(k, &k->op[0]);
+    if (jump || c == ZYDIS_CATEGORY_COND_BR || c == ZYDIS_CATEGORY_CALL) {
+        if (!branch_ok(k))
+            return false;
+        if (c == ZYDIS_CATEGORY_CALL)
+            forget_scratch(&k->now);
+        k->now.reachable = !jump;
+        return true;
+    }
     for (unsigned i = 0; i < k->in.operand_count; i++)
         if (k->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY && !memory_ok(k, &k->op[i]))
             return false;
-    learn(k);
+    if (!registers_ok(k))
+        return false;
+    k->now.reachable = k->in.mnemonic != ZYDIS_MNEMONIC_UD2;
     return true;
+}
+
+/* Labels that end here add their facts. One that was passed over pointed into an instruction. */
+static bool arrive(struct check *k)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < k->nlabels; i++) {
+        if (k->label[i].off < k->off)
+            return breach(k, "branch into an instruction");
+        if (k->label[i].off == k->off)
+            join(&k->now, &k->label[i].f);
+        else
+            k->label[kept++] = k->label[i];
+    }
+    k->nlabels = kept;
+    return k->now.reachable ? true : breach(k, "code that nothing leads to");
 }
 
 static bool walk(struct check *k)
@@ -215,17 +693,26 @@ static bool walk(struct check *k)
     ZydisDecoder dec;
 
     ZydisDecoderInit(&dec, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-    for (uint32_t off = 0; off < k->b->code_len; off += k->in.length) {
-        k->pc = (uint64_t)(uintptr_t)code + off;
-        if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&dec, code + off, k->b->code_len - off, &k->in, k->op)))
+    k->pc = (uint64_t)(uintptr_t)code;
+    forget_scratch(&k->now);
+    k->now.reachable = true;
+    for (k->off = 0; k->off < k->b->code_len; k->off += k->in.length) {
+        k->pc = (uint64_t)(uintptr_t)code + k->off;
+        if (!arrive(k))
+            return false;
+        if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&dec, code + k->off, k->b->code_len - k->off,
+                                                 &k->in, k->op)))
             return breach(k, "undecodable bytes");
         if (!instruction_ok(k))
             return false;
     }
-    return true;
+    if (k->nlabels)
+        return breach(k, "branch into an instruction");
+    return k->now.reachable ? breach(k, "control runs off the end") : true;
 }
 
-bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why, uint64_t *where)
+bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why,
+                      uint64_t *where)
 {
     struct check k = {.e = e, .b = b};
     bool ok = walk(&k);
@@ -244,6 +731,7 @@ void bt_check_block(struct engine *e, const struct bt_block *b)
         return;
     e->log->mask |= LOG_IN_ASM | LOG_OUT_ASM;
     bt_list_block(e, b);
-    fprintf(stderr, "dragoman: jail checker: %s at %" PRIx64 " in the block for guest %08x\n", why, where, b->eip);
+    fprintf(stderr, "dragoman: jail checker: %s at %" PRIx64 " in the block for guest %08x\n", why,
+            where, b->eip);
     abort();
 }

@@ -10,10 +10,16 @@ static uint32_t empty_tag(uint32_t i)
     return i == bt_jcache_index(0) ? 0u - 1 : 0;
 }
 
-void bt_ctx_reset(struct bt_ctx *x)
+static void reset_jcache(struct bt_ctx *x)
 {
     memset(x->neg_tag, 0, sizeof(x->neg_tag));
     x->neg_tag[bt_jcache_index(0)] = empty_tag(bt_jcache_index(0));
+    x->jcache_used = false;
+}
+
+void bt_ctx_reset(struct bt_ctx *x)
+{
+    reset_jcache(x);
     memset(x->neg_word, 0, sizeof(x->neg_word));
     memset(x->page, 0, sizeof(x->page));
 }
@@ -68,6 +74,7 @@ void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b)
 
     x->neg_tag[i] = 0u - b->eip;
     x->host[i] = b->entry;
+    x->jcache_used = true;
 }
 
 static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
@@ -90,18 +97,18 @@ void bt_ctx_drop_all(struct engine *e)
         bt_ctx_reset(x);
 }
 
-void bt_ctx_forget_page(struct engine *e, struct bt_ctx *x, const struct bt_page *p)
+/* Pages go in crowds (exit, exec): clearing the whole jump cache once is cheaper than finding each page's entries. */
+void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p)
 {
     uint32_t w = p->vpn % BT_WORDS;
 
-    for (const struct bt_block *b = e->frame_blocks[p->frame]; b; b = bt_next_in_frame(b, p->frame))
-        if (b->page == p)
-            drop_entry(x, b);
+    if (x->jcache_used)
+        reset_jcache(x);
     x->page[w] = NULL;
     x->neg_word[w] = 0;
 }
 
-static void forget_vpn(struct engine *e, struct bt_ctx *x, uint64_t vpn)
+static void forget_vpn(struct bt_ctx *x, uint64_t vpn)
 {
     uint32_t w = vpn % BT_WORDS;
 
@@ -110,7 +117,7 @@ static void forget_vpn(struct engine *e, struct bt_ctx *x, uint64_t vpn)
         return;
     }
     if (x->page[w] && x->page[w]->vpn == vpn)
-        bt_ctx_forget_page(e, x, x->page[w]);
+        bt_ctx_forget_page(x, x->page[w]);
 }
 
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn)
@@ -118,7 +125,7 @@ void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t v
     struct bt_ctx *x = space ? *(struct bt_ctx **)smmu_space_cookie(space) : e->kernel_ctx;
 
     for (; x; x = x->next)
-        forget_vpn(e, x, vpn);
+        forget_vpn(x, vpn);
 }
 
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space)

@@ -11,6 +11,7 @@
 #include "translator/row.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)   __builtin_expect(!!(x), 1)
 
 int interp_create(struct interp **out, struct smmu *mmu)
 {
@@ -208,6 +209,7 @@ static void run_page(struct interp *it, struct cpu *c)
 
         if (unlikely(!ic || !ic->fast || !inside_cs(c, ic->insn.len))) {
             interp_step(it, c);
+            ic = NULL;
         } else {
             it->count++;
             c->next_rip = following(c, &ic->insn);
@@ -218,8 +220,13 @@ static void run_page(struct interp *it, struct cpu *c)
             c->rip = c->next_rip;
         }
         lin = cpu_linear_rip(c);
-    } while (lin >> PAGE_SHIFT == page && !attention(c) && c->mode == mode &&
-             it->generation == generation && !special(c));
+        if (unlikely(it->generation != generation))
+            return;
+        if (likely(ic && ic->plain && (!ic->branch || !attention(c))))
+            continue;
+        if (attention(c) || c->mode != mode || special(c))
+            return;
+    } while (lin >> PAGE_SHIFT == page);
 }
 
 enum run_exit interp_run(struct interp *it, struct cpu *c)

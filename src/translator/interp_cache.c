@@ -225,6 +225,38 @@ static bool is_fast(const struct cpu *c, const struct insn *i)
            (!(i->prefixes & PFX_LOCK) || (r->traits & T_LOCK));
 }
 
+static bool is_near_branch(const struct insn *i)
+{
+    switch (i->row->lower) {
+    case LOWER_JMP:
+    case LOWER_JCC:
+    case LOWER_JCXZ:
+    case LOWER_LOOP:
+    case LOWER_CALL:
+    case LOWER_RET:
+        return !insn_is_far(i);
+    default:
+        return false;
+    }
+}
+
+static bool is_plain(const struct insn *i)
+{
+    switch (i->row->lower) {
+    case LOWER_COPY:
+    case LOWER_XCHG:
+    case LOWER_LEA:
+    case LOWER_PUSH:
+    case LOWER_POP:
+    case LOWER_LEAVE:
+    case LOWER_NOP:
+    case LOWER_DF:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Bytes of code that is not RAM: read as data. */
 static bool read_odd_bytes(struct cpu *c, gva_t lin, uint8_t *buf, unsigned len)
 {
@@ -254,6 +286,8 @@ static struct icode *finish(struct cpu *c, struct icode *ic, enum decode_status 
         return NULL;
     }
     ic->fast = st == DECODE_OK && is_fast(c, &ic->insn);
+    ic->branch = ic->fast && is_near_branch(&ic->insn);
+    ic->plain = ic->branch || (ic->fast && is_plain(&ic->insn));
     return ic;
 }
 

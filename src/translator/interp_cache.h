@@ -28,7 +28,9 @@ enum {
 /* An instruction and what interp_run() may skip for it. */
 struct icode {
     struct insn insn;
-    bool fast; /* no check of the row depends on the CPU's state */
+    bool fast;   /* no check of the row depends on the CPU's state */
+    bool plain;  /* besides: computes and moves only, so that mode, flags of attention and shadows stay */
+    bool branch; /* plain, but control may go elsewhere: loops are interrupted here */
 };
 
 struct icode_page {

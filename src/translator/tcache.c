@@ -59,7 +59,7 @@ void *bt_alloc(struct engine *e, size_t bytes)
 {
     void *p;
 
-    bytes = (bytes + 15) & ~(size_t)15;
+    bytes = (bytes + 63) & ~(size_t)63;
     if (e->arena_size - e->arena_used < bytes)
         return NULL;
     p = e->arena + e->arena_used;
@@ -117,11 +117,6 @@ void bt_insert(struct engine *e, struct bt_block *b)
 static struct bt_block **next_in_frame(struct bt_block *b, uint64_t frame)
 {
     return b->page->frame == frame ? &b->frame_next : &b->frame2_next;
-}
-
-struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame)
-{
-    return b->page->frame == frame ? b->frame_next : b->frame2_next;
 }
 
 static void aim(struct engine *e, struct bt_exit *x, const uint8_t *target_rx)

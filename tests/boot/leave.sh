@@ -13,6 +13,8 @@ stty -a >"$work/stty.after"
 exit \$status
 SESSION
 
+started='Ctrl-A|Linux version'
+
 terminal_is_as_it_was() {
     cmp "$work/stty.before" "$work/stty.after" || complain "$1: the terminal is not as it was"
 }
@@ -21,7 +23,8 @@ converse() {
     "$(dirname "$0")/drive" "$work/steps" "$console" script -qec "sh '$work/session.sh'" /dev/null 2>"$work/err"
 }
 
-printf '%s\n' 'wait 60 Linux version' 'send \x01x' >"$work/steps"
+# The interpreter spends its first minute unpacking the kernel; that is as good a time to leave as any.
+printf '%s\n' "wait 60 $started" 'pause 1' 'send \x01x' >"$work/steps"
 converse
 expect_status 8 $?
 terminal_is_as_it_was 'Ctrl-A x during boot'
@@ -34,9 +37,9 @@ if [ "$1" != interp ]; then
     terminal_is_as_it_was 'Ctrl-A x from the shell'
 fi
 
-printf '%s\n' 'wait 60 Linux version' >"$work/steps"
+printf '%s\n' "wait 60 $started" >"$work/steps"
 (
-    while ! grep -qs 'Linux version' "$console.term"; do sleep 0.2; done
+    while ! grep -qsE "$started" "$console.term"; do sleep 0.2; done
     kill -TERM "$(cat "$work/pid")"
 ) &
 killer=$!

@@ -5,8 +5,6 @@
         .include "trap.inc"
         .include "paging.inc"
 
-        .set    CALLS, 100000
-
 main:   INIT_TRAPS
         call    ahead
         call    loops
@@ -56,7 +54,7 @@ ahead:  movl    $0x11111111, 1f + 1
         ret
 
 loops:  xor     %edx, %edx
-        mov     $CALLS, %ecx
+        mov     $100000, %ecx
         movl    $0, 2f + 2
 1:      incl    2f + 2
 2:      add     $0x01010101, %edx
@@ -64,7 +62,7 @@ loops:  xor     %edx, %edx
         SHOW    "loop, imm32", "%edx"
         # the counter lies between code and code
         movl    $0, mixed_counter
-        mov     $CALLS, %ecx
+        mov     $20000, %ecx
 1:      call    mixed
         loop    1b
         SHOW    "mixed", mixed_counter
@@ -190,7 +188,8 @@ branches:
         xor     %edx, %edx
         mov     $2000, %ecx
         movl    $(branch_a - 2f), 1f + 1
-1:      jmp     branch_a
+1:      .byte   0xE9                    # jmp rel32
+        .long   branch_a - 2f
 2:      nop
 branch_a:
         add     $1, %edx

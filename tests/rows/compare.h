@@ -10,6 +10,7 @@ struct compare {
     uint32_t flags_undef;
     uint8_t gpr_undef;
     bool fsw_undef;
+    bool no_x87;
     bool native;           /* the host tells nothing about selectors and control registers */
     uint32_t skip, skip_len; /* memory that may differ: an exception's frame */
 };

@@ -220,10 +220,10 @@ static void make_cpu(struct rig *r)
     };
 }
 
-struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model)
+struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model, bool check)
 {
     const struct smmu_config mcfg = {.max_maps = 8192};
-    const struct engine_config ecfg = {.kind = kind, .code_bytes = RIG_CODE_CACHE, .check_blocks = true};
+    const struct engine_config ecfg = {.kind = kind, .code_bytes = RIG_CODE_CACHE, .check_blocks = check};
     struct rig *r = calloc(1, sizeof(*r));
 
     if (!r)

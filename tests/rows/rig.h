@@ -50,7 +50,7 @@ struct rig_setup {
 };
 
 /* One at a time per thread: the engine owns the thread's signal stack. Exits the program when the host can't run it: the tests can't go on. */
-struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model);
+struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model, bool check);
 void rig_close(struct rig *r);
 /* Runs from s->eip until the guest halts; mem and s are input and output. Guest memory that is already
  * as mem says is not written, so a second run finds its translations. */

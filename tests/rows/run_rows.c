@@ -4,6 +4,7 @@
  *   run_rows --fill FILE..      prints the rows; those without "=>" with what the host CPU gives
  *   run_rows --coverage FILE..  lists the rows of the instruction table that no row here executes
  *   run_rows --line=N FILE      one row
+ *   run_rows --no-check ..      without the jail checker, which stops the program at the first block it refuses
  *
  * Every row runs with each allowed CPL and paging mode: interpreted once; translated three times: cold, then
  * through the link the first run made. Each row begins with a new engine.
@@ -29,6 +30,7 @@ struct runner {
     struct test_mem *begin, *end, *want;
     unsigned passed, failed, skipped, native_runs, guest_runs;
     int only_line;
+    bool no_check;
     FILE *report; /* of the current row */
     char *text;
     size_t text_len;
@@ -77,7 +79,12 @@ static void expect_for(const struct test_row *row, const struct rig *rig, const 
 static unsigned judge(struct runner *r, const struct test_row *row, const struct rig *rig, const struct rig_setup *setup,
                       const struct test_state *got)
 {
-    struct compare how = {row->flags_undef, row->gpr_undef, row->fsw_undef, rig == NULL, 0, 0};
+    struct compare how = {
+        .flags_undef = row->flags_undef,
+        .gpr_undef = row->gpr_undef,
+        .fsw_undef = row->fsw_undef,
+        .native = rig == NULL,
+    };
     struct test_state want;
     unsigned n;
 
@@ -109,7 +116,7 @@ static unsigned run_native(struct runner *r, const struct test_row *row)
 static unsigned run_guest(struct runner *r, const struct test_row *row, enum engine_kind kind,
                           const struct rig_setup *setup)
 {
-    struct rig *rig = rig_open(kind, &r->model);
+    struct rig *rig = rig_open(kind, &r->model, !r->no_check);
     unsigned n = 0;
 
     for (unsigned k = 0; k < (kind == ENGINE_BT ? BT_RUNS : 1) && n == 0; k++) {
@@ -421,13 +428,15 @@ int main(int argc, char **argv)
             action = ACT_FILL;
         else if (strcmp(argv[1], "--coverage") == 0)
             action = ACT_COVERAGE;
+        else if (strcmp(argv[1], "--no-check") == 0)
+            r.no_check = true;
         else if (strncmp(argv[1], "--line=", 7) == 0)
             r.only_line = atoi(argv[1] + 7);
         else
             errx(2, "%s: unknown option", argv[1]);
     }
     if (argc < 2)
-        errx(2, "usage: run_rows [--fill | --coverage] [--line=N] FILE..");
+        errx(2, "usage: run_rows [--fill | --coverage] [--line=N] [--no-check] FILE..");
     if (action != ACT_COVERAGE)
         r.native = native_open(&r.no_native);
     if (cpu_model_init(&r.model, NULL, text, sizeof(text)) < 0)

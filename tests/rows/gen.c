@@ -1,0 +1,455 @@
+#include "gen.h"
+
+#include <string.h>
+
+#include <Zydis/Mnemonic.h>
+
+#include "translator/row.h"
+#include "translator/row_form.h"
+#include "undef.h"
+
+enum { TRIES = 400, OP_CMP_ECX = 0xf9, LOOP_COUNTER = STACK_BASE + STACK_BYTES - 16 };
+
+#define M(name) ZYDIS_MNEMONIC_##name
+
+struct rng {
+    uint64_t x;
+};
+
+/* splitmix64 */
+static uint64_t next(struct rng *r)
+{
+    uint64_t z = r->x += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static uint32_t below(struct rng *r, uint32_t n)
+{
+    return (uint32_t)(next(r) >> 16) % n;
+}
+
+static bool chance(struct rng *r, unsigned percent)
+{
+    return below(r, 100) < percent;
+}
+
+/* Callouts that are the same for a user program on every machine. The other lowerings are all fit but for these. */
+static const uint16_t fit_callouts[] = {
+    M(AAA), M(AAD), M(AAM), M(AAS), M(DAA), M(DAS), M(SALC), M(XLAT), M(PUSHA), M(PUSHAD), M(POPA), M(POPAD), M(ENTER),
+    M(BOUND), M(CLFLUSH), M(MASKMOVQ), M(MASKMOVDQU), M(VMASKMOVDQU), M(VMASKMOVPS), M(VMASKMOVPD), M(VPMASKMOVD),
+    M(VPMASKMOVQ), M(FWAIT), M(FNINIT), M(FNCLEX),
+};
+
+static const uint16_t unfit[] = {M(RDRAND), M(RDSEED), M(VZEROALL)};
+
+static bool listed(const uint16_t *list, size_t n, uint16_t mnemonic)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == mnemonic)
+            return true;
+    return false;
+}
+
+static bool fit(const struct insn *i, const struct gen_options *opt)
+{
+    const struct row *r = i->row;
+
+    if (!r->valid || !model_has(opt->model, r->feature) || (r->traits & (T_CPL0 | T_ONLY64)))
+        return false;
+    if (listed(unfit, ARRAY_SIZE(unfit), i->mnemonic))
+        return false;
+    switch (r->lower) {
+    case LOWER_COPY:
+    case LOWER_PUSH:
+    case LOWER_POP:
+    case LOWER_LEAVE:
+    case LOWER_STRING:
+    case LOWER_LEA:
+    case LOWER_XCHG:
+    case LOWER_PUSHF:
+    case LOWER_NOP:
+    case LOWER_DF:
+        break;
+    case LOWER_CALLOUT:
+        if (row_index(i) >= FORM_FIRST || !listed(fit_callouts, ARRAY_SIZE(fit_callouts), i->mnemonic))
+            return false;
+        break;
+    default:
+        return false;
+    }
+    return opt->low || i->adsize == 4;
+}
+
+static void raw_bytes(struct rng *r, uint8_t b[MAX_INSN])
+{
+    static const uint8_t segments[] = {0x26, 0x2e, 0x36, 0x3e};
+    unsigned n = 0, map = below(r, 100);
+
+    for (unsigned k = 0; k < MAX_INSN; k++)
+        b[k] = (uint8_t)next(r);
+    if (chance(r, 18))
+        b[n++] = 0x66;
+    if (chance(r, 14))
+        b[n++] = 0xf2 + (uint8_t)below(r, 2);
+    if (chance(r, 3))
+        b[n++] = 0x67;
+    if (chance(r, 3))
+        b[n++] = 0xf0;
+    if (chance(r, 3))
+        b[n++] = segments[below(r, 4)];
+    if (map < 50)
+        return;
+    if (map < 88) {
+        b[n++] = 0x0f;
+        if (map >= 80)
+            b[n++] = map < 85 ? 0x38 : 0x3a;
+    } else {
+        b[0] = 0xc4 + (uint8_t)below(r, 2);
+        if (b[0] == 0xc4)
+            b[1] = (uint8_t)((b[1] & 0xe0) | (1 + below(r, 3)));
+        b[1] |= 0xc0; /* not LDS, LES */
+    }
+}
+
+static void put(struct unit *u, const void *p, unsigned len)
+{
+    memcpy(u->bytes + u->len, p, len);
+    u->len = (uint8_t)(u->len + len);
+}
+
+static void put_mov(struct unit *u, unsigned reg, uint32_t val)
+{
+    uint8_t op = (uint8_t)(0xb8 + reg);
+
+    put(u, &op, 1);
+    put(u, &val, 4);
+}
+
+static uint32_t data_address(struct rng *r)
+{
+    uint32_t a = DATA_BASE + below(r, DATA_BYTES - 0x200) + 0x100;
+
+    if (chance(r, 90))
+        a &= ~63u;
+    if (chance(r, 3))
+        a = DATA_BASE + DATA_BYTES - below(r, 40);
+    return a;
+}
+
+static const struct opnd *memory(const struct insn *i)
+{
+    for (unsigned k = 0; k < i->nops; k++)
+        if (i->op[k].kind == OPND_MEM)
+            return &i->op[k];
+    return NULL;
+}
+
+/* 16-bit addressing reaches the low region; the upper halves of the registers must not matter. */
+static void aim_low(struct rng *r, struct unit *u, const struct insn *i)
+{
+    uint32_t target = LOW_BASE + 0x100 + below(r, LOW_BYTES - 0x200), index = below(r, 0x100);
+
+    if (i->index < 8)
+        put_mov(u, i->index, index | (uint32_t)next(r) << 16);
+    else
+        index = 0;
+    if (i->base < 8)
+        put_mov(u, i->base, ((target - index - (uint32_t)i->disp) & 0xffff) | (uint32_t)next(r) << 16);
+}
+
+/* Sets base and index so that the operand is in the data region. */
+static void aim(struct rng *r, struct unit *u, const struct insn *i)
+{
+    uint32_t target = data_address(r), index = below(r, 0x40), scale = i->scale ? i->scale : 1;
+
+    if (i->adsize == 2) {
+        aim_low(r, u, i);
+        return;
+    }
+    target -= (uint32_t)i->disp;
+    if (i->base < 8 && i->base == i->index && !i->vsib) {
+        put_mov(u, i->base, target / (1 + scale));
+    } else if (i->base < 8) {
+        if (i->index < 8 && !i->vsib)
+            put_mov(u, i->index, index);
+        else
+            index = 0;
+        put_mov(u, i->base, target - index * scale);
+    } else if (i->index < 8) {
+        put_mov(u, i->index, target / scale);
+    }
+}
+
+/* A bit offset in a register moves the operand by up to 256 MiB. */
+static void tame_bit_offset(struct rng *r, struct unit *u, const struct insn *i)
+{
+    bool bits = i->mnemonic == M(BT) || i->mnemonic == M(BTS) || i->mnemonic == M(BTR) || i->mnemonic == M(BTC);
+
+    if (bits && i->op[1].kind == OPND_GPR && i->op[1].reg != i->base && i->op[1].reg != i->index)
+        put_mov(u, i->op[1].reg, below(r, 0x1000) - 0x800);
+}
+
+static void set_stack(struct rng *r, struct unit *u)
+{
+    put_mov(u, RSP, STACK_BASE + 0x1000 + below(r, 0x2000) / (chance(r, 90) ? 4 : 1) * 4);
+}
+
+static void prepare_stack(struct rng *r, struct unit *u, struct insn *i)
+{
+    bool frame = i->mnemonic == M(ENTER) || i->row->lower == LOWER_LEAVE;
+    bool all = i->mnemonic == M(POPA) || i->mnemonic == M(POPAD) || i->mnemonic == M(PUSHA) || i->mnemonic == M(PUSHAD);
+    bool touches = i->row->lower == LOWER_PUSH || i->row->lower == LOWER_POP || i->row->lower == LOWER_PUSHF;
+
+    if (frame)
+        put_mov(u, RBP, STACK_BASE + 0x2000 + below(r, 0x400) * 4);
+    if (frame || all || (touches && chance(r, 40)))
+        set_stack(r, u);
+    if (i->mnemonic == M(ENTER))
+        i->bytes[i->len - 2] = 0; /* at most 255 bytes of frame */
+}
+
+static void prepare_special(struct rng *r, struct unit *u, const struct insn *i)
+{
+    bool low = i->adsize == 2;
+    uint32_t base = low ? LOW_BASE + 0x1000 : DATA_BASE + 0x1000, span = low ? 0x1000 : 0x4000;
+
+    if (i->row->traits & T_STRING) {
+        put_mov(u, RSI, base + below(r, span));
+        put_mov(u, RDI, base + below(r, span));
+        if (i->prefixes & (PFX_REP | PFX_REPNE) || chance(r, 20))
+            put_mov(u, RCX, below(r, 0x60));
+    }
+    if (i->mnemonic == M(XLAT))
+        put_mov(u, RBX, base + below(r, span));
+    if (i->mnemonic == M(MASKMOVQ) || i->mnemonic == M(MASKMOVDQU) || i->mnemonic == M(VMASKMOVDQU))
+        put_mov(u, RDI, base + below(r, span));
+    if ((i->mnemonic == M(DIV) || i->mnemonic == M(IDIV)) && chance(r, 85)) {
+        put_mov(u, RAX, below(r, 0x40));
+        put_mov(u, RDX, 0);
+    }
+}
+
+static void plain_unit(struct rng *r, struct unit *u, const struct gen_options *opt)
+{
+    uint8_t raw[MAX_INSN];
+    struct insn i;
+
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        raw_bytes(r, raw);
+        if (decode_insn(raw, sizeof(raw), 32, &i) != DECODE_OK || !fit(&i, opt) || (i.vsib && !chance(r, 10)))
+            continue;
+        if (memory(&i) && i.base == NO_REG && i.index == NO_REG && !chance(r, 3))
+            continue;
+        memcpy(i.bytes, raw, i.len);
+        prepare_special(r, u, &i);
+        prepare_stack(r, u, &i);
+        if (memory(&i) && chance(r, 98)) {
+            aim(r, u, &i);
+            tame_bit_offset(r, u, &i);
+        }
+        put(u, i.bytes, i.len);
+        if (undef_flags(&i) && !opt->strict) {
+            uint8_t cmp[3] = {0x83, OP_CMP_ECX, (uint8_t)next(r)};
+
+            put(u, cmp, 3);
+        }
+        return;
+    }
+}
+
+/* Templates of control transfers; fix_at is where the target goes. */
+static const struct {
+    uint8_t bytes[12], len, fix, fix_at;
+} branches[] = {
+    {{0x70}, 2, FIX_REL8, 1}, /* the condition is added */
+    {{0x0f, 0x80}, 6, FIX_REL32, 2},
+    {{0xeb}, 2, FIX_REL8, 1},
+    {{0xe9}, 5, FIX_REL32, 1},
+    {{0xe8}, 5, FIX_REL32, 1},
+    {{0xe0}, 2, FIX_REL8, 1},
+    {{0xe1}, 2, FIX_REL8, 1},
+    {{0xe2}, 2, FIX_REL8, 1},
+    {{0xe3}, 2, FIX_REL8, 1},
+    {{0x67, 0xe2}, 3, FIX_REL8, 2},
+    {{0x67, 0xe3}, 3, FIX_REL8, 2},
+    {{0x68, 0, 0, 0, 0, 0xc3}, 6, FIX_ABS32, 1},             /* push target; ret */
+    {{0x68, 0, 0, 0, 0, 0xc2, 0x08, 0x00}, 8, FIX_ABS32, 1}, /* push target; ret 8 */
+    {{0xb8, 0, 0, 0, 0, 0xff, 0xe0}, 7, FIX_ABS32, 1},       /* mov eax, target; jmp eax */
+    {{0xba, 0, 0, 0, 0, 0xff, 0xd2}, 7, FIX_ABS32, 1},       /* mov edx, target; call edx */
+    {{0x68, 0, 0, 0, 0, 0xff, 0x24, 0x24}, 8, FIX_ABS32, 1}, /* push target; jmp [esp] */
+    {{0x68, 0, 0, 0, 0, 0xff, 0x14, 0x24}, 8, FIX_ABS32, 1}, /* push target; call [esp] */
+};
+
+static void branch_unit(struct rng *r, struct unit *u)
+{
+    unsigned k = chance(r, 50) ? below(r, 2) : below(r, ARRAY_SIZE(branches));
+    uint8_t bytes[12];
+
+    memcpy(bytes, branches[k].bytes, sizeof(bytes));
+    if (k < 2)
+        bytes[k] |= below(r, 16);
+    if (branches[k].fix == FIX_ABS32 || bytes[0] == 0xe8)
+        set_stack(r, u);
+    u->fix = branches[k].fix;
+    u->fix_at = (uint8_t)(u->len + branches[k].fix_at);
+    u->skip = (uint8_t)below(r, 4);
+    put(u, bytes, branches[k].len);
+}
+
+/* PUSH imm32; POPFD */
+static void popf_unit(struct rng *r, struct unit *u)
+{
+    uint32_t flags = ((uint32_t)next(r) & (EF_ARITH | (chance(r, 20) ? EF_DF : 0))) | EF_R1 | EF_IF;
+    uint8_t push = 0x68, popf = 0x9d;
+
+    set_stack(r, u);
+    put(u, &push, 1);
+    put(u, &flags, 4);
+    put(u, &popf, 1);
+}
+
+static void random_float(struct rng *r, uint8_t *p, unsigned size)
+{
+    static const float floats[] = {0.0f, 1.0f, -1.0f, 0.5f, 3.1415927f, -100.25f, 1e30f, 1e-40f, 16777217.0f};
+    static const double doubles[] = {0.0, 1.0, -1.0, 0.1, 2.718281828459045, -1e10, 1e300, 5e-324, 4294967296.5};
+    uint64_t v = next(r);
+    unsigned k = below(r, 9);
+
+    if (chance(r, 50))
+        memcpy(p, &v, size);
+    else if (size == 4)
+        memcpy(p, &floats[k], 4);
+    else
+        memcpy(p, &doubles[k], 8);
+}
+
+static void random_vectors(struct rng *r, struct vec_state *v)
+{
+    static const uint16_t fcws[] = {0x37f, 0x37f, 0x27f, 0x07f, 0xf7f, 0x77f};
+
+    vec_init(v);
+    for (unsigned k = 0; k < 8; k++) {
+        unsigned size = chance(r, 50) ? 4 : 8;
+        uint16_t exponent = (uint16_t)(0x3ff0 + below(r, 32) + (chance(r, 50) ? 0x8000 : 0));
+        uint64_t mantissa = next(r) | UINT64_C(1) << 63;
+
+        for (unsigned o = 0; o < 32; o += size)
+            random_float(r, v->ymm[k] + o, size);
+        memcpy(v->st[k], &mantissa, 8);
+        memcpy(v->st[k] + 8, &exponent, 2);
+    }
+    v->fcw = fcws[below(r, ARRAY_SIZE(fcws))];
+    v->fsw = (uint16_t)(below(r, 8) << 11);
+    v->ftw = chance(r, 50) ? 0xff : (uint8_t)next(r);
+    v->mxcsr = 0x1f80 | (chance(r, 30) ? below(r, 4) << 13 : 0) | (chance(r, 10) ? 0x8040 : 0);
+    if (chance(r, 5))
+        v->mxcsr &= ~(below(r, 64) << 7);
+    if (chance(r, 5))
+        v->fcw &= (uint16_t)~below(r, 64);
+}
+
+static void random_state(struct rng *r, struct test_state *s)
+{
+    memset(s, 0, sizeof(*s));
+    for (unsigned k = 0; k < 8; k++) {
+        uint32_t how = below(r, 3);
+
+        s->gpr[k] = how == 0 ? (uint32_t)next(r) : how == 1 ? below(r, 0x100) : data_address(r);
+    }
+    s->gpr[RSP] = STACK_BASE + 0x2000;
+    s->eflags = ((uint32_t)next(r) & (EF_ARITH | (chance(r, 15) ? EF_DF : 0))) | EF_R1 | EF_IF;
+    s->eip = TEST_START;
+    random_vectors(r, &s->vec);
+}
+
+void gen_stream(struct stream *s, uint64_t seed, const struct gen_options *opt)
+{
+    struct rng r = {seed * UINT64_C(0x2545f4914f6cdd1d) + 1};
+
+    *s = (struct stream){.seed = seed};
+    s->n = 8 + below(&r, 17);
+    for (unsigned k = 0; k < s->n; k++) {
+        unsigned what = below(&r, 100);
+
+        if (what < 15)
+            branch_unit(&r, &s->unit[k]);
+        else if (what < 17)
+            popf_unit(&r, &s->unit[k]);
+        else
+            plain_unit(&r, &s->unit[k], opt);
+    }
+    s->loops = chance(&r, 50) ? 1 + below(&r, 4) : 0;
+    s->start = TEST_PAGE + below(&r, 0x1000);
+    random_state(&r, &s->state);
+}
+
+static void aim_branch(const struct stream *s, unsigned k, const uint32_t *at, uint8_t *p)
+{
+    const struct unit *u = &s->unit[k];
+    unsigned to = k + 1 + u->skip < s->n ? k + 1 + u->skip : s->n;
+    uint32_t target = s->start + at[to], rel = at[to] - (at[k] + u->fix_at);
+
+    switch (u->fix) {
+    case FIX_REL8:
+        if (rel - 1 < 0x80)
+            p[u->fix_at] = (uint8_t)(rel - 1);
+        break;
+    case FIX_REL32:
+        rel -= 4;
+        memcpy(p + u->fix_at, &rel, 4);
+        break;
+    case FIX_ABS32:
+        memcpy(p + u->fix_at, &target, 4);
+        break;
+    }
+}
+
+unsigned gen_code(const struct stream *s, uint8_t buf[STREAM_BYTES])
+{
+    uint8_t tail[12] = {0xff, 0x0d, 0, 0, 0, 0, 0x0f, 0x85}; /* DEC [counter]; JNZ start */
+    uint32_t at[MAX_UNITS + 1], len = 0, counter = LOOP_COUNTER, back;
+
+    for (unsigned k = 0; k < s->n; k++) {
+        at[k] = len;
+        if (!s->unit[k].dropped) {
+            memcpy(buf + len, s->unit[k].bytes, s->unit[k].len);
+            len += s->unit[k].len;
+        }
+    }
+    at[s->n] = len;
+    for (unsigned k = 0; k < s->n; k++)
+        if (!s->unit[k].dropped)
+            aim_branch(s, k, at, buf + at[k]);
+    if (!s->loops)
+        return len;
+    back = 0u - (len + sizeof(tail));
+    memcpy(tail + 2, &counter, 4);
+    memcpy(tail + 8, &back, 4);
+    memcpy(buf + len, tail, sizeof(tail));
+    return len + (uint32_t)sizeof(tail);
+}
+
+void gen_memory(const struct stream *s, struct test_mem *m)
+{
+    struct rng r = {s->seed ^ UINT64_C(0xda7a)};
+    uint8_t code[STREAM_BYTES];
+    unsigned len = gen_code(s, code);
+    int32_t rel = (int32_t)(s->start - (TEST_START + 5));
+    uint32_t loops = s->loops;
+
+    memset(m, 0, sizeof(*m));
+    memset(m->code, HLT, sizeof(m->code));
+    m->code[0] = 0xe9;
+    memcpy(m->code + 1, &rel, 4);
+    memcpy(test_mem_at(m, s->start, len), code, len);
+    if (!s->zero_data) {
+        for (unsigned k = 0; k < DATA_BYTES; k += 8)
+            random_float(&r, m->data + k, 8);
+        for (unsigned k = 0; k < LOW_BYTES; k += 8)
+            random_float(&r, m->low + k, 8);
+    }
+    memcpy(test_mem_at(m, LOOP_COUNTER, 4), &loops, 4);
+}
