@@ -244,6 +244,22 @@ static bool write_operand(struct cpu *c, const struct hx_run *r)
     return true;
 }
 
+/* Legacy SSE operands of 16 bytes and the VMOVAs: #GP(0) comes before a page fault of the same access. The exceptions
+ * are MOVUPS, MOVUPD, MOVDQU, LDDQU and the PCMPxSTRx (SDM 1 11.3, 2 "Exceptions type 4"). */
+static bool must_be_aligned(const struct insn *i, unsigned size)
+{
+    if (size < 16)
+        return false;
+    if (i->enc == ENC_VEX)
+        return i->map == 1 ? i->opcode == 0x28 || i->opcode == 0x29 || i->opcode == 0x2b || i->opcode == 0xe7 ||
+                                 ((i->opcode == 0x6f || i->opcode == 0x7f) && i->mand == 0x66)
+                           : i->map == 2 && i->opcode == 0x2a;
+    if (i->map == 3)
+        return i->opcode < 0x60 || i->opcode > 0x63;
+    return i->map != 1 || !(i->opcode == 0x10 || i->opcode == 0x11 || i->opcode == 0xf0 ||
+                            ((i->opcode == 0x6f || i->opcode == 0x7f) && i->mand == 0xf3));
+}
+
 /* Checks the operand and brings it into the bounce buffer, at its own offset modulo 64, so that the
  * host finds the same misalignment. An x87 store that ends in an unmasked exception leaves its
  * operand alone: then the old bytes must be what is written back. */
@@ -255,6 +271,8 @@ static bool fetch_operand(struct hostexec *h, struct cpu *c, const struct insn *
         return cpu_raise(c, VEC_UD, 0);
     if (!x_host_linear(c, i, size, access & 2 ? SEG_WRITE | (access & 1) : SEG_READ, &r->lin))
         return false;
+    if ((r->lin & (size - 1)) && must_be_aligned(i, size))
+        return cpu_raise(c, VEC_GP, 0);
     r->f.bounce = h->bounce + (r->lin & (BOUNCE_ALIGN - 1));
     if ((access & 2) && !tlb_ptr(c, r->lin, size, true) &&
         !mem_probe_write(c, r->lin, size, c->cpl == 3))
