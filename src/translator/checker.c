@@ -622,6 +622,9 @@ static bool branch_ok(struct check *k)
 
     if (k->in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
         return breach(k, "far branch");
+    /* Intel ignores 66h here, AMD cuts RIP to 16 bits and the displacement too (pitfalls B1) */
+    if (k->in.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
+        return breach(k, "a near branch with 66h");
     if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
         return jump_cache_ok(k, o);
     if (o->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
