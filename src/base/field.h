@@ -16,7 +16,7 @@ struct field {
 
 #define FIELD(type, member)                                                                        \
     {                                                                                              \
-        #member, offsetof(type, member), sizeof(((type *)0)->member)                               \
+#member, offsetof(type, member), sizeof(((type *)0)->member)                               \
     }
 #define FIELD_END                                                                                  \
     {                                                                                              \

@@ -21,7 +21,7 @@ struct timer {
 };
 
 struct clock {
-    uint64_t (*now)(void *opaque);                          /* ns */
+    uint64_t (*now)(void *opaque);                             /* ns */
     void (*deadline_changed)(void *opaque, uint64_t deadline); /* may be NULL */
     void *opaque;
     struct timer *armed; /* by deadline */

@@ -6,9 +6,9 @@
 
 struct dev_class {
     const char *name;
-    const struct field *fields;   /* guest-visible state */
-    void (*reset)(void *dev);     /* to the data sheet's power-on state; lines updated */
-    void (*restored)(void *dev);  /* fields were loaded: re-arm timers, update lines; may be NULL */
+    const struct field *fields;  /* guest-visible state */
+    void (*reset)(void *dev);    /* to the data sheet's power-on state; lines updated */
+    void (*restored)(void *dev); /* fields were loaded: re-arm timers, update lines; may be NULL */
 };
 
 #endif

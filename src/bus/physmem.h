@@ -16,15 +16,15 @@
 #include "base/types.h"
 #include "bus/bus.h"
 
-#define PHYSMEM_HOLE UINT64_C(0xC0000000) /* PCI and chipset space up to 4 GiB */
-#define PHYSMEM_HIGH UINT64_C(0x100000000)
+#define PHYSMEM_HOLE   UINT64_C(0xC0000000) /* PCI and chipset space up to 4 GiB */
+#define PHYSMEM_HIGH   UINT64_C(0x100000000)
 #define VGA_HOLE_START UINT64_C(0xA0000)
-#define VGA_HOLE_END UINT64_C(0xC0000)
+#define VGA_HOLE_END   UINT64_C(0xC0000)
 
 struct physmem {
-    hva_t hva;       /* the whole memfd, read-write, never executable */
-    int fd;          /* the memfd; -1 in tests that need no shadow */
-    uint64_t size;   /* bytes of RAM, a multiple of the page size */
+    hva_t hva;     /* the whole memfd, read-write, never executable */
+    int fd;        /* the memfd; -1 in tests that need no shadow */
+    uint64_t size; /* bytes of RAM, a multiple of the page size */
     uint64_t low_end;
     uint64_t nframes; /* size >> 12 */
     struct bus *mmio; /* everything that is not RAM */
@@ -54,7 +54,8 @@ static inline hva_t physmem_ptr(const struct physmem *pm, gpa_t pa)
     return off == UINT64_MAX ? NULL : pm->hva + off;
 }
 
-/* Copies between a buffer and RAM. Returns 0, or -EFAULT (nothing copied) when any byte is not RAM. */
+/* Copies between a buffer and RAM. Returns 0, or -EFAULT (nothing copied) when any byte is not RAM.
+ */
 int physmem_read(const struct physmem *pm, gpa_t pa, void *buf, size_t len) MUST_CHECK;
 int physmem_write(struct physmem *pm, gpa_t pa, const void *buf, size_t len) MUST_CHECK;
 int physmem_fill(struct physmem *pm, gpa_t pa, uint8_t byte, size_t len) MUST_CHECK;

@@ -125,7 +125,7 @@ static uint32_t segment_mode(struct cpu *c)
 
     for (unsigned i = 0; i < NSEG; i++)
         c->seg[i].flat = is_flat(&c->seg[i], i == SEG_CS);
-    m |= flat_range(&c->seg[SEG_CS]) ? MODE_FLAT_CS : 0;
+    m |= c->seg[SEG_CS].flat ? MODE_FLAT_CS : 0;
     m |= c->seg[SEG_SS].flat ? MODE_FLAT_SS : 0;
     m |= c->seg[SEG_DS].flat ? MODE_FLAT_DS : 0;
     m |= c->seg[SEG_ES].flat ? MODE_FLAT_ES : 0;

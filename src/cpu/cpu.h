@@ -160,7 +160,7 @@ enum cpu_mode {
     MODE_LMA = 1 << 6,
     MODE_CS64 = 1 << 7,    /* LMA and CS.L */
     MODE_PG = 1 << 8,
-    MODE_FLAT_CS = 1 << 9, /* base 0, limit 4 GiB */
+    MODE_FLAT_CS = 1 << 9, /* base 0, limit 4 GiB, readable */
     MODE_FLAT_SS = 1 << 10,
     MODE_FLAT_DS = 1 << 11,
     MODE_FLAT_ES = 1 << 12,

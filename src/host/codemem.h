@@ -3,7 +3,8 @@
  * One memfd, mapped twice: `rw` is where the translator writes, `rx` where the CPU executes; an
  * address in one view plus the constant rx - rw is the same byte in the other. Emission is a
  * transaction: codemem_begin() shows the free space, codemem_commit() keeps what was written,
- * not committing drops it. codemem_reset() forgets everything (the code cache is flushed as a whole).
+ * not committing drops it. codemem_reset() forgets everything (the code cache is flushed as a
+ * whole).
  */
 #ifndef DRAGOMAN_HOST_CODEMEM_H
 #define DRAGOMAN_HOST_CODEMEM_H

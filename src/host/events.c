@@ -63,7 +63,8 @@ int events_start(struct events *ev, int in_fd, void (*kick)(void *opaque), void 
     sigset_t all, before;
     int err;
 
-    *ev = (struct events){.kick = kick, .opaque = opaque, .in_fd = in_fd, .input_armed = in_fd >= 0};
+    *ev =
+        (struct events){.kick = kick, .opaque = opaque, .in_fd = in_fd, .input_armed = in_fd >= 0};
     ev->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (ev->timer_fd < 0)
         return -errno;

@@ -1,8 +1,9 @@
-/* events.h - what interrupts a running guest from outside: the next timer deadline and terminal input.
+/* events.h - what interrupts a running guest from outside: the next timer deadline and terminal
+ * input.
  *
- * A thread of its own sleeps on a timerfd and the input descriptor and calls `kick` when either is due; all
- * device work then happens on the vCPU thread. Input is reported once and again only after events_input_taken(),
- * so a guest that does not read costs nothing.
+ * A thread of its own sleeps on a timerfd and the input descriptor and calls `kick` when either is
+ * due; all device work then happens on the vCPU thread. Input is reported once and again only after
+ * events_input_taken(), so a guest that does not read costs nothing.
  */
 #ifndef DRAGOMAN_HOST_EVENTS_H
 #define DRAGOMAN_HOST_EVENTS_H
@@ -32,7 +33,8 @@ void events_set_deadline(struct events *ev, uint64_t deadline);
 /* Report input again when there is some. */
 void events_input_taken(struct events *ev);
 
-/* Sleeps until input, the deadline or a signal. Called by the vCPU thread while the guest is halted. */
+/* Sleeps until input, the deadline or a signal. Called by the vCPU thread while the guest is
+ * halted. */
 void events_wait(struct events *ev, uint64_t deadline, bool want_input);
 
 #endif

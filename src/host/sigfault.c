@@ -8,8 +8,8 @@
 
 #include "base/bits.h"
 
-/* The alternate stack is aligned to its size, so the handler finds the registration by masking its own
- * stack pointer (pitfalls A27). 256 KiB: an AMX frame is 11 KiB, the shadow MMU runs on it. */
+/* The alternate stack is aligned to its size, so the handler finds the registration by masking its
+ * own stack pointer (pitfalls A27). 256 KiB: an AMX frame is 11 KiB, the shadow MMU runs on it. */
 enum { ALT_STACK = 256 * 1024 };
 
 #ifndef SS_AUTODISARM

@@ -12,7 +12,8 @@ static struct seg flat_segment(uint16_t sel, bool code)
 {
     return (struct seg){
         .sel = sel,
-        .attr = (uint16_t)(ATTR_P | ATTR_S | ATTR_A | ATTR_W | ATTR_DB | ATTR_G | (code ? ATTR_CODE : 0)),
+        .attr = (uint16_t)(ATTR_P | ATTR_S | ATTR_A | ATTR_W | ATTR_DB | ATTR_G |
+                           (code ? ATTR_CODE : 0)),
         .limit = UINT32_MAX,
         .usable = true,
     };
@@ -27,6 +28,25 @@ static void enter_protected(struct cpu *c, const struct boot_state *bs)
         if (s != SEG_CS)
             c->seg[s] = flat_segment(bs->ds, false);
     c->cpl = 0;
+}
+
+/* What a PC's firmware leaves behind and kernels rely on: SCI as a level, memory types (SDM 3A 11.11). RAM is write-back,
+ * the VGA hole and the space below 4 GiB are uncached. */
+static void firmware_duties(struct machine *m)
+{
+    enum { ELCR2 = 0x4d1, TYPE_WB = 6, MTRR_E = 0x800, MTRR_FE = 0x400, MTRR_VALID = 0x800 };
+    const uint64_t all_wb = UINT64_C(0x0606060606060606);
+    struct cpu *c = m->cpu;
+
+    bus_write(&m->ports, ELCR2, 1, 1 << (ACPI_SCI_IRQ - 8));
+    if (!model_has(&m->model, FEAT_MTRR))
+        return;
+    for (unsigned i = 0; i < ARRAY_SIZE(c->mtrr_fixed); i++)
+        c->mtrr_fixed[i] = i == 2 ? 0 : all_wb; /* 2: A0000h-BFFFFh */
+    c->mtrr_var[0] = PHYSMEM_HOLE;
+    c->mtrr_var[1] =
+        (((UINT64_C(1) << m->model.phys_bits) - 1) & ~(PHYSMEM_HIGH - PHYSMEM_HOLE - 1)) | MTRR_VALID;
+    c->mtrr_def_type = MTRR_E | MTRR_FE | TYPE_WB;
 }
 
 int machine_boot(struct machine *m, struct machine_error *err)
@@ -49,7 +69,8 @@ int machine_boot(struct machine *m, struct machine_error *err)
     pc_reset(&m->pc);
     e = pc_acpi_tables(&m->pc, &m->mem, m->opt->serial.kind != CHAR_NONE, &lc.acpi_rsdp);
     if (e < 0) {
-        snprintf(err->text, sizeof(err->text), "guest RAM is too small for the firmware tables: use -m 2 or more");
+        snprintf(err->text, sizeof(err->text),
+                 "guest RAM is too small for the firmware tables: use -m 2 or more");
         return e;
     }
     e = loader_load(&m->mem, &lc, &bs, &le);
@@ -59,6 +80,7 @@ int machine_boot(struct machine *m, struct machine_error *err)
     }
     cpu_reset(c);
     cpu_fpu_init(c);
+    firmware_duties(m);
     smmu_paging_changed(m->mmu, c);
     memcpy(c->gpr, bs.gpr, sizeof(c->gpr));
     c->rip = bs.rip;

@@ -62,7 +62,8 @@ static void look_around(struct machine *m)
     clock_run(&m->clock);
     look_at_input(m);
     if (m->console.out_error && !m->stopped) {
-        fprintf(stderr, "dragoman: can't write the guest's output: %s\n", strerror(m->console.out_error));
+        fprintf(stderr, "dragoman: can't write the guest's output: %s\n",
+                strerror(m->console.out_error));
         machine_stop(m, EXIT_BAD_INPUT);
     }
     if (m->stopped)
@@ -76,7 +77,8 @@ static void wait_halted(struct machine *m)
     uint64_t deadline;
 
     if (!c->iflag && !c->nmi_pending && !m->stopped) {
-        fprintf(stderr, "dragoman: the guest halted with interrupts disabled: nothing can wake it\n");
+        fprintf(stderr,
+                "dragoman: the guest halted with interrupts disabled: nothing can wake it\n");
         machine_stop(m, EXIT_GUEST_HALTED);
         return;
     }
@@ -135,8 +137,9 @@ int machine_run(struct machine *m)
     timer_init(&m->timeout, timed_out, m);
     if (m->opt->timeout_ns)
         timer_set(&m->clock, &m->timeout, clock_now(&m->clock) + m->opt->timeout_ns);
-    events_set_deadline(&m->events,
-                        clock_deadline(&m->clock) == CLOCK_NEVER ? UINT64_MAX : clock_deadline(&m->clock) + m->started);
+    events_set_deadline(&m->events, clock_deadline(&m->clock) == CLOCK_NEVER
+                                        ? UINT64_MAX
+                                        : clock_deadline(&m->clock) + m->started);
     err = terminal_enter_raw(&m->console);
     if (err == 0)
         err = terminal_hook_signals(&m->console);

@@ -14,7 +14,8 @@
 #include "shadowmmu/smmu.h"
 #include "translator/x_host.h"
 
-/* The torture build flushes, drops mappings and checks everywhere; a prime, so as not to beat with loops. */
+/* The torture build flushes, drops mappings and checks everywhere; a prime, so as not to beat with
+ * loops. */
 #ifdef DRAGOMAN_TORTURE
 enum { TORTURE = 1 };
 #else
@@ -69,7 +70,8 @@ static void deadline_changed(void *opaque, uint64_t deadline)
     struct machine *m = opaque;
 
     if (m->events.running)
-        events_set_deadline(&m->events, deadline == CLOCK_NEVER ? UINT64_MAX : deadline + m->started);
+        events_set_deadline(&m->events,
+                            deadline == CLOCK_NEVER ? UINT64_MAX : deadline + m->started);
 }
 
 static int64_t realtime(void *opaque)
@@ -116,8 +118,8 @@ static void write_file(void *opaque, const uint8_t *buf, size_t len)
 }
 
 /* The chardev behind a target; NULL for none. `stdio` is used for the terminal kinds. */
-static int open_char(const struct char_target *t, struct chardev *file_dev, FILE **file, struct chardev *stdio,
-                     struct chardev **out, struct machine_error *err)
+static int open_char(const struct char_target *t, struct chardev *file_dev, FILE **file,
+                     struct chardev *stdio, struct chardev **out, struct machine_error *err)
 {
     *out = NULL;
     switch (t->kind) {
@@ -173,7 +175,8 @@ static int make_board(struct machine *m, struct machine_error *err)
     m->stdio_debugcon = (struct chardev){.write = write_stdout, .opaque = &m->console};
     e = open_char(&o->serial, &m->file_serial, &m->serial_file, &m->console.dev, &cfg.serial, err);
     if (e == 0)
-        e = open_char(&o->debugcon, &m->file_debugcon, &m->debugcon_file, &m->stdio_debugcon, &cfg.debugcon, err);
+        e = open_char(&o->debugcon, &m->file_debugcon, &m->debugcon_file, &m->stdio_debugcon,
+                      &cfg.debugcon, err);
     if (e < 0)
         return e;
     bus_init(&m->ports, "ports", &m->log);
@@ -282,8 +285,8 @@ static int make_engine(struct machine *m, struct machine_error *err)
     return e < 0 ? fail(err, e, "engine") : 0;
 }
 
-int machine_create(struct machine **out, const struct options *opt, const struct host_limits *limits,
-                   struct machine_error *err)
+int machine_create(struct machine **out, const struct options *opt,
+                   const struct host_limits *limits, struct machine_error *err)
 {
     struct machine *m = calloc(1, sizeof(*m));
     int e;
@@ -294,7 +297,8 @@ int machine_create(struct machine **out, const struct options *opt, const struct
     m->limits = *limits;
     m->ram_fd = -1;
     m->started = events_now();
-    m->clock = (struct clock){.now = clock_since_start, .deadline_changed = deadline_changed, .opaque = m};
+    m->clock =
+        (struct clock){.now = clock_since_start, .deadline_changed = deadline_changed, .opaque = m};
     e = open_log(m, err);
     if (e == 0)
         e = make_ram(m, err);

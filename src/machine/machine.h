@@ -38,7 +38,7 @@ struct machine {
     struct engine *engine;
     struct pc pc;
     struct events events;
-    struct terminal console;     /* serial port on the user's terminal */
+    struct terminal console; /* serial port on the user's terminal */
     struct chardev file_serial, file_debugcon, stdio_debugcon;
     FILE *serial_file, *debugcon_file;
     bool stopped, reset_asked, console_seen;
@@ -50,8 +50,8 @@ struct machine_error {
 };
 
 /* 0, or -errno with a sentence in err: bad input or a host that refuses. */
-int machine_create(struct machine **out, const struct options *opt, const struct host_limits *limits,
-                   struct machine_error *err) MUST_CHECK;
+int machine_create(struct machine **out, const struct options *opt,
+                   const struct host_limits *limits, struct machine_error *err) MUST_CHECK;
 int machine_run(struct machine *m);
 void machine_destroy(struct machine *m);
 

@@ -16,8 +16,8 @@ static int complain(const char *text)
 static void say_hello(const struct options *o)
 {
     if (isatty(STDERR_FILENO) && isatty(STDIN_FILENO))
-        fprintf(stderr, "dragoman: engine %s, %llu MiB; leave with Ctrl-A x, keys: Ctrl-A h\n", engine_name(o->engine),
-                (unsigned long long)(o->ram_bytes / MIB));
+        fprintf(stderr, "dragoman: engine %s, %llu MiB; leave with Ctrl-A x, keys: Ctrl-A h\n",
+                engine_name(o->engine), (unsigned long long)(o->ram_bytes / MIB));
 }
 
 static int run(const struct options *o)

@@ -4,7 +4,8 @@
 
 static void wire(struct pc *pc, const struct pc_config *cfg)
 {
-    const struct line a20 = {0}; /* A20 is always open: no guest of today's boards depends on the wrap */
+    const struct line a20 = {
+        0}; /* A20 is always open: no guest of today's boards depends on the wrap */
     const struct rtc_config rtc = {
         .clock = cfg->clock,
         .irq8 = pic_irq_line(&pc->pic, 8),
@@ -19,7 +20,8 @@ static void wire(struct pc *pc, const struct pc_config *cfg)
         .a20 = a20,
         .reset = cfg->reset,
     };
-    const struct acpi_pm_lines acpi = {.sci = pic_irq_line(&pc->pic, ACPI_SCI_IRQ), .power = cfg->power};
+    const struct acpi_pm_lines acpi = {.sci = pic_irq_line(&pc->pic, ACPI_SCI_IRQ),
+                                       .power = cfg->power};
 
     pic_init(&pc->pic, cfg->intr);
     pit_init(&pc->pit, cfg->clock, pic_irq_line(&pc->pic, 0));
@@ -44,9 +46,9 @@ int pc_init(struct pc *pc, const struct pc_config *cfg)
 
     wire(pc, cfg);
     if (pic_attach(&pc->pic, b) < 0 || pit_attach(&pc->pit, b) < 0 || rtc_attach(&pc->rtc, b) < 0 ||
-        i8042_attach(&pc->kbd, b) < 0 || port61_attach(&pc->port61, b) < 0 || port92_attach(&pc->port92, b) < 0 ||
-        post_port_attach(&pc->post, b) < 0 || pci_host_attach(&pc->pci, b) < 0 ||
-        acpi_pm_attach(&pc->acpi, b, ACPI_PM_BASE) < 0)
+        i8042_attach(&pc->kbd, b) < 0 || port61_attach(&pc->port61, b) < 0 ||
+        port92_attach(&pc->port92, b) < 0 || post_port_attach(&pc->post, b) < 0 ||
+        pci_host_attach(&pc->pci, b) < 0 || acpi_pm_attach(&pc->acpi, b, ACPI_PM_BASE) < 0)
         return -EBUSY;
     if (cfg->has_serial)
         err = uart_attach(&pc->com1, b, PC_COM1);

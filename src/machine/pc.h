@@ -61,7 +61,8 @@ struct pc_config {
     struct debug_exit_hook exit_hook;
 };
 
-/* Wires and resets everything. 0, or -EBUSY: two devices claim a port (only the user's debug exit can). */
+/* Wires and resets everything. 0, or -EBUSY: two devices claim a port (only the user's debug exit
+ * can). */
 int pc_init(struct pc *pc, const struct pc_config *cfg) MUST_CHECK;
 /* Builds the ACPI tables; *rsdp and *len say where. */
 int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *rsdp) MUST_CHECK;

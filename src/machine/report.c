@@ -11,27 +11,40 @@
 #include "shadowmmu/walk.h"
 
 static const char *const vector_names[32] = {
-    [VEC_DE] = "#DE divide error",     [VEC_DB] = "#DB debug",
-    [VEC_NMI] = "NMI",                 [VEC_BP] = "#BP breakpoint",
-    [VEC_OF] = "#OF overflow",         [VEC_BR] = "#BR bound range",
-    [VEC_UD] = "#UD invalid opcode",   [VEC_NM] = "#NM no math",
-    [VEC_DF] = "#DF double fault",     [VEC_TS] = "#TS invalid TSS",
-    [VEC_NP] = "#NP not present",      [VEC_SS] = "#SS stack fault",
-    [VEC_GP] = "#GP general protection", [VEC_PF] = "#PF page fault",
-    [VEC_MF] = "#MF x87 error",        [VEC_AC] = "#AC alignment check",
-    [VEC_MC] = "#MC machine check",    [VEC_XM] = "#XM SIMD error",
+    [VEC_DE] = "#DE divide error",
+    [VEC_DB] = "#DB debug",
+    [VEC_NMI] = "NMI",
+    [VEC_BP] = "#BP breakpoint",
+    [VEC_OF] = "#OF overflow",
+    [VEC_BR] = "#BR bound range",
+    [VEC_UD] = "#UD invalid opcode",
+    [VEC_NM] = "#NM no math",
+    [VEC_DF] = "#DF double fault",
+    [VEC_TS] = "#TS invalid TSS",
+    [VEC_NP] = "#NP not present",
+    [VEC_SS] = "#SS stack fault",
+    [VEC_GP] = "#GP general protection",
+    [VEC_PF] = "#PF page fault",
+    [VEC_MF] = "#MF x87 error",
+    [VEC_AC] = "#AC alignment check",
+    [VEC_MC] = "#MC machine check",
+    [VEC_XM] = "#XM SIMD error",
 };
 
 static void report_fault(const struct fault *f, unsigned n, FILE *out)
 {
-    const char *name = f->vector < 32 && vector_names[f->vector] ? vector_names[f->vector] : "interrupt";
+    const char *name =
+        f->vector < 32 && vector_names[f->vector] ? vector_names[f->vector] : "interrupt";
 
     fprintf(out, "  %u. %s (vector %u)", n, name, f->vector);
     if (f->has_err)
         fprintf(out, ", error code %04x", f->err);
     if (f->vector == VEC_PF)
-        fprintf(out, ", address %08" PRIx64 ": %s %s of a %s page", f->cr2, f->err & PF_U ? "user" : "supervisor",
-                f->err & PF_I ? "fetch" : f->err & PF_W ? "write" : "read",
+        fprintf(out, ", address %08" PRIx64 ": %s %s of a %s page", f->cr2,
+                f->err & PF_U ? "user" : "supervisor",
+                f->err & PF_I   ? "fetch"
+                : f->err & PF_W ? "write"
+                                : "read",
                 f->err & PF_P ? "protected" : "not-present");
     fprintf(out, "\n");
 }
@@ -45,7 +58,8 @@ static size_t code_bytes(const struct machine *m, uint8_t *buf, size_t max)
     hva_t p;
 
     for (; n < max; n++) {
-        if (!mmu_walk(c, (struct physmem *)&m->mem, (uint32_t)(cpu_linear_rip(c) + n), WALK_NO_AD, &w))
+        if (!mmu_walk(c, (struct physmem *)&m->mem, (uint32_t)(cpu_linear_rip(c) + n), WALK_NO_AD,
+                      &w))
             break;
         p = physmem_ptr(&m->mem, w.pa);
         if (!p)
@@ -80,7 +94,9 @@ void machine_report_shutdown(const struct machine *m, FILE *out)
 {
     const struct cpu *c = m->cpu;
 
-    fprintf(out, "\ndragoman: triple fault: the guest's CPU shut down. The exceptions that led to it:\n");
+    fprintf(
+        out,
+        "\ndragoman: triple fault: the guest's CPU shut down. The exceptions that led to it:\n");
     for (unsigned i = 0; i < c->nchain; i++)
         report_fault(&c->chain[i], i + 1, out);
     cpu_dump(c, out);
@@ -96,9 +112,11 @@ void machine_fatal(void *opaque, int sig, ucontext_t *uc)
     terminal_restore_hooked();
     fflush(m->log.out); /* not safe here, but the log is worth the risk: we are dying */
     len = snprintf(text, sizeof(text),
-                   "\ndragoman: a bug in the monitor itself: signal %d at %llx, address %llx, guest eip %llx. Please report it.\n",
+                   "\ndragoman: a bug in the monitor itself: signal %d at %llx, address %llx, "
+                   "guest eip %llx. Please report it.\n",
                    sig, (unsigned long long)uc->uc_mcontext.gregs[REG_RIP],
-                   (unsigned long long)uc->uc_mcontext.gregs[REG_CR2], (unsigned long long)m->cpu->rip);
+                   (unsigned long long)uc->uc_mcontext.gregs[REG_CR2],
+                   (unsigned long long)m->cpu->rip);
     if (write(STDERR_FILENO, text, (size_t)len) < 0)
         return;
     if (!getenv("DRAGOMAN_CORE"))

@@ -1,9 +1,10 @@
-/* access.h - guest memory as the interpreter and the callouts reach it: software walks behind a small TLB.
+/* access.h - guest memory as the interpreter and the callouts reach it: software walks behind a
+ * small TLB.
  *
- * All addresses are linear (segmentation done). False: #PF recorded in c->fault; nothing was written. Accesses that straddle
- * pages are done as a whole or not at all. MMIO goes to physmem's mmio bus. Stores honour traces and code flags:
- * a software TLB entry for writing exists only while the frame has neither.
- * No libc, no vector state: callable with guest FPU live.
+ * All addresses are linear (segmentation done). False: #PF recorded in c->fault; nothing was
+ * written. Accesses that straddle pages are done as a whole or not at all. MMIO goes to physmem's
+ * mmio bus. Stores honour traces and code flags: a software TLB entry for writing exists only while
+ * the frame has neither. No libc, no vector state: callable with guest FPU live.
  */
 #ifndef DRAGOMAN_SHADOWMMU_ACCESS_H
 #define DRAGOMAN_SHADOWMMU_ACCESS_H
@@ -30,8 +31,9 @@ bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, bool user)
 bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, bool user);
 bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, bool user);
 
-/* Host pointer for [lin, lin+len) when it lies in one RAM page reachable with `user` rights for the access and (write) free of
- * traces and code; NULL otherwise (no fault recorded: use the slow path). */
+/* Host pointer for [lin, lin+len) when it lies in one RAM page reachable with `user` rights for the
+ * access and (write) free of traces and code; NULL otherwise (no fault recorded: use the slow
+ * path). */
 hva_t mem_ptr(struct cpu *c, gva_t lin, unsigned len, bool write, bool user);
 
 static inline struct softtlb_entry *softtlb_slot(struct cpu *c, gva_t lin, bool user)
@@ -50,10 +52,18 @@ static inline bool mem_read_as(struct cpu *c, gva_t lin, unsigned size, uint64_t
         const void *p = (const void *)(uintptr_t)(lin + e->addend);
 
         switch (size) {
-        case 1: *val = *(const uint8_t *)p; return true;
-        case 2: *val = ld16(p); return true;
-        case 4: *val = ld32(p); return true;
-        default: *val = ld64(p); return true;
+        case 1:
+            *val = *(const uint8_t *)p;
+            return true;
+        case 2:
+            *val = ld16(p);
+            return true;
+        case 4:
+            *val = ld32(p);
+            return true;
+        default:
+            *val = ld64(p);
+            return true;
         }
     }
     *val = 0;
@@ -68,10 +78,18 @@ static inline bool mem_write_as(struct cpu *c, gva_t lin, unsigned size, uint64_
         void *p = (void *)(uintptr_t)(lin + e->addend);
 
         switch (size) {
-        case 1: *(uint8_t *)p = (uint8_t)val; return true;
-        case 2: st16(p, (uint16_t)val); return true;
-        case 4: st32(p, (uint32_t)val); return true;
-        default: st64(p, val); return true;
+        case 1:
+            *(uint8_t *)p = (uint8_t)val;
+            return true;
+        case 2:
+            st16(p, (uint16_t)val);
+            return true;
+        case 4:
+            st32(p, (uint32_t)val);
+            return true;
+        default:
+            st64(p, val);
+            return true;
         }
     }
     return mem_write_slow(c, lin, &val, size, user);

@@ -1,7 +1,8 @@
 /* smmu.h - the shadow MMU: the host's MMU shadows the guest's page tables (32-bit and PAE guests).
  *
  * Guest linear address spaces are windows of host address space: slots of 4 GiB plus a 4 GiB gap at
- * 2^40 + k * 8 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a window.
+ * 2^40 + k * 8 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a
+ * window.
  *
  *   view     holds                                                    one per
  *   KERNEL   pages with effective U/S=0, reached through a top-level  machine
@@ -10,10 +11,11 @@
  *   PRIVATE  U/S=0 pages under a top-level entry that differs between  address space
  *            spaces (recursive maps, per-process kernel ranges)
  *
- * With paging off, everything is identity-mapped with U/S=1 rights for everyone: the KERNEL view shows it at
- * CPL 0-2 and the USER view at CPL 3. CPL 3 code runs in the USER view. CPL 0-2 code runs in the KERNEL view; an access that
- * belongs elsewhere faults there, and the translator makes that site look its view up by address
- * (smmu_view_table). Until a second CR3 value is seen, U/S=1 pages are mapped in the KERNEL view too.
+ * With paging off, everything is identity-mapped with U/S=1 rights for everyone: the KERNEL view
+ * shows it at CPL 0-2 and the USER view at CPL 3. CPL 3 code runs in the USER view. CPL 0-2 code
+ * runs in the KERNEL view; an access that belongs elsewhere faults there, and the translator makes
+ * that site look its view up by address (smmu_view_table). Until a second CR3 value is seen, U/S=1
+ * pages are mapped in the KERNEL view too.
  *
  * Invariants
  *  - A window maps a page with rights the guest's tables allow, less: write when D=0, or
@@ -21,7 +23,8 @@
  *    are made true at INVLPG and MOV CR3; not-present entries are never cached.
  *  - The USER view never shows a supervisor page (WP=0 writes of the kernel don't go through it
  *    writable unless the user may write).
- *  - smmu_fault() is async-signal-safe (no allocation, no stdio) and may be called from the SIGSEGV handler.
+ *  - smmu_fault() is async-signal-safe (no allocation, no stdio) and may be called from the SIGSEGV
+ * handler.
  *  - All functions: vCPU thread only.
  */
 #ifndef DRAGOMAN_SHADOWMMU_SMMU_H
@@ -50,11 +53,11 @@ struct smmu_space; /* one guest address space (CR3 or PDPTE set) */
 
 /* What the translator and interpreter must hear of. Any member may be NULL. */
 struct smmu_listener {
-    /* [off, off+len) of a CODE frame has been written (data already there). The listener drops what it
-     * made from those bytes; it calls smmu_clear_code() when nothing is left of the frame. */
+    /* [off, off+len) of a CODE frame has been written (data already there). The listener drops what
+     * it made from those bytes; it calls smmu_clear_code() when nothing is left of the frame. */
     void (*code_written)(void *opaque, uint64_t frame, unsigned off, unsigned len);
-    /* The mapping that smmu_fetch() of lin page `vpn` reported is no longer to be trusted in `space`
-     * (NULL: in the kernel context). vpn == SMMU_ALL_PAGES: all of that context. */
+    /* The mapping that smmu_fetch() of lin page `vpn` reported is no longer to be trusted in
+     * `space` (NULL: in the kernel context). vpn == SMMU_ALL_PAGES: all of that context. */
     void (*code_unmapped)(void *opaque, struct smmu_space *space, uint64_t vpn);
     /* The current space or its windows changed (bases must be reloaded). */
     void (*space_switched)(void *opaque);
@@ -67,8 +70,8 @@ struct smmu_listener {
 enum { SMMU_MAX_LISTENERS = 2 };
 
 struct smmu_config {
-    uint64_t max_maps;  /* host mappings the windows may use; eviction starts before */
-    bool torture;       /* drop mappings at random, no neighbours, evict often */
+    uint64_t max_maps; /* host mappings the windows may use; eviction starts before */
+    bool torture;      /* drop mappings at random, no neighbours, evict often */
 };
 
 /* Counters by cause, for -d stats. */
@@ -97,31 +100,33 @@ uint64_t smmu_base(struct smmu *m, enum smmu_view v);
 
 enum { SMMU_VIEW_SHIFT = 19, SMMU_VIEW_ENTRIES = 1 << (32 - SMMU_VIEW_SHIFT) };
 
-/* SMMU_VIEW_ENTRIES bytes indexed by linear >> SMMU_VIEW_SHIFT, each an enum smmu_view: where CPL 0-2 probably finds the page. A guess that a
- * fault corrects (smmu_fault with VIEW updates it). The address is constant for the smmu's life. */
+/* SMMU_VIEW_ENTRIES bytes indexed by linear >> SMMU_VIEW_SHIFT, each an enum smmu_view: where CPL
+ * 0-2 probably finds the page. A guess that a fault corrects (smmu_fault with VIEW updates it). The
+ * address is constant for the smmu's life. */
 const uint8_t *smmu_view_table(struct smmu *m);
 
 /* A host fault at `lin` of view `v` (access ACC_READ or ACC_WRITE) by guest code at c->cpl. */
 enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned access,
                              enum smmu_view v);
 
-/* Which view and linear address a host address is, for the current space. False: none of its windows
- * (the slot gaps count: *lin may be up to 4 GiB + gap, *in_gap set). */
+/* Which view and linear address a host address is, for the current space. False: none of its
+ * windows (the slot gaps count: *lin may be up to 4 GiB + gap, *in_gap set). */
 bool smmu_locate(struct smmu *m, uint64_t host, enum smmu_view *v, uint64_t *lin, bool *in_gap);
 
 struct code_page {
-    uint64_t frame;        /* frame index of the RAM page, SMMU_ALL_PAGES: not RAM */
-    const uint8_t *bytes;  /* start of the page in the monitor's alias; NULL: not RAM */
+    uint64_t frame;       /* frame index of the RAM page, SMMU_ALL_PAGES: not RAM */
+    const uint8_t *bytes; /* start of the page in the monitor's alias; NULL: not RAM */
 };
 
-/* Where code at linear `lin` comes from, with execute rights of c->cpl (NX, U/S, SMEP). On success the frame is
- * CODE: write-protected in all views first. False: #PF recorded. */
+/* Where code at linear `lin` comes from, with execute rights of c->cpl (NX, U/S, SMEP). On success
+ * the frame is CODE: write-protected in all views first. False: #PF recorded. */
 bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t lin, struct code_page *out);
 
 /* No cached code of this frame is left: stores may run at full speed again. */
 void smmu_clear_code(struct smmu *m, uint64_t frame);
 
-/* The page-written function (physmem's hook): monitor wrote [pa, pa+len). Tables resynced, code dropped. */
+/* The page-written function (physmem's hook): monitor wrote [pa, pa+len). Tables resynced, code
+ * dropped. */
 void smmu_guest_written(void *opaque, gpa_t pa, size_t len);
 
 struct smmu_space *smmu_current(struct smmu *m);

@@ -1,5 +1,6 @@
-/* walk.h - the one page walker: pure but for A/D bits (SDM 3A chapter 4). 32-bit, PAE (with PSE, NX, WP, reserved bits,
- * SMEP/SMAP); 4-level joins it with long mode. Used for faults, software access, debugger, tests.
+/* walk.h - the one page walker: pure but for A/D bits (SDM 3A chapter 4). 32-bit, PAE (with PSE,
+ * NX, WP, reserved bits, SMEP/SMAP); 4-level joins it with long mode. Used for faults, software
+ * access, debugger, tests.
  */
 #ifndef DRAGOMAN_SHADOWMMU_WALK_H
 #define DRAGOMAN_SHADOWMMU_WALK_H
@@ -7,22 +8,28 @@
 #include "bus/physmem.h"
 #include "cpu/cpu.h"
 
-enum walk_flag { WALK_WRITE = 1, WALK_USER = 2, WALK_EXEC = 4, WALK_NO_AD = 8 /* set no A/D bits: debugger */ };
-
-struct walk {
-    gpa_t pa;           /* of the byte asked for; valid when ok */
-    bool ok;
-    bool user, writable, nx, global; /* effective rights of the page */
-    bool dirty;         /* D set (after this walk) */
-    uint8_t levels;     /* entries visited */
-    uint8_t page_shift; /* 12, 21 or 22 */
-    uint64_t entry[4];  /* entries read, top first (after A/D updates) */
-    gpa_t entry_pa[4];  /* where they live: the shadow traces these pages; PAE level 0 is the latched PDPTE (pa 0) */
-    uint32_t err;       /* #PF error code when !ok */
+enum walk_flag {
+    WALK_WRITE = 1,
+    WALK_USER = 2,
+    WALK_EXEC = 4,
+    WALK_NO_AD = 8 /* set no A/D bits: debugger */
 };
 
-/* Walks for `lin` with the paging state of c. Sets A (and D for writes) with a locked compare-and-swap on guest RAM
- * and reports them through physmem_written(). Returns w->ok. */
+struct walk {
+    gpa_t pa; /* of the byte asked for; valid when ok */
+    bool ok;
+    bool user, writable, nx, global; /* effective rights of the page */
+    bool dirty;                      /* D set (after this walk) */
+    uint8_t levels;                  /* entries visited */
+    uint8_t page_shift;              /* 12, 21 or 22 */
+    uint64_t entry[4];               /* entries read, top first (after A/D updates) */
+    gpa_t entry_pa[4]; /* where they live: the shadow traces these pages; PAE level 0 is the latched
+                          PDPTE (pa 0) */
+    uint32_t err;      /* #PF error code when !ok */
+};
+
+/* Walks for `lin` with the paging state of c. Sets A (and D for writes) with a locked
+ * compare-and-swap on guest RAM and reports them through physmem_written(). Returns w->ok. */
 bool mmu_walk(const struct cpu *c, struct physmem *pm, gva_t lin, unsigned flags, struct walk *w);
 
 #endif

@@ -1,4 +1,5 @@
-/* Adaptive translation: a memory instruction is innocent until it faults too often for one reason. */
+/* Adaptive translation: a memory instruction is innocent until it faults too often for one reason.
+ */
 #include "translator/bt_priv.h"
 
 /* One fault costs about 2 us plus an interpreted instruction; a retranslation costs a few. */

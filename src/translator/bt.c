@@ -42,20 +42,23 @@ _Static_assert(BT_HASH == 1 << 16, "the page hash takes the upper 16 bits");
 /* Modes translated code can be made for; all others are interpreted. */
 static bool mode_ok(uint32_t mode)
 {
-    const uint32_t need = MODE_PE | MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
+    const uint32_t need =
+        MODE_PE | MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
     const uint32_t never = MODE_VM | MODE_LMA | MODE_AC | MODE_TF | MODE_DR7;
 
     return (mode & need) == need && !(mode & never);
 }
 
-/* FS and GS accesses add a base; one that is not simply "base + 4 GiB" is aimed at the null slot and interpreted. */
+/* FS and GS accesses add a base; one that is not simply "base + 4 GiB" is aimed at the null slot
+ * and interpreted. */
 static void refresh_segments(struct engine *e)
 {
     const struct cpu *c = e->cpu;
 
     for (unsigned s = SEG_FS; s <= SEG_GS; s++) {
         const struct seg *g = &c->seg[s];
-        bool simple = g->usable && g->limit == UINT32_MAX && (g->attr & ATTR_W) && !(g->attr & (ATTR_CODE | ATTR_E));
+        bool simple = g->usable && g->limit == UINT32_MAX && (g->attr & ATTR_W) &&
+                      !(g->attr & (ATTR_CODE | ATTR_E));
 
         e->hot.seg_base[s] = (uint32_t)g->base;
         e->hot.seg_window[s] = simple ? e->hot.window : (uint64_t)(uintptr_t)POISON;
@@ -81,7 +84,8 @@ static void set_gs(struct engine *e, uint64_t base)
     e->gs_base = base;
 }
 
-/* Makes the hot structure agree with the CPU's mode and address space. False: no memory for a context. */
+/* Makes the hot structure agree with the CPU's mode and address space. False: no memory for a
+ * context. */
 static bool refresh_space(struct engine *e)
 {
     struct cpu *c = e->cpu;
@@ -101,7 +105,8 @@ static bool refresh_space(struct engine *e)
     return true;
 }
 
-/* Arms the hot structure for entry; a kick that comes after the fence finds it and poisons it again. */
+/* Arms the hot structure for entry; a kick that comes after the fence finds it and poisons it
+ * again. */
 static bool arm(struct engine *e)
 {
     struct cpu *c = e->cpu;
@@ -133,9 +138,10 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
     if (!light)
         bt_fpu_save(e, c);
     interp_exec(c, i);
-    if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown || c->intr_shadow ||
-        cpu_intr_ready(c) || c->nmi_pending || e->space_changed || e->code_changed || !i->row->valid ||
-        i->row->lower == LOWER_EXIT || (i->row->traits & T_ENDS))
+    if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown ||
+        c->intr_shadow || cpu_intr_ready(c) || c->nmi_pending || e->space_changed ||
+        e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
+        (i->row->traits & T_ENDS))
         return 1;
     refresh_copies(e);
     e->hot.irq_ptr = c->intr ? POISON : &e->quiet_byte;
@@ -143,7 +149,8 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
     return 0;
 }
 
-/* The frame behind the linear page of eip, remembered per context. NULL: #PF recorded, or not RAM (*odd). */
+/* The frame behind the linear page of eip, remembered per context. NULL: #PF recorded, or not RAM
+ * (*odd). */
 static struct bt_page *code_page(struct engine *e, uint32_t eip, bool *odd)
 {
     uint32_t vpn = eip >> PAGE_SHIFT, w = vpn % BT_WORDS;
@@ -179,8 +186,9 @@ static const uint8_t *frame_bytes(struct engine *e, uint64_t frame)
 enum found { FOUND, FOUND_FAULT, FOUND_INTERPRET };
 
 /* Bytes from eip on, to the end of the page or, for an instruction that straddles, past it. */
-static enum found gather(struct engine *e, uint32_t eip, struct bt_page *page, struct bt_page **page2, uint8_t buf[2 * MAX_INSN],
-                         const uint8_t **bytes, unsigned *avail)
+static enum found gather(struct engine *e, uint32_t eip, struct bt_page *page,
+                         struct bt_page **page2, uint8_t buf[2 * MAX_INSN], const uint8_t **bytes,
+                         unsigned *avail)
 {
     struct insn probe;
     bool odd;
@@ -209,8 +217,8 @@ static void made_block(struct engine *e, const struct bt_block *b)
     bt_perf_map_add(e, b);
 }
 
-/* Code is write-protected before its bytes are read (pitfalls A17): a store since the last fetch of the page may have
- * released the frame. */
+/* Code is write-protected before its bytes are read (pitfalls A17): a store since the last fetch of
+ * the page may have released the frame. */
 static bool protect(struct engine *e, uint32_t eip, bool both)
 {
     struct code_page cp;
@@ -360,8 +368,8 @@ static void turn(struct engine *e, struct bt_exit **from)
     case FOUND:
         break;
     }
-    if (link && flushes == e->stats.flushes && link->from->valid && !link->target && !e->cfg.no_chain &&
-        link->from->mode == b->mode)
+    if (link && flushes == e->stats.flushes && link->from->valid && !link->target &&
+        !e->cfg.no_chain && link->from->mode == b->mode)
         bt_link(e, link, b);
     bt_ctx_set_entry(e->cur_ctx, b);
     enter(e, b->entry, from);

@@ -3,10 +3,10 @@
 #ifndef DRAGOMAN_TRANSLATOR_BT_OFFSETS_H
 #define DRAGOMAN_TRANSLATOR_BT_OFFSETS_H
 
-#define CPU_GPR      0
-#define CPU_RIP      128
-#define CPU_RFLAGS   144
-#define CPU_IFLAG    148
+#define CPU_GPR    0
+#define CPU_RIP    128
+#define CPU_RFLAGS 144
+#define CPU_IFLAG  148
 
 #define HOT_CTX       0
 #define HOT_POLL      8

@@ -16,8 +16,9 @@
  *
  *   exit A.1 --jmp--> B.entry     B.incoming -> A.1 -> C.0 -> NULL
  *
- * An exit is on exactly one incoming list, or its jump points at its own stub. A chain that leaves its
- * page goes to B.checked, which compares the context's word for B's page with B's page id first.
+ * An exit is on exactly one incoming list, or its jump points at its own stub. A chain that leaves
+ * its page goes to B.checked, which compares the context's word for B's page with B's page id
+ * first.
  */
 #ifndef DRAGOMAN_TRANSLATOR_BT_PRIV_H
 #define DRAGOMAN_TRANSLATOR_BT_PRIV_H
@@ -29,7 +30,7 @@
 #include "translator/row.h"
 
 enum {
-    BT_JCACHE = 8192,      /* entries of a context's jump cache: 13 bits of a hash, SHRX by R13 */
+    BT_JCACHE = 8192, /* entries of a context's jump cache: 13 bits of a hash, SHRX by R13 */
     BT_WORDS = 4096,
     BT_SHIFT = 19,
     BT_MAX_INSNS = 64,
@@ -38,23 +39,24 @@ enum {
     BT_HASH = 1 << 16,
 };
 
-/* A guest code page as a context sees it: identity of (linear page, frame). Never reused before a flush. */
+/* A guest code page as a context sees it: identity of (linear page, frame). Never reused before a
+ * flush. */
 struct bt_page {
     uint64_t frame;
     uint32_t vpn;
-    uint32_t id; /* never 0 */
+    uint32_t id;          /* never 0 */
     struct bt_page *next; /* hash chain */
 };
 
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
 struct bt_ctx {
-    uint32_t neg_tag[BT_JCACHE];  /* -eip of the entry */
+    uint32_t neg_tag[BT_JCACHE]; /* -eip of the entry */
     uint8_t *host[BT_JCACHE];
-    uint32_t neg_word[BT_WORDS];  /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
+    uint32_t neg_word[BT_WORDS]; /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
     uint32_t mode;
-    bool jcache_used;             /* an entry was made since the last reset */
-    struct bt_ctx *next;          /* of the same space */
+    bool jcache_used;    /* an entry was made since the last reset */
+    struct bt_ctx *next; /* of the same space */
     struct bt_ctx *all_next, **all_prev;
 };
 
@@ -64,18 +66,18 @@ struct bt_hot {
     const uint8_t *volatile poll_ptr; /* a readable byte, or the poison address: leave */
     const uint8_t *irq_ptr;           /* the same for "INTR is asserted" */
     const uint8_t *view_table;
-    uint64_t base[NVIEWS];            /* window bases of the current space */
-    uint64_t window;                  /* of the current CPL */
-    uint64_t seg_window[NSEG];        /* `window`, or poison when the segment is not base+4 GiB */
+    uint64_t base[NVIEWS];     /* window bases of the current space */
+    uint64_t window;           /* of the current CPL */
+    uint64_t seg_window[NSEG]; /* `window`, or poison when the segment is not base+4 GiB */
     uint32_t seg_base[NSEG];
-    uint32_t sel[NSEG];               /* selectors, for PUSH and MOV from segment registers */
-    uint32_t flags_other;             /* EFLAGS but for arithmetic flags, DF and IF */
+    uint32_t sel[NSEG];   /* selectors, for PUSH and MOV from segment registers */
+    uint32_t flags_other; /* EFLAGS but for arithmetic flags, DF and IF */
     uint64_t host_rsp;
     uint64_t exit_kind;
-    uint64_t exit_arg;                /* struct bt_exit of a direct exit */
+    uint64_t exit_arg; /* struct bt_exit of a direct exit */
     uint64_t jcache_misses, word_misses;
     uint32_t fault_eip;
-    uint32_t saved_flags;             /* LAHF/SETO image at the last exit */
+    uint32_t saved_flags; /* LAHF/SETO image at the last exit */
     uint8_t df;
 };
 
@@ -92,19 +94,20 @@ struct bt_block;
 struct xlate;
 
 struct bt_exit {
-    uint8_t *jump;           /* rw address of the rel32 */
-    uint8_t *stub;           /* rx address of its own exit stub */
+    uint8_t *jump; /* rw address of the rel32 */
+    uint8_t *stub; /* rx address of its own exit stub */
     struct bt_block *from;
     struct bt_block *target; /* NULL: unlinked */
     struct bt_exit *next_incoming;
-    uint32_t eip;            /* guest target */
+    uint32_t eip; /* guest target */
 };
 
-/* Host offset -> guest instruction; ascending. A host address belongs to the last entry at or below it. */
+/* Host offset -> guest instruction; ascending. A host address belongs to the last entry at or below
+ * it. */
 enum bt_site_kind { SITE_PLAIN, SITE_POLL, SITE_STRING, SITE_CHECK };
 
 struct bt_map {
-    uint32_t host; /* offset from block start */
+    uint32_t host;  /* offset from block start */
     uint16_t guest; /* offset from block eip */
     uint8_t kind;
 };
@@ -117,9 +120,9 @@ struct bt_block {
     uint32_t eip, mode;
     struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
     struct bt_block *hash_next;
-    uint8_t *entry;    /* rx */
-    uint8_t *checked;  /* rx: entry for chains from other pages */
-    uint8_t *code;     /* rx: start of the block's bytes */
+    uint8_t *entry;   /* rx */
+    uint8_t *checked; /* rx: entry for chains from other pages */
+    uint8_t *code;    /* rx: start of the block's bytes */
     /* the rest */
     uint32_t code_len;
     uint16_t guest_len, ninsns;
@@ -129,7 +132,7 @@ struct bt_block {
     struct bt_exit *incoming;
     struct bt_map *map;
     uint32_t nmap;
-    struct bt_block *frame_next;  /* blocks with code in the same frame */
+    struct bt_block *frame_next; /* blocks with code in the same frame */
     struct bt_block *frame2_next;
 };
 
@@ -158,7 +161,7 @@ struct engine {
     struct interp *interp;
     struct engine_config cfg;
     struct codemem code;
-    size_t code_keep;       /* bytes of fixed stubs at the start of the code memory */
+    size_t code_keep; /* bytes of fixed stubs at the start of the code memory */
 
     struct bt_block **hash;
     struct bt_block **by_addr; /* all blocks by host address since the last flush */
@@ -167,27 +170,27 @@ struct engine {
     uint64_t nframes;
     struct bt_page **page_hash;
     uint32_t next_page_id;
-    uint8_t *arena;          /* blocks, maps, decoded instructions; reset on flush */
+    uint8_t *arena; /* blocks, maps, decoded instructions; reset on flush */
     size_t arena_used, arena_size;
 
     struct bt_ctx *kernel_ctx; /* list by mode */
     struct bt_ctx *all_ctx;    /* every live context */
     struct bt_ctx *free_ctx;
-    struct bt_ctx *empty_ctx;  /* every look-up misses: what a kick installs */
+    struct bt_ctx *empty_ctx; /* every look-up misses: what a kick installs */
     struct bt_ctx *cur_ctx;
     bool space_changed;
 
     struct bt_site *sites;
-    uint64_t gs_base;        /* what the host's GS base is now */
+    uint64_t gs_base; /* what the host's GS base is now */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
-    bool fault_emulate;      /* the last host fault asks for its instruction to be interpreted */
+    bool fault_emulate; /* the last host fault asks for its instruction to be interpreted */
     struct bt_block *retranslate; /* a site in it was adapted: drop it */
     const uint8_t *poison;
     uint8_t quiet_byte;
-    bool code_changed;       /* blocks were invalidated since the last entry: leave after a callout */
+    bool code_changed; /* blocks were invalidated since the last entry: leave after a callout */
     FILE *perf_map;
-    struct xlate *xlate;     /* scratch of the translation in progress */
+    struct xlate *xlate; /* scratch of the translation in progress */
     struct bt_stats stats;
 };
 
@@ -206,7 +209,8 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot);
 int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes) MUST_CHECK;
 void bt_cache_fini(struct engine *e);
 void bt_flush(struct engine *e);
-void *bt_alloc(struct engine *e, size_t bytes); /* NULL: arena full. 64-byte aligned: a cache line */
+void *bt_alloc(struct engine *e,
+               size_t bytes); /* NULL: arena full. 64-byte aligned: a cache line */
 struct bt_block *bt_find(struct engine *e, uint32_t eip, uint32_t mode, const struct bt_page *page);
 void bt_insert(struct engine *e, struct bt_block *b);
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
@@ -223,15 +227,16 @@ void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b);
 void bt_ctx_drop_block(struct engine *e, const struct bt_block *b);
 void bt_ctx_drop_all(struct engine *e);
 void bt_ctx_fini(struct engine *e);
-/* Entries of the jump cache only ever lead to pages in x->page[]: whoever replaces one calls this. */
+/* Entries of the jump cache only ever lead to pages in x->page[]: whoever replaces one calls this.
+ */
 void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p);
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn);
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
 
 /* translate.c: NULL: out of room (flush and retry) or nothing translatable (*interpret set). */
 struct bt_block *bt_translate(struct engine *e, uint32_t eip, uint32_t mode, struct bt_page *page,
-                              struct bt_page *page2, const uint8_t *bytes, unsigned avail, bool *interpret);
-
+                              struct bt_page *page2, const uint8_t *bytes, unsigned avail,
+                              bool *interpret);
 
 /* adapt.c */
 enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
@@ -256,7 +261,8 @@ void bt_perf_map_close(struct engine *e);
 
 /* checker.c: aborts with a report when a block breaks the jail rules. */
 void bt_check_block(struct engine *e, const struct bt_block *b);
-bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why, uint64_t *where);
+bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why,
+                      uint64_t *where);
 
 /* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */
 static inline uint32_t bt_jcache_index(uint32_t eip)

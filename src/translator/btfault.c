@@ -1,5 +1,5 @@
-/* Host faults in translated code: hidden ones are repaired here, all others leave the cache at the exact
- * guest instruction, which the interpreter then executes: it knows what the fault means. */
+/* Host faults in translated code: hidden ones are repaired here, all others leave the cache at the
+ * exact guest instruction, which the interpreter then executes: it knows what the fault means. */
 #include "translator/bt_priv.h"
 
 #include <signal.h>
@@ -8,7 +8,8 @@
 
 enum { TRAP_PF = 14 };
 
-static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b, const struct bt_map *m)
+static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
+                     const struct bt_map *m)
 {
     greg_t *r = uc->uc_mcontext.gregs;
 
@@ -20,7 +21,8 @@ static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
     r[REG_RIP] = (greg_t)(uintptr_t)bt_fault_exit;
 }
 
-/* Counts the verdict against the site; a site that must change has its block dropped when we are out. */
+/* Counts the verdict against the site; a site that must change has its block dropped when we are
+ * out. */
 static void judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v)
 {
     e->stats.faults[v]++;

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* A tag that no eip with index i can match: that of eip 0, which belongs elsewhere; of eip 1 where 0 belongs. */
+/* A tag that no eip with index i can match: that of eip 0, which belongs elsewhere; of eip 1 where
+ * 0 belongs. */
 static uint32_t empty_tag(uint32_t i)
 {
     return i == bt_jcache_index(0) ? 0u - 1 : 0;
@@ -97,7 +98,8 @@ void bt_ctx_drop_all(struct engine *e)
         bt_ctx_reset(x);
 }
 
-/* Pages go in crowds (exit, exec): clearing the whole jump cache once is cheaper than finding each page's entries. */
+/* Pages go in crowds (exit, exec): clearing the whole jump cache once is cheaper than finding each
+ * page's entries. */
 void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p)
 {
     uint32_t w = p->vpn % BT_WORDS;

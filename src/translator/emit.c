@@ -4,12 +4,15 @@ void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m)
 {
     static const uint8_t log2[9] = {[1] = 0, [2] = 1, [4] = 2, [8] = 3};
     unsigned r = (reg & 7) << 3;
-    unsigned mod = m->disp == 0 && (m->base & 7) != 5 ? 0x00 : m->disp == (int8_t)m->disp ? 0x40 : 0x80;
+    unsigned mod = m->disp == 0 && (m->base & 7) != 5 ? 0x00
+                   : m->disp == (int8_t)m->disp       ? 0x40
+                                                      : 0x80;
 
     if (m->base == H_NONE) {
         /* No base: SIB with base 101 and mod 00. Plain mod 00 rm 101 would be RIP-relative. */
         emit8(e, 0x04 | r);
-        emit8(e, m->index == H_NONE ? 0x25 : (unsigned)log2[m->scale] << 6 | (m->index & 7u) << 3 | 5);
+        emit8(e,
+              m->index == H_NONE ? 0x25 : (unsigned)log2[m->scale] << 6 | (m->index & 7u) << 3 | 5);
         emit32(e, (uint32_t)m->disp);
         return;
     }

@@ -4,7 +4,8 @@
  * guarantees room. Memory forms:
  *   emit_*_b   [base + disp32]                       monitor data
  *   emit_*_g   gs:[32-bit effective address], 67h    the guest's window (struct gmem)
- *   emit_*_x   [base + index]                        window base in a register + 32-bit linear address
+ *   emit_*_x   [base + index]                        window base in a register + 32-bit linear
+ * address
  */
 #ifndef DRAGOMAN_TRANSLATOR_EMIT_H
 #define DRAGOMAN_TRANSLATOR_EMIT_H
@@ -12,8 +13,22 @@
 #include "base/bits.h"
 
 enum hreg {
-    H_RAX, H_RCX, H_RDX, H_RBX, H_RSP, H_RBP, H_RSI, H_RDI,
-    H_R8, H_R9, H_R10, H_R11, H_R12, H_R13, H_R14, H_R15,
+    H_RAX,
+    H_RCX,
+    H_RDX,
+    H_RBX,
+    H_RSP,
+    H_RBP,
+    H_RSI,
+    H_RDI,
+    H_R8,
+    H_R9,
+    H_R10,
+    H_R11,
+    H_R12,
+    H_R13,
+    H_R14,
+    H_R15,
     H_NONE = 0xff,
 };
 
@@ -64,7 +79,8 @@ static inline void emit_mem_b(struct emit *e, unsigned reg, unsigned base, int32
 void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m);
 
 /* opcode reg, [base+disp] with optional REX.W */
-static inline void emit_op_b(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, int32_t disp)
+static inline void emit_op_b(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base,
+                             int32_t disp)
 {
     emit_rex(e, w, reg, 0, base);
     emit8(e, op);
@@ -82,7 +98,8 @@ static inline void emit_op_g(struct emit *e, unsigned op, unsigned reg, const st
 }
 
 /* op reg, [base+index]; base must not be RBP/R13 with mod 00: a disp8 of 0 is used. */
-static inline void emit_op_x(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, unsigned index)
+static inline void emit_op_x(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base,
+                             unsigned index)
 {
     emit_rex(e, w, reg, index, base);
     emit8(e, op);
@@ -147,7 +164,8 @@ static inline void emit_imm64(struct emit *e, unsigned r, uint64_t v)
     emit64(e, v);
 }
 
-/* lea r32, [base + disp] (upper half cleared; EA computed in 64 bits, truncated: same as 32-bit). */
+/* lea r32, [base + disp] (upper half cleared; EA computed in 64 bits, truncated: same as 32-bit).
+ */
 static inline void emit_lea32(struct emit *e, unsigned r, unsigned base, int32_t disp)
 {
     emit_op_b(e, false, 0x8d, r, base, disp);
@@ -236,8 +254,8 @@ static inline void emit_ldzx8_x(struct emit *e, unsigned r, unsigned base, unsig
 }
 
 /* op reg, [base + index*scale + disp32] */
-static inline void emit_op_sib(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, unsigned index,
-                               unsigned log2scale, int32_t disp)
+static inline void emit_op_sib(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base,
+                               unsigned index, unsigned log2scale, int32_t disp)
 {
     emit_rex(e, w, reg, index, base);
     emit8(e, op);

@@ -74,7 +74,8 @@ static void on_fpu_sync(void *opaque, struct cpu *c)
 
 static int bt_create(struct engine *e)
 {
-    int err = bt_cache_init(e, e->cfg.code_bytes ? e->cfg.code_bytes : CODE_BYTES_DEFAULT, e->pm->nframes);
+    int err = bt_cache_init(e, e->cfg.code_bytes ? e->cfg.code_bytes : CODE_BYTES_DEFAULT,
+                            e->pm->nframes);
     struct smmu_listener l = {
         .code_written = on_code_written,
         .code_unmapped = on_code_unmapped,
@@ -87,7 +88,8 @@ static int bt_create(struct engine *e)
         return err;
     e->sites = calloc(SITE_HASH, sizeof(*e->sites));
     e->xlate = calloc(1, sizeof(*e->xlate));
-    e->empty_ctx = mmap(NULL, sizeof(*e->empty_ctx), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    e->empty_ctx = mmap(NULL, sizeof(*e->empty_ctx), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!e->sites || !e->xlate || e->empty_ctx == MAP_FAILED)
         return -ENOMEM;
     bt_ctx_reset(e->empty_ctx);

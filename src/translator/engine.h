@@ -2,9 +2,9 @@
  *
  *   engine_create -> engine_run .. engine_run -> engine_destroy
  *
- * engine_run() executes until the run loop must look around (enum run_exit). engine_kick() may be called from
- * any thread or signal handler and makes engine_run() return RUN_KICK promptly (c->kick stays set
- * until the run loop clears it).
+ * engine_run() executes until the run loop must look around (enum run_exit). engine_kick() may be
+ * called from any thread or signal handler and makes engine_run() return RUN_KICK promptly (c->kick
+ * stays set until the run loop clears it).
  */
 #ifndef DRAGOMAN_TRANSLATOR_ENGINE_H
 #define DRAGOMAN_TRANSLATOR_ENGINE_H
@@ -19,11 +19,11 @@ struct physmem;
 
 struct engine_config {
     enum engine_kind kind;
-    size_t code_bytes;     /* code cache size */
-    bool check_blocks;     /* verify every emitted block (the jail checker) */
-    const char *perf_map;  /* path of a perf map to write, or NULL */
-    unsigned flush_every;  /* torture: flush the code cache at every n-th lookup; 0: never */
-    bool no_chain;         /* torture */
+    size_t code_bytes;    /* code cache size */
+    bool check_blocks;    /* verify every emitted block (the jail checker) */
+    const char *perf_map; /* path of a perf map to write, or NULL */
+    unsigned flush_every; /* torture: flush the code cache at every n-th lookup; 0: never */
+    bool no_chain;        /* torture */
     /* A host fault that is nobody's: the monitor's own bug. Called in the signal handler. */
     void (*fatal)(void *opaque, int sig, ucontext_t *uc);
     void *fatal_opaque;

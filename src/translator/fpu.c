@@ -6,15 +6,18 @@ enum { AREA_FIP = 8, AREA_FDP = 16 };
 
 static void xsave(void *area, uint64_t mask)
 {
-    __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
+    __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
+                     : "memory");
 }
 
 static void xrstor(const void *area, uint64_t mask)
 {
-    __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
+    __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
+                     : "memory");
 }
 
-/* The host recorded where *it* ran the last x87 instruction; the guest must see its own addresses (pitfalls A14). */
+/* The host recorded where *it* ran the last x87 instruction; the guest must see its own addresses
+ * (pitfalls A14). */
 static void fix_pointers(struct engine *e, struct cpu *c)
 {
     uint64_t fip, fdp;

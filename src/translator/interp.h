@@ -1,9 +1,10 @@
-/* interp.h - the interpreter: the meaning of every instruction, the oracle, the translator's slow path.
+/* interp.h - the interpreter: the meaning of every instruction, the oracle, the translator's slow
+ * path.
  *
- * interp_one() executes exactly one guest instruction (one iteration batch of a REP) at c->rip with all
- * architectural effects, exception delivery included. interp_run() runs until the CPU must be looked at.
- * Instruction bytes come through the shadow MMU's fetch; decoded instructions are cached per guest
- * physical page and dropped when the page is written.
+ * interp_one() executes exactly one guest instruction (one iteration batch of a REP) at c->rip with
+ * all architectural effects, exception delivery included. interp_run() runs until the CPU must be
+ * looked at. Instruction bytes come through the shadow MMU's fetch; decoded instructions are cached
+ * per guest physical page and dropped when the page is written.
  */
 #ifndef DRAGOMAN_TRANSLATOR_INTERP_H
 #define DRAGOMAN_TRANSLATOR_INTERP_H
@@ -41,11 +42,12 @@ void interp_page_written(struct interp *it, uint64_t frame);
 /* Decodings of this frame are cached. */
 bool interp_page_cached(const struct interp *it, uint64_t frame);
 
-/* Who else has code of a frame (NULL: nobody). From then on the interpreter keeps decodings that a write to their page
- * does not touch and calls smmu_clear_code() itself when neither side has any left; the other side must ask
- * interp_page_cached() before it does the same. Without this call every write to a page drops all its decodings
- * and the frame stays CODE. */
-void interp_share_code(struct interp *it, bool (*in_use)(void *opaque, uint64_t frame), void *opaque);
+/* Who else has code of a frame (NULL: nobody). From then on the interpreter keeps decodings that a
+ * write to their page does not touch and calls smmu_clear_code() itself when neither side has any
+ * left; the other side must ask interp_page_cached() before it does the same. Without this call
+ * every write to a page drops all its decodings and the frame stays CODE. */
+void interp_share_code(struct interp *it, bool (*in_use)(void *opaque, uint64_t frame),
+                       void *opaque);
 
 /* Instructions executed since creation. */
 uint64_t interp_count(const struct interp *it);

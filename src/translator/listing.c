@@ -11,9 +11,11 @@ static void list_guest(struct engine *e, const struct bt_block *b, csh cs)
     cs_insn *insn;
     size_t n = cs_disasm(cs, bytes, len, b->eip, 0, &insn);
 
-    log_printf(e->log, LOG_IN_ASM, "---- guest %08x  mode %05x  %u instructions\n", b->eip, b->mode, b->ninsns);
+    log_printf(e->log, LOG_IN_ASM, "---- guest %08x  mode %05x  %u instructions\n", b->eip, b->mode,
+               b->ninsns);
     for (size_t i = 0; i < n; i++)
-        log_printf(e->log, LOG_IN_ASM, "  %08" PRIx64 "  %-8s %s\n", insn[i].address, insn[i].mnemonic, insn[i].op_str);
+        log_printf(e->log, LOG_IN_ASM, "  %08" PRIx64 "  %-8s %s\n", insn[i].address,
+                   insn[i].mnemonic, insn[i].op_str);
     cs_free(insn, n);
 }
 
@@ -28,8 +30,8 @@ static void list_host(struct engine *e, const struct bt_block *b, csh cs)
     for (size_t i = 0; i < n; i++) {
         while (m < b->nmap && (uint64_t)(uintptr_t)b->code + b->map[m].host <= insn[i].address)
             log_printf(e->log, LOG_OUT_ASM, "  ; %08x\n", b->eip + b->map[m++].guest);
-        log_printf(e->log, LOG_OUT_ASM, "    %012" PRIx64 "  %-8s %s\n", insn[i].address, insn[i].mnemonic,
-                   insn[i].op_str);
+        log_printf(e->log, LOG_OUT_ASM, "    %012" PRIx64 "  %-8s %s\n", insn[i].address,
+                   insn[i].mnemonic, insn[i].op_str);
     }
     cs_free(insn, n);
 }

@@ -8,8 +8,8 @@ static uint32_t target_of(const struct xlate *x, const struct insn *i)
     return x->eip + i->len + (uint32_t)i->imm;
 }
 
-/* Every cycle of guest code holds a backward direct branch or an indirect one; the latter is polled by
- * emptying the context (bt.c, engine_kick). */
+/* Every cycle of guest code holds a backward direct branch or an indirect one; the latter is polled
+ * by emptying the context (bt.c, engine_kick). */
 static void poll_if_backward(struct xlate *x, uint32_t target)
 {
     if (target <= x->eip)
@@ -182,8 +182,9 @@ bool lower_cli(struct xlate *x, const struct insn *i)
     return true;
 }
 
-/* The next instruction runs before any interrupt (SDM 2B STI), so it must be in this block; the poll after it
- * sees an interrupt that was waiting. A second STI in the shadow does not extend it. */
+/* The next instruction runs before any interrupt (SDM 2B STI), so it must be in this block; the
+ * poll after it sees an interrupt that was waiting. A second STI in the shadow does not extend it.
+ */
 bool lower_sti(struct xlate *x, const struct insn *i)
 {
     bool last = i == &x->insns[x->n - 1];

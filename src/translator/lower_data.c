@@ -8,8 +8,10 @@
 
 static bool seg_is_flat(const struct xlate *x, const struct insn *i)
 {
-    static const uint32_t need[NSEG] = {
-        [SEG_ES] = MODE_FLAT_ES, [SEG_CS] = MODE_FLAT_CS, [SEG_SS] = MODE_FLAT_SS, [SEG_DS] = MODE_FLAT_DS};
+    static const uint32_t need[NSEG] = {[SEG_ES] = MODE_FLAT_ES,
+                                        [SEG_CS] = MODE_FLAT_CS,
+                                        [SEG_SS] = MODE_FLAT_SS,
+                                        [SEG_DS] = MODE_FLAT_DS};
 
     return need[i->seg] && (x->mode & need[i->seg]);
 }
@@ -136,7 +138,8 @@ static bool load_operand(struct xlate *x, const struct insn *i)
 
 static bool stack_ok(const struct xlate *x, const struct insn *i)
 {
-    return i->opsize == 4 && (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32) && x->adapt == ADAPT_NONE;
+    return i->opsize == 4 && (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32) &&
+           x->adapt == ADAPT_NONE;
 }
 
 static const struct gmem stack_top = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = 0};
@@ -229,8 +232,8 @@ static void string_pointer(struct xlate *x, unsigned reg)
     emit_add_lea(&x->em, true, reg, reg, H_R9);
 }
 
-/* ES:EDI takes no segment override, so strings run on 64-bit pointers and are truncated after: windows
- * are 4 GiB aligned. At a fault inside, RSI and RDI are host pointers (SITE_STRING). */
+/* ES:EDI takes no segment override, so strings run on 64-bit pointers and are truncated after:
+ * windows are 4 GiB aligned. At a fault inside, RSI and RDI are host pointers (SITE_STRING). */
 bool lower_string(struct xlate *x, const struct insn *i)
 {
     struct emit *em = &x->em;

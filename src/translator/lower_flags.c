@@ -3,14 +3,23 @@
 
 #include "translator/bt_offsets.h"
 
-enum { CC_C = 2, CC_Z = 4, OP_BT_IMM = 0x0fba, EXT_BT = 4, OP_SHIFT = 0xc1, EXT_SHL = 4, EXT_SHR = 5 };
+enum {
+    CC_C = 2,
+    CC_Z = 4,
+    OP_BT_IMM = 0x0fba,
+    EXT_BT = 4,
+    OP_SHIFT = 0xc1,
+    EXT_SHL = 4,
+    EXT_SHR = 5
+};
 
 static const struct gmem stack_top = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = 0};
 static const struct gmem stack_next = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = -4};
 
 static bool flat_stack(const struct xlate *x, const struct insn *i)
 {
-    return i->opsize == 4 && (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32) && !(i->prefixes & PFX_LOCK);
+    return i->opsize == 4 && (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32) &&
+           !(i->prefixes & PFX_LOCK);
 }
 
 /* Flags into AH (SF ZF AF PF CF) and AL (OF), the guest's EAX into R9. */
@@ -38,7 +47,8 @@ static void push_r8(struct xlate *x)
     emit_lea32(&x->em, H_R12, H_R12, -4);
 }
 
-/* RF and VM are pushed as zero (SDM 2B PUSHF). Flags and EAX are whole again before the store that may fault. */
+/* RF and VM are pushed as zero (SDM 2B PUSHF). Flags and EAX are whole again before the store that
+ * may fault. */
 bool lower_pushf(struct xlate *x, const struct insn *i)
 {
     struct emit *em = &x->em;
@@ -92,8 +102,8 @@ static void load_arith(struct emit *em)
     ax_to_flags(em);
 }
 
-/* CPL 0: everything may change, but only IF, DF and the arithmetic flags do without leaving the cache. The load is the only
- * access that can fault; after it the old flags are of no interest. */
+/* CPL 0: everything may change, but only IF, DF and the arithmetic flags do without leaving the
+ * cache. The load is the only access that can fault; after it the old flags are of no interest. */
 bool lower_popf(struct xlate *x, const struct insn *i)
 {
     const uint32_t must_stay = EF_TF | EF_IOPL | EF_NT | EF_AC | EF_ID;
@@ -135,7 +145,8 @@ bool lower_push_seg(struct xlate *x, const struct insn *i)
 
 bool lower_mov_from_seg(struct xlate *x, const struct insn *i)
 {
-    if (i->opsize != 4 || i->op[0].kind != OPND_GPR || (i->prefixes & PFX_LOCK) || i->op[1].kind != OPND_SEG)
+    if (i->opsize != 4 || i->op[0].kind != OPND_GPR || (i->prefixes & PFX_LOCK) ||
+        i->op[1].kind != OPND_SEG)
         return false;
     emit_ld32_b(&x->em, host_gpr(i->op[0].reg), H_R15, HOT_SEL + i->op[1].reg * 4);
     return true;

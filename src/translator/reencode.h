@@ -23,9 +23,9 @@ struct remem {
 
 enum { REENCODE_MAX = 24 };
 
-/* True when this instruction can be re-emitted with at most `REENCODE_MAX` bytes. False: a form that
- * does not exist in 64-bit mode, AH-BH that would need REX, VSIB (unless REMEM_WINDOW), 16-bit address
- * with REMEM_WINDOW... The caller then goes another way. Writes *len bytes to out. */
+/* True when this instruction can be re-emitted with at most `REENCODE_MAX` bytes. False: a form
+ * that does not exist in 64-bit mode, AH-BH that would need REX, VSIB (unless REMEM_WINDOW), 16-bit
+ * address with REMEM_WINDOW... The caller then goes another way. Writes *len bytes to out. */
 bool reencode(const struct insn *i, const struct remem *mem, uint8_t *out, unsigned *len);
 
 #endif

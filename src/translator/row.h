@@ -18,18 +18,19 @@
 
 enum row_trait {
     T_NONE = 0,
-    T_CPL0 = 1 << 0,   /* #GP(0) unless CPL 0 */
-    T_IOPL = 1 << 1,   /* checks IOPL itself (CLI, STI, PUSHF in V86..): documentation only */
-    T_LOCK = 1 << 2,   /* LOCK allowed with a memory destination; without this trait LOCK is #UD */
-    T_FPU = 1 << 3,    /* x87/MMX: #NM when CR0.TS/EM (MMX: EM is #UD) */
+    T_CPL0 = 1 << 0, /* #GP(0) unless CPL 0 */
+    T_IOPL = 1 << 1, /* checks IOPL itself (CLI, STI, PUSHF in V86..): documentation only */
+    T_LOCK = 1 << 2, /* LOCK allowed with a memory destination; without this trait LOCK is #UD */
+    T_FPU = 1 << 3,  /* x87/MMX: #NM when CR0.TS/EM (MMX: EM is #UD) */
     T_MMX = 1 << 4,
-    T_SSE = 1 << 5,    /* legacy SSE: #UD when !CR4.OSFXSR or EM, #NM when TS */
-    T_AVX = 1 << 6,    /* VEX: #UD when !OSXSAVE or XCR0 lacks it, #NM when TS */
-    T_WAITS = 1 << 7,  /* waiting x87 instruction: reports a pending #MF */
-    T_ENDS = 1 << 8,   /* ends a translation unit: control flow or changes mode */
-    T_PROT = 1 << 9,   /* #UD in real and V86 mode */
+    T_SSE = 1 << 5,     /* legacy SSE: #UD when !CR4.OSFXSR or EM, #NM when TS */
+    T_AVX = 1 << 6,     /* VEX: #UD when !OSXSAVE or XCR0 lacks it, #NM when TS */
+    T_WAITS = 1 << 7,   /* waiting x87 instruction: reports a pending #MF */
+    T_ENDS = 1 << 8,    /* ends a translation unit: control flow or changes mode */
+    T_PROT = 1 << 9,    /* #UD in real and V86 mode */
     T_STRING = 1 << 10, /* REP allowed */
-    T_LIGHT = 1 << 11, /* meaning touches no libc and no vector state: callable with guest FPU live */
+    T_LIGHT =
+        1 << 11, /* meaning touches no libc and no vector state: callable with guest FPU live */
     T_NOT64 = 1 << 12,
     T_ONLY64 = 1 << 13,
     T_CR4_CHECK = 1 << 14,
@@ -38,13 +39,31 @@ enum row_trait {
 /* What the translator does with it. Each kind is one lower_*() function in translator/lower_*.c. */
 enum lower_kind {
     LOWER_CALLOUT, /* call the meaning */
-    LOWER_COPY,    /* re-emit as itself (IDENT): GPR, memory, vector operands, no stack, no control flow */
-    LOWER_PUSH, LOWER_POP, LOWER_LEAVE, LOWER_STRING, LOWER_LEA, LOWER_XCHG,
-    LOWER_JMP, LOWER_JCC, LOWER_JCXZ, LOWER_LOOP, LOWER_CALL, LOWER_RET,
-    LOWER_CLI, LOWER_STI, LOWER_PUSHF, LOWER_POPF, LOWER_NOP, LOWER_RDTSC,
-    LOWER_PUSH_SEG, LOWER_MOV_FROM_SEG,
-    LOWER_DF,      /* CLD, STD: the host's DF and the shadow of it */
-    LOWER_EXIT,    /* call the meaning, then leave the block (far transfers, INT, IRET, HLT, mode changes) */
+    LOWER_COPY,    /* re-emit as itself (IDENT): GPR, memory, vector operands, no stack, no control
+                      flow */
+    LOWER_PUSH,
+    LOWER_POP,
+    LOWER_LEAVE,
+    LOWER_STRING,
+    LOWER_LEA,
+    LOWER_XCHG,
+    LOWER_JMP,
+    LOWER_JCC,
+    LOWER_JCXZ,
+    LOWER_LOOP,
+    LOWER_CALL,
+    LOWER_RET,
+    LOWER_CLI,
+    LOWER_STI,
+    LOWER_PUSHF,
+    LOWER_POPF,
+    LOWER_NOP,
+    LOWER_RDTSC,
+    LOWER_PUSH_SEG,
+    LOWER_MOV_FROM_SEG,
+    LOWER_DF,   /* CLD, STD: the host's DF and the shadow of it */
+    LOWER_EXIT, /* call the meaning, then leave the block (far transfers, INT, IRET, HLT, mode
+                   changes) */
     NLOWER,
 };
 

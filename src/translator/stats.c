@@ -42,7 +42,8 @@ static void print_callouts(const struct bt_stats *s, FILE *out)
         unsigned best = 0;
 
         for (unsigned i = 1; i < ARRAY_SIZE(s->callout_by_mnemonic); i++)
-            if (s->callout_by_mnemonic[i] < below && s->callout_by_mnemonic[i] > s->callout_by_mnemonic[best])
+            if (s->callout_by_mnemonic[i] < below &&
+                s->callout_by_mnemonic[i] > s->callout_by_mnemonic[best])
                 best = i;
         if (best == 0 || s->callout_by_mnemonic[best] == 0)
             return;

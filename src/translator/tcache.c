@@ -1,5 +1,6 @@
-/* The code cache's bookkeeping. Policy: when code memory or the arena is full, everything is flushed;
- * evicting one block would mean unlinking every jump into it for memory that is rarely short. */
+/* The code cache's bookkeeping. Policy: when code memory or the arena is full, everything is
+ * flushed; evicting one block would mean unlinking every jump into it for memory that is rarely
+ * short. */
 #include "translator/bt_priv.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@ enum { ARENA_BYTES = 192 << 20, MAX_BLOCKS = 1 << 20 };
 
 static void *map_pages(size_t bytes)
 {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
 
     return p == MAP_FAILED ? NULL : p;
 }
@@ -69,7 +71,8 @@ void *bt_alloc(struct engine *e, size_t bytes)
 
 void bt_flush(struct engine *e)
 {
-    /* Frames stay write-protected: the next store to one finds no blocks and clears it (engine.c). */
+    /* Frames stay write-protected: the next store to one finds no blocks and clears it (engine.c).
+     */
     memset(e->frame_blocks, 0, e->nframes * sizeof(*e->frame_blocks));
     memset(e->hash, 0, BT_HASH * sizeof(*e->hash));
     memset(e->page_hash, 0, BT_HASH * sizeof(*e->page_hash));
@@ -212,7 +215,8 @@ struct bt_block *bt_block_at(struct engine *e, uint64_t host)
         else
             hi = mid;
     }
-    if (lo == 0 || host - (uint64_t)(uintptr_t)e->by_addr[lo - 1]->code >= e->by_addr[lo - 1]->code_len)
+    if (lo == 0 ||
+        host - (uint64_t)(uintptr_t)e->by_addr[lo - 1]->code >= e->by_addr[lo - 1]->code_len)
         return NULL;
     return e->by_addr[lo - 1];
 }
@@ -229,7 +233,8 @@ const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host)
 
 struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame)
 {
-    struct bt_page **slot = &e->page_hash[(vpn * 0x9e3779b1u ^ (uint32_t)frame * 0x85ebca6bu) >> 16];
+    struct bt_page **slot =
+        &e->page_hash[(vpn * 0x9e3779b1u ^ (uint32_t)frame * 0x85ebca6bu) >> 16];
     struct bt_page *p = *slot;
 
     while (p && !(p->vpn == vpn && p->frame == frame))

@@ -8,13 +8,26 @@
 #include "translator/bt_offsets.h"
 
 static lower_fn *const lowerings[NLOWER] = {
-    [LOWER_COPY] = lower_copy,     [LOWER_XCHG] = lower_copy,   [LOWER_LEA] = lower_lea,
-    [LOWER_PUSH] = lower_push,     [LOWER_POP] = lower_pop,     [LOWER_LEAVE] = lower_leave,
-    [LOWER_STRING] = lower_string, [LOWER_JMP] = lower_jmp,     [LOWER_JCC] = lower_jcc,
-    [LOWER_JCXZ] = lower_jcxz,     [LOWER_LOOP] = lower_loop,   [LOWER_CALL] = lower_call,
-    [LOWER_RET] = lower_ret,       [LOWER_CLI] = lower_cli,     [LOWER_STI] = lower_sti,
-    [LOWER_NOP] = lower_nop,       [LOWER_DF] = lower_df,
-    [LOWER_PUSHF] = lower_pushf,   [LOWER_POPF] = lower_popf,   [LOWER_PUSH_SEG] = lower_push_seg,
+    [LOWER_COPY] = lower_copy,
+    [LOWER_XCHG] = lower_copy,
+    [LOWER_LEA] = lower_lea,
+    [LOWER_PUSH] = lower_push,
+    [LOWER_POP] = lower_pop,
+    [LOWER_LEAVE] = lower_leave,
+    [LOWER_STRING] = lower_string,
+    [LOWER_JMP] = lower_jmp,
+    [LOWER_JCC] = lower_jcc,
+    [LOWER_JCXZ] = lower_jcxz,
+    [LOWER_LOOP] = lower_loop,
+    [LOWER_CALL] = lower_call,
+    [LOWER_RET] = lower_ret,
+    [LOWER_CLI] = lower_cli,
+    [LOWER_STI] = lower_sti,
+    [LOWER_NOP] = lower_nop,
+    [LOWER_DF] = lower_df,
+    [LOWER_PUSHF] = lower_pushf,
+    [LOWER_POPF] = lower_popf,
+    [LOWER_PUSH_SEG] = lower_push_seg,
     [LOWER_MOV_FROM_SEG] = lower_mov_from_seg,
 };
 
@@ -90,7 +103,8 @@ static void emit_word_check(struct xlate *x, const struct bt_page *page)
     emit_mov64(em, H_RCX, H_R10);
 }
 
-/* Without the feature F3 0F BC/BD are BSF and BSR, which the meaning knows and the host does not. */
+/* Without the feature F3 0F BC/BD are BSF and BSR, which the meaning knows and the host does not.
+ */
 static bool is_bit_scan_gone(const struct xlate *x, const struct insn *i)
 {
     const struct cpu_model *m = x->e->cpu->model;
@@ -108,7 +122,8 @@ static bool uses_xmm(const struct insn *i)
     return false;
 }
 
-/* Instructions whose unit, feature or privilege is not available now raise their fault in the callout. */
+/* Instructions whose unit, feature or privilege is not available now raise their fault in the
+ * callout. */
 static bool available(const struct xlate *x, const struct insn *i)
 {
     const struct row *r = i->row;
@@ -138,7 +153,8 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
     x->n = 0;
     while (x->n < BT_MAX_INSNS && off < avail) {
         struct insn *i = &x->insns[x->n];
-        enum decode_status st = decode_insn(bytes + off, avail - off < MAX_INSN ? avail - off : MAX_INSN, 32, i);
+        enum decode_status st =
+            decode_insn(bytes + off, avail - off < MAX_INSN ? avail - off : MAX_INSN, 32, i);
 
         if (st != DECODE_OK)
             break;
@@ -170,7 +186,8 @@ static void lower_one(struct xlate *x, struct insn *i)
     xlate_mark(x, SITE_PLAIN);
     nmap = x->nmap;
     x->adapt = adaptation(x);
-    if (available(x, i) && x->adapt != ADAPT_SIMULATE && lowerings[r->lower] && lowerings[r->lower](x, i)) {
+    if (available(x, i) && x->adapt != ADAPT_SIMULATE && lowerings[r->lower] &&
+        lowerings[r->lower](x, i)) {
         /* lowered */
     } else {
         x->em.p = before;
@@ -227,8 +244,8 @@ static struct bt_block *seal_block(struct xlate *x)
     return b;
 }
 
-static struct bt_block *start_block(struct xlate *x, uint32_t eip, uint32_t mode, struct bt_page *page,
-                                    struct bt_page *page2)
+static struct bt_block *start_block(struct xlate *x, uint32_t eip, uint32_t mode,
+                                    struct bt_page *page, struct bt_page *page2)
 {
     struct engine *e = x->e;
     uint8_t *room = codemem_begin(&e->code, BT_BLOCK_ROOM);
@@ -245,7 +262,8 @@ static struct bt_block *start_block(struct xlate *x, uint32_t eip, uint32_t mode
 }
 
 struct bt_block *bt_translate(struct engine *e, uint32_t eip, uint32_t mode, struct bt_page *page,
-                              struct bt_page *page2, const uint8_t *bytes, unsigned avail, bool *interpret)
+                              struct bt_page *page2, const uint8_t *bytes, unsigned avail,
+                              bool *interpret)
 {
     struct xlate *x = e->xlate;
     struct bt_block *b;
@@ -267,7 +285,7 @@ struct bt_block *bt_translate(struct engine *e, uint32_t eip, uint32_t mode, str
     b->entry = codemem_to_rx(&e->code, x->em.p);
     if (page2)
         emit_word_check(x, page2);
-    lower_block(x); /* 2 host code */
+    lower_block(x);                      /* 2 host code */
     if (x->arena_full || !seal_block(x)) /* 3 exits, map, commit */
         return NULL;
     bt_insert(e, b);

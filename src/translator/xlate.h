@@ -1,9 +1,9 @@
 /* xlate.h - one translation in progress, and the lowerings (private to the translator).
  *
  * A lowering turns one guest instruction into host code. It must leave the guest's state exactly
- * as the instruction defines, commit nothing before its last faulting host instruction, and touch guest
- * memory only through the window forms of emit.h. It returns false to say "not this form": the
- * driver then emits a callout, which is always right.
+ * as the instruction defines, commit nothing before its last faulting host instruction, and touch
+ * guest memory only through the window forms of emit.h. It returns false to say "not this form":
+ * the driver then emits a callout, which is always right.
  */
 #ifndef DRAGOMAN_TRANSLATOR_XLATE_H
 #define DRAGOMAN_TRANSLATOR_XLATE_H
@@ -18,14 +18,14 @@ struct xlate {
     struct engine *e;
     struct bt_block *b;
     struct emit em;
-    uint8_t *start;            /* writable address of the block's first byte */
+    uint8_t *start; /* writable address of the block's first byte */
     uint32_t mode;
-    uint32_t eip;              /* of the instruction being lowered */
+    uint32_t eip; /* of the instruction being lowered */
     const struct insn *insn;
     enum bt_adapt adapt;
-    bool ended;                /* a terminator was emitted */
-    bool arena_full;           /* no room for a kept instruction: flush and retry */
-    bool sti_pending;          /* the previous instruction was STI */
+    bool ended;       /* a terminator was emitted */
+    bool arena_full;  /* no room for a kept instruction: flush and retry */
+    bool sti_pending; /* the previous instruction was STI */
     unsigned n;
     struct insn insns[BT_MAX_INSNS];
     struct bt_map map[BT_MAX_INSNS * 2 + 4];
@@ -36,7 +36,8 @@ typedef bool lower_fn(struct xlate *x, const struct insn *i);
 
 lower_fn lower_copy, lower_lea, lower_push, lower_pop, lower_leave, lower_string, lower_nop;
 lower_fn lower_jmp, lower_jcc, lower_jcxz, lower_loop, lower_call, lower_ret;
-lower_fn lower_cli, lower_sti, lower_df, lower_pushf, lower_popf, lower_push_seg, lower_mov_from_seg;
+lower_fn lower_cli, lower_sti, lower_df, lower_pushf, lower_popf, lower_push_seg,
+    lower_mov_from_seg;
 
 /* Starts a new host->guest map entry for the current instruction. */
 void xlate_mark(struct xlate *x, enum bt_site_kind kind);
@@ -51,9 +52,11 @@ void xlate_poll_after(struct xlate *x, const struct insn *i, int32_t hot_ptr);
 /* Aims a rel32 at one of the fixed stubs. */
 void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub);
 
-/* The memory operand as a window address. False: not addressable that way (16-bit, other segment). */
+/* The memory operand as a window address. False: not addressable that way (16-bit, other segment).
+ */
 bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m);
-/* The linear address of a memory operand of FS, GS or an adapted site: R8D = linear, R9 = window base. */
+/* The linear address of a memory operand of FS, GS or an adapted site: R8D = linear, R9 = window
+ * base. */
 bool xlate_linear(struct xlate *x, const struct insn *i);
 
 static inline unsigned host_gpr(unsigned guest)

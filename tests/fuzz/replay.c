@@ -15,7 +15,7 @@
 
 #include "fuzz.h"
 
-enum { MAX_FILES = 512, MAX_INPUT = 1 << 16 };
+enum { MAX_FILES = 512, MAX_SAMPLE = 1 << 16 };
 
 struct sample {
     uint8_t *data;
@@ -61,8 +61,8 @@ static void read_sample(struct corpus *c, const char *dir, const char *name)
     f = fopen(path, "re");
     if (!f)
         return;
-    s->data = malloc(MAX_INPUT);
-    s->size = fread(s->data, 1, MAX_INPUT, f);
+    s->data = malloc(MAX_SAMPLE);
+    s->size = fread(s->data, 1, MAX_SAMPLE, f);
     snprintf(s->name, sizeof(s->name), "%s", name);
     fclose(f);
     c->n++;
@@ -87,7 +87,7 @@ static size_t mutate_once(struct rng *r, uint8_t *p, size_t size)
     static const uint8_t nasty[] = {0, 1, 0x7f, 0x80, 0xff, 0x66, 0x67, 0x0f, 0xf0, 0xf3, 0x65, 0xc4};
     uint32_t at = rnd(r, (uint32_t)size), len;
 
-    if (size == 0 || (rnd(r, 8) == 0 && size < MAX_INPUT)) { /* insert */
+    if (size == 0 || (rnd(r, 8) == 0 && size < MAX_SAMPLE)) { /* insert */
         memmove(p + at + 1, p + at, size - at);
         p[at] = (uint8_t)rnd(r, 256);
         return size + 1;
@@ -148,7 +148,7 @@ static double now(void)
 
 static int child(const struct corpus *c, struct progress *at, double seconds, uint64_t first)
 {
-    uint8_t *p = malloc(MAX_INPUT + 64);
+    uint8_t *p = malloc(MAX_SAMPLE + 64);
     double end = now() + seconds;
 
     if (first == 0)

@@ -87,6 +87,7 @@ types:  SEGMENT SEL_A, bytes, 99, DATA_RO
         TRY     "read-only, cmpxchg", "cmpxchg %al, %es:0"
         TRY     "read-only, bt", "bt %eax, %es:0"
         TRY     "read-only, fst", "fsts %es:0"
+        LOAD_SEG es, SEL_DATA
         SEGMENT SEL_A, 0, 0xFFFFF, CODE_X, PAGES32
         call    trap_begin
         ljmp    $SEL_A, $1f

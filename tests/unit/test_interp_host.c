@@ -52,7 +52,8 @@ static uint8_t *put_abs(uint8_t *p, const char *op, size_t n, size_t field)
 
 /* 64-bit entry -> compatibility mode -> load everything -> instruction -> save everything -> back.
  */
-static void host_run(const uint8_t *insn, unsigned len)
+/* Kept out of the caller, whose locals must survive siglongjmp(). */
+__attribute__((noinline)) static void host_run(const uint8_t *insn, unsigned len)
 {
     static const char load[8][3] = {"\x8b\x05", "\x8b\x0d", "\x8b\x15", "\x8b\x1d",
                                     "\x8b\x25", "\x8b\x2d", "\x8b\x35", "\x8b\x3d"};

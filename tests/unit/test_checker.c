@@ -1,0 +1,499 @@
+/* The jail checker against an attacker who writes host code: blocks that must be refused, each for its reason, and
+ * what the translator emits, which must pass.
+ *
+ * A block is hexadecimal bytes with places to fill in: @exit, @insn and @bad are eight bytes (the block's exit, a kept
+ * instruction, neither); @direct, @indirect, @word, @callout are the rel32 of a stub, @mid of the middle of one,
+ * @out of an address that is nobody's.
+ */
+#include <check.h>
+
+#include "bt_rig.h"
+
+struct block {
+    const char *why, *what, *hex;
+};
+
+static const struct block good[] = {
+    {NULL, "an exit", "49b8 @exit e9 @direct"},
+    {NULL, "loads and stores of the window", "65678b848b785634126501042500100000656741877424fc49b8 @exit e9 @direct"},
+    {NULL, "no base, wraps, all of it in the window", "65a0ffffffff0000000065670fab97010000806567f00fc14cf50049b8 @exit e9 @direct"},
+    {NULL, "implicit operands under 65 67", "6567d765670ff7c16567660ff7c149b8 @exit e9 @direct"},
+    {NULL, "a gather: every element is cut to 32 bits", "6567c4e26d90048865c4e2d1931ce51000000049b8 @exit e9 @direct"},
+    {NULL, "vector, x87 and BMI instructions", "c5f458c26567d900d9fe660f38dccac4e263f5c10f44c30f38cbca49b8 @exit e9 @direct"},
+    {NULL, "FS: linear address and window base", "67448d4308458b8f80000000478d04084d8b4f60438b0401430fab0c01c4817c100c0149b8 @exit e9 @direct"},
+    {NULL, "the base by address", "67448d03c44213f7c84d8b5f18470fb60c0b4f8b4ccf204389140149b8 @exit e9 @direct"},
+    {NULL, "strings on host pointers", "4d8b4f384a8d340e4d8b4f384a8d3c0ff3a589f689ff49b8 @exit e9 @direct"},
+    {NULL, "LODS and SCAS", "4d8b4f384a8d340e66ad89f64a8d3c0ff2ae89ff49b8 @exit e9 @direct"},
+    {NULL, "the jump cache", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00800000"},
+    {NULL, "the word of a page", "4d8b1f4989ca418b8b048401008d494d67e30e4c89d141b800100000e9 @word 4c89d149b8 @exit e9 @direct"},
+    {NULL, "a callout in the middle", "49b8 @insn 41b934120000e8 @callout ffc049b8 @exit e9 @direct"},
+    {NULL, "a callout at the end", "49b8 @insn 41b934120000e8 @callout 0f0b"},
+    {NULL, "a poll", "4d8b4708450fb6004d8b4710450fb60049b8 @exit e9 @direct"},
+    {NULL, "flags of the monitor", "41c687d800000001fd41c6869400000000450fb697d8000000410f92869400000049b8 @exit e9 @direct"},
+    {NULL, "guest words of the hot structure", "418b8788000000458b87a0000000656745894424fc458d6424fc49b8 @exit e9 @direct"},
+    {NULL, "two ways that agree", "4d8b4f384189c074034189d8438b0c0149b8 @exit e9 @direct"},
+    {NULL, "a saved register", "4989c19f0f90c04c89c849b8 @exit e9 @direct"},
+};
+
+static const struct block bad[] = {
+    {"instruction of a forbidden kind", "syscall", "0f0549b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "sysenter", "0f3449b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "int 0x80", "cd8049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "int3", "cc49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "int1", "f149b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "hlt", "f449b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "in al,0x60", "e46049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "out dx,eax", "ef49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rep insb", "f36c49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "outsd", "6f49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "wrgsbase rax", "f3480faed849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdgsbase rax", "f3480faec849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "wrfsbase eax", "f30faed049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdfsbase rax", "f3480faec049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "swapgs", "0f01f849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "lar eax,ebx", "0f02c349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "lsl eax,ebx", "0f03c349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "verr ax", "0f00e049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "verw ax", "0f00e849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "sgdt [rsp]", "0f01042449b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "sidt [rsp]", "0f010c2449b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "sldt eax", "0f00c049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "smsw eax", "0f01e049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "str eax", "0f00c849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "lgdt [rax]", "0f011049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "lidt [rax]", "0f011849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "lldt ax", "0f00d049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "ltr ax", "0f00d849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "lmsw ax", "0f01f049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "clts", "0f0649b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "cpuid", "0fa249b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdtsc", "0f3149b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdtscp", "0f01f949b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdpmc", "0f3349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdmsr", "0f3249b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "wrmsr", "0f3049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdpid rax", "f30fc7f849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", ".byte 0x0f,0x01,0xfd", "0f01fd49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdpkru", "0f01ee49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "wrpkru", "0f01ef49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xgetbv", "0f01d049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xsetbv", "0f01d149b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xbegin .+8", "c7f80200000049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xend", "0f01d549b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xabort 1", "c6f80149b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xtest", "0f01d649b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "umonitor rax", "f30faef049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "umwait eax", "f20faef049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "tpause eax", "660faef049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "monitor", "0f01c849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "mwait", "0f01c949b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "monitorx", "0f01fa49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "mwaitx", "0f01fb49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "clzero", "0f01fc49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "movdir64b rax,[rbx]", "660f38f80349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "enqcmd rax,[rbx]", "f20f38f80349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "movdiri [rax],ebx", "0f38f91849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xsave gs:[eax]", "65670fae2049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xrstor gs:[eax]", "65670fae2849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xsaveopt gs:[eax]", "65670fae3049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xsavec gs:[eax]", "65670fc72049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "fxsave gs:[eax]", "65670fae0049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "fxrstor gs:[eax]", "65670fae0849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "fnsave gs:[eax]", "6567dd3049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "frstor gs:[eax]", "6567dd2049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "fnstenv gs:[eax]", "6567d93049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "fldenv gs:[eax]", "6567d92049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "push rax", "5049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "pop rax", "5849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "pushfq", "9c49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "popfq", "9d49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "enter 8,0", "c808000049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "leave", "c949b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "ret", "c349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "ret 8", "c2080049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "retf", "cb49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "iretq", "48cf49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "cli", "fa49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "sti", "fb49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "stac", "0f01cb49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "clac", "0f01ca49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "loop .+4", "e20249b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "loope .+4", "e10249b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "clflush gs:[eax]", "65670fae3849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "clflushopt gs:[eax]", "6567660fae3849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "cldemote gs:[eax]", "65670f1c0049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "vmcall", "0f01c149b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "vmmcall", "0f01d949b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "vmrun", "0f01d849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "invlpg [rax]", "0f013849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "wbinvd", "0f0949b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "invd", "0f0849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "senduipi rax", "f30fc7f049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "stui", "f30f01ef49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "uiret", "f30f01ec49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "wrssd [rax],ebx", "0f38f61849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "incsspd eax", "f30faee849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "rdsspq rax", "f3480f1ec849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "endbr64", "f30f1efa49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "hreset 0", "f30f3af0c00049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "serialize", "0f01e849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "ptwrite eax", "f30faee049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "lss eax,[rbx]", "0fb20349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "lfs eax,[rbx]", "0fb40349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "ud1 eax,ebx", "0fb9c349b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "vaddps zmm0,zmm1,zmm2", "62f1744858c249b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "kmovw k1,eax", "c5f892c849b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "xstore-rng", "0fa7c049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "bndmk bnd0,[rax]", "f30f1b0049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "pconfig", "0f01c549b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "encls", "0f01cf49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "tlbsync", "0f01ff49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "llwpcb rax", "8fe9f812c049b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "pfadd mm0,mm1", "0f0fc19e49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "femms", "0f0e49b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "vfrczpd xmm0,xmm1", "8fe97881c149b8 @exit e9 @direct"},
+    {"system register", "MOV to a segment register", "8ed849b8 @exit e9 @direct"},
+    {"system register", "MOV from a segment register", "8ce049b8 @exit e9 @direct"},
+    {"system register", "MOV to CR3", "0f22d849b8 @exit e9 @direct"},
+    {"system register", "MOV to DR7", "0f23f849b8 @exit e9 @direct"},
+    {"no allowed form", "a 64-bit address", "8b0349b8 @exit e9 @direct"},
+    {"32-bit address outside GS", "67h without GS", "678b0349b8 @exit e9 @direct"},
+    {"32-bit address outside GS", "FS with 67h", "64678b0349b8 @exit e9 @direct"},
+    {"64-bit address with a segment", "GS without 67h", "658b0349b8 @exit e9 @direct"},
+    {"64-bit address with a segment", "FS", "648b04252800000049b8 @exit e9 @direct"},
+    {"no allowed form", "RIP-relative", "8b050010000049b8 @exit e9 @direct"},
+    {"host's EIP", "EIP-relative in the window", "65678b050800000049b8 @exit e9 @direct"},
+    {"no allowed form", "an absolute address", "8b04250010000049b8 @exit e9 @direct"},
+    {"no allowed form", "moffs64", "a100100000007f000049b8 @exit e9 @direct"},
+    {"host value", "gs:[esp]", "65678b042449b8 @exit e9 @direct"},
+    {"monitor memory through a segment", "gs:[r15d]", "6567418b0749b8 @exit e9 @direct"},
+    {"host value", "gs:[r9d] with half a window base", "4d8b4f386567418b0149b8 @exit e9 @direct"},
+    {"host value goes", "a window base stored", "4d8b4f38656744890849b8 @exit e9 @direct"},
+    {"host value goes", "a context pointer added", "4d8b1f65674c011849b8 @exit e9 @direct"},
+    {"no allowed form", "XLAT", "d749b8 @exit e9 @direct"},
+    {"no allowed form", "MASKMOVQ", "0ff7c149b8 @exit e9 @direct"},
+    {"no allowed form", "MASKMOVDQU", "660ff7c149b8 @exit e9 @direct"},
+    {"64-bit address with a segment", "XLAT with GS only", "65d749b8 @exit e9 @direct"},
+    {"without a window", "STOS on guest EDI", "f3aa49b8 @exit e9 @direct"},
+    {"without a window", "MOVS, only RSI made", "4d8b4f384a8d340ea489f649b8 @exit e9 @direct"},
+    {"host segment", "MOVS with GS adds the base twice", "4d8b4f384a8d340e4a8d3c0f65a489f689ff49b8 @exit e9 @direct"},
+    {"truncated address", "MOVS with 67h", "4d8b4f384a8d340e4a8d3c0f67a489f689ff49b8 @exit e9 @direct"},
+    {"upper half", "a window that is none", "4d8b8f800000004a8d3c0faa89ff49b8 @exit e9 @direct"},
+    {"upper half", "the base twice", "4d8b4f384a8d3c0f4a8d3c0faa89ff49b8 @exit e9 @direct"},
+    {"upper half", "base and displacement", "4d8b4f384a8d7c0f10aa89ff49b8 @exit e9 @direct"},
+    {"upper half", "an index that is scaled", "4d8b4f384a8d3c4faa89ff49b8 @exit e9 @direct"},
+    {"upper half", "a pointer moved in 64 bits", "4d8b4f384a8d3c0f4801c7aa89ff49b8 @exit e9 @direct"},
+    {"upper half", "a pointer changed in its low byte", "4d8b4f384a8d3c0f4000c7aa89ff49b8 @exit e9 @direct"},
+    {"host pointer", "a string pointer taken out", "4d8b4f384a8d3c0faa49b8 @exit e9 @direct"},
+    {"host pointer", "a guest access with RDI a pointer", "4d8b4f384a8d3c0f65678b07aa89ff49b8 @exit e9 @direct"},
+    {"host pointer", "a branch with RDI a pointer", "4d8b4f384a8d3c0f7401aa89ff49b8 @exit e9 @direct"},
+    {"forbidden kind", "64-bit strings", "4d8b4f384a8d3c0f48ab89ff49b8 @exit e9 @direct"},
+    {"no allowed form", "no base loaded", "67448d03438b040149b8 @exit e9 @direct"},
+    {"more than base and index", "displacement", "67448d034d8b4f38438b8401ffffff7f49b8 @exit e9 @direct"},
+    {"more than base and index", "scale", "67448d034d8b4f38438b04c149b8 @exit e9 @direct"},
+    {"more than base and index", "the base alone", "4d8b4f38418b0149b8 @exit e9 @direct"},
+    {"more than base and index", "a gather from 64-bit elements", "4d8b4f38c4c2ed91040949b8 @exit e9 @direct"},
+    {"no allowed form", "64-bit index", "4d8b4f384c8d04c3438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "index with both halves", "4d8b4f384d8b87b8000000438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "BSF of zero leaves the upper half", "4d8b4f384d8b87b8000000440fbcc0438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "CMPXCHG may not write", "4d8b4f384d8b87b8000000410fb1d8438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "XCHG EAX,EAX is a NOP", "4d8b4f3849b8bc9a78563412000087c0438b040149b8 @exit e9 @direct"},
+    {"further than the gap", "64-bit bit string", "67448d034d8b4f384b0fab040149b8 @exit e9 @direct"},
+    {"no allowed form", "a base from before a callout", "67448d034d8b4f3849b8 @insn 41b901000000e8 @callout 438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "a base on one path only", "4189d874044d8b4f38438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "a truncation jumped over", "4d8b4f3849b8bc9a78563412000067e3034189d8438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "two bases", "4d8b4f384d8b4738438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "a base changed in 8 bits", "67448d034d8b4f3841b101438b040149b8 @exit e9 @direct"},
+    {"write to monitor", "a hot word", "4989470849b8 @exit e9 @direct"},
+    {"write to monitor", "the window base", "49c747380000000049b8 @exit e9 @direct"},
+    {"beyond a structure", "past the hot structure", "458b870010000049b8 @exit e9 @direct"},
+    {"beyond a structure", "before it", "458b47f849b8 @exit e9 @direct"},
+    {"beyond a structure", "a wide load over its end", "c4c17c1087d000000049b8 @exit e9 @direct"},
+    {"bit string in monitor", "BTS", "410fab87d800000049b8 @exit e9 @direct"},
+    {"bit string in monitor", "BT", "490fa387d800000049b8 @exit e9 @direct"},
+    {"indexed access", "a guest index", "4d8b4cc72049b8 @exit e9 @direct"},
+    {"CPU state", "read RIP", "458b868000000049b8 @exit e9 @direct"},
+    {"CPU state", "write a register", "41890649b8 @exit e9 @direct"},
+    {"CPU state", "four bytes of IF and CPL", "41c786940000000000000049b8 @exit e9 @direct"},
+    {"through a segment", "gs:[r15+..]", "65458b470849b8 @exit e9 @direct"},
+    {"write to monitor", "a context", "4d8b1f4989830080000049b8 @exit e9 @direct"},
+    {"without a bound", "a guest index into the context", "4d8b1f458b048349b8 @exit e9 @direct"},
+    {"beyond a structure", "a bounded index, a large scale", "4d8b1fc46213f7c84f8b84cb0080010049b8 @exit e9 @direct"},
+    {"beyond a structure", "past the view table", "4d8b5f18c46213f7c8478b040b49b8 @exit e9 @direct"},
+    {"without a bound", "a count other than R13", "4d8b5f18c46273f7c8470fb6040b49b8 @exit e9 @direct"},
+    {"a poll of more", "a poll with an offset", "4d8b4708450fb6400149b8 @exit e9 @direct"},
+    {"a poll of more", "a poll that writes", "4d8b470841c6000149b8 @exit e9 @direct"},
+    {"register of the monitor", "R13", "41bd0100000049b8 @exit e9 @direct"},
+    {"pointer of the monitor", "R14", "4531f649b8 @exit e9 @direct"},
+    {"pointer of the monitor", "R15", "4983c70849b8 @exit e9 @direct"},
+    {"pointer of the monitor", "RSP", "89c449b8 @exit e9 @direct"},
+    {"pointer of the monitor", "RSP by LEA", "488d240449b8 @exit e9 @direct"},
+    {"pointer of the monitor", "RSP read", "89e049b8 @exit e9 @direct"},
+    {"pointer of the monitor", "XCHG with R15", "499749b8 @exit e9 @direct"},
+    {"upper half", "add rax,rbx", "4801d849b8 @exit e9 @direct"},
+    {"upper half", "movabs rax,0x100000000", "48b8000000000100000049b8 @exit e9 @direct"},
+    {"upper half", "mov rax,-1", "48c7c0ffffffff49b8 @exit e9 @direct"},
+    {"upper half", "popcnt rax,rbx", "f3480fb8c349b8 @exit e9 @direct"},
+    {"upper half", "movq rax,xmm0", "66480f7ec049b8 @exit e9 @direct"},
+    {"upper half", "cdqe", "489849b8 @exit e9 @direct"},
+    {"upper half", "cqo", "489949b8 @exit e9 @direct"},
+    {"upper half", "lea rax,[rbx+rcx*8]", "488d04cb49b8 @exit e9 @direct"},
+    {"upper half", "cvttsd2si rax,xmm1", "f2480f2cc149b8 @exit e9 @direct"},
+    {"upper half", "pextrq rax,xmm1,1", "66480f3a16c80149b8 @exit e9 @direct"},
+    {"upper half", "shl rdx,4", "48c1e20449b8 @exit e9 @direct"},
+    {"upper half", "mul rbx", "48f7e349b8 @exit e9 @direct"},
+    {"upper half", "movsxd rbx,ecx", "4863d949b8 @exit e9 @direct"},
+    {"upper half", "bswap r12", "490fcc49b8 @exit e9 @direct"},
+    {"upper half", "mulx rax,rbx,rcx", "c4e2e3f6c149b8 @exit e9 @direct"},
+    {"upper half", "cmpxchg16b gs:[eax]", "6567480fc70849b8 @exit e9 @direct"},
+    {"upper half", "crc32 rax,bl", "f2480f38f0c349b8 @exit e9 @direct"},
+    {"upper half", "rdrand rax", "480fc7f049b8 @exit e9 @direct"},
+    {"upper half", "mov rax,gs:[ebx]", "6567488b0349b8 @exit e9 @direct"},
+    {"upper half", "xadd rax,rcx", "480fc1c849b8 @exit e9 @direct"},
+    {"upper half", "lea r12,[r12-4]", "4d8d6424fc49b8 @exit e9 @direct"},
+    {"host value where control leaves", "half a pointer", "4d8b4f384489c849b8 @exit e9 @direct"},
+    {"host value where control leaves", "half a pointer, computed", "4d8b1f418d530149b8 @exit e9 @direct"},
+    {"host value where control leaves", "a word of the monitor", "418b4f3849b8 @exit e9 @direct"},
+    {"host value where control leaves", "a word of the monitor, added", "41034f3849b8 @exit e9 @direct"},
+    {"host value where control leaves", "what a callout left in R10", "49b8 @insn 41b901000000e8 @callout 4489d049b8 @exit e9 @direct"},
+    {"host value where control leaves", "RCX not given back", "4d8b1f4989ca418b8b048001008d494d67e30b41b800100000e9 @word 4c89d149b8 @exit e9 @direct"},
+    {"branch through a register", "JMP", "ffe0"},
+    {"branch through a register", "CALL", "41ffd049b8 @exit e9 @direct"},
+    {"not through the jump cache", "JMP of guest memory", "6567ff20"},
+    {"not through the jump cache", "CALL through the context", "4d8b1f41ff930080000049b8 @exit e9 @direct"},
+    {"before its tag", "no tag compared", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c943ffa4cb00800000"},
+    {"before its tag", "another target than the tag was for", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14189d843ffa4cb00800000"},
+    {"not through the jump cache", "another index", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d1c46213f7c843ffa4cb00800000"},
+    {"before its tag", "another context", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14d8b1f43ffa4cb00800000"},
+    {"not through the jump cache", "hosts at another place", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb08800000"},
+    {"not through the jump cache", "a context of nobody", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14d8b9fb800000043ffa4cb00800000"},
+    {"not through the jump cache", "an unhashed index", "4189c04d8b1fc44213f7c84989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00800000"},
+    {"before its tag", "the compare on one path", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca7413438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00800000"},
+    {"out of the block", "JMP elsewhere", "e9 @out"},
+    {"out of the block", "a loop", "ffc075fc49b8 @exit e9 @direct"},
+    {"into an instruction", "JMP into an instruction", "7401b80f05909049b8 @exit e9 @direct"},
+    {"into an instruction", "JMP into the last instruction", "740c49b8 @exit e9 @direct"},
+    {"branch into a stub", "the middle of a stub", "49b8 @exit e9 @mid"},
+    {"callouts are CALLed", "JMP to the callout", "49b8 @insn 41b901000000e9 @callout"},
+    {"callouts are CALLed", "CALL of an exit", "49b8 @exit e8 @direct 49b8 @exit e9 @direct"},
+    {"callouts are CALLed", "CALL inside", "e80000000049b8 @exit e9 @direct"},
+    {"66h", "JMP with 66h", "49b8 @exit 66e9 @direct"},
+    {"66h", "Jcc with 66h", "660f840000000049b8 @exit e9 @direct"},
+    {"far branch", "far JMP", "ff2b"},
+    {"undecodable", "far JMP of 32-bit mode", "ea000000000800"},
+    {"direct exit", "an exit of nobody", "49b8 @bad e9 @direct"},
+    {"direct exit", "R8 from the guest", "4189c0e9 @direct"},
+    {"direct exit", "R8 not set", "e9 @direct"},
+    {"direct exit", "R8 on one path", "740a49b8 @exit e9 @direct"},
+    {"without its instruction", "an instruction of nobody", "49b8 @bad 41b901000000e8 @callout 49b8 @exit e9 @direct"},
+    {"without its instruction", "R8 from the guest", "4189c041b901000000e8 @callout 49b8 @exit e9 @direct"},
+    {"without its instruction", "no EIP", "49b8 @insn e8 @callout 49b8 @exit e9 @direct"},
+    {"without a guest address", "a pointer as EIP", "4d8b07e9 @indirect"},
+    {"runs off", "no end", "ffc0"},
+    {"runs off", "a conditional end", "49b8 @exit 0f84 @direct"},
+    {"runs off", "a callout that returns", "49b8 @insn 41b901000000e8 @callout"},
+    {"nothing leads to", "dead code", "49b8 @exit e9 @direct ffc049b8 @exit e9 @direct"},
+    {"undecodable", "half an instruction", "0f"},
+    {"undecodable", "PUSHA of 32-bit mode", "6049b8 @exit e9 @direct"},
+};
+
+static const struct block bad_for_user[] = {
+    {"IF without", "CLI of user code", "41c686940000000049b8 @exit e9 @direct"},
+    {"no allowed form", "the kernel window", "67448d034d8b4f20438b040149b8 @exit e9 @direct"},
+    {"upper half", "the private window, for a string", "4d8b4f304a8d3c0faa89ff49b8 @exit e9 @direct"},
+    {"no allowed form", "the view table", "67448d03c44213f7c84d8b5f18470fb60c0b4f8b4ccf20438b040149b8 @exit e9 @direct"},
+};
+
+static struct bt_rig rig;
+
+struct made {
+    struct bt_block b;
+    struct bt_map map;
+    uint8_t *rw;
+    struct insn *insn;
+};
+
+static bool word(const char *p, const char *w)
+{
+    return strncmp(p, w, strlen(w)) == 0;
+}
+
+static uint64_t place8(const struct made *m, const char *p)
+{
+    if (word(p, "@exit"))
+        return (uint64_t)(uintptr_t)&m->b.exits[0];
+    return word(p, "@insn") ? (uint64_t)(uintptr_t)m->insn : (uint64_t)(uintptr_t)&rig;
+}
+
+static const uint8_t *place4(const char *p)
+{
+    static const char *const stub[NSTUBS] = {"@direct", "@indirect", "@word", "@callout"};
+
+    for (unsigned s = 0; s < NSTUBS; s++)
+        if (word(p, stub[s]))
+            return rig.e->code.rx + s * STUB_BYTES;
+    return rig.e->code.rx + (word(p, "@mid") ? STUB_BYTES / 2 : (1 << 20));
+}
+
+static void assemble(struct made *m, const char *p)
+{
+    uint8_t *at = m->rw;
+
+    while (*p) {
+        if (*p == ' ') {
+            p++;
+        } else if (*p == '@') {
+            bool eight = word(p, "@exit") || word(p, "@insn") || word(p, "@bad");
+
+            if (eight)
+                st64(at, place8(m, p));
+            else
+                st32(at, (uint32_t)(place4(p) - (codemem_to_rx(&rig.e->code, at) + 4)));
+            at += eight ? 8 : 4;
+            p += strcspn(p, " ");
+        } else {
+            unsigned byte;
+
+            ck_assert_int_eq(sscanf(p, "%2x", &byte), 1);
+            *at++ = (uint8_t)byte;
+            p += 2;
+        }
+    }
+    m->b.code_len = (uint32_t)(at - m->rw);
+}
+
+static void make(struct made *m, const char *hex, uint32_t mode, enum bt_site_kind kind)
+{
+    memset(m, 0, sizeof(*m));
+    m->rw = codemem_begin(&rig.e->code, 4096);
+    m->insn = bt_alloc(rig.e, sizeof(*m->insn));
+    ck_assert(m->rw && m->insn);
+    m->b.code = m->b.entry = m->b.checked = codemem_to_rx(&rig.e->code, m->rw);
+    m->b.mode = mode;
+    m->b.nexits = 1;
+    m->b.map = &m->map;
+    m->b.nmap = 1;
+    m->map.kind = (uint8_t)kind;
+    assemble(m, hex);
+}
+
+static void check(const struct block *t, uint32_t mode, enum bt_site_kind kind)
+{
+    struct made m;
+    const char *why = NULL;
+    uint64_t where;
+    bool ok;
+
+    make(&m, t->hex, mode, kind);
+    ok = bt_block_in_jail(rig.e, &m.b, &why, &where);
+    ck_assert_msg(ok == !t->why, "%s: %s at +%llx", t->what, ok ? "accepted" : why,
+                  (unsigned long long)(where - (uint64_t)(uintptr_t)m.b.code));
+    if (!ok)
+        ck_assert_msg(strstr(why, t->why) != NULL, "%s: refused because of '%s', not '%s'", t->what, why, t->why);
+}
+
+static void setup(void)
+{
+    ck_assert_int_eq(bt_rig_open(&rig), 0);
+}
+
+static void teardown(void)
+{
+    bt_rig_close(&rig);
+}
+
+/* The hand-made blocks know these numbers. */
+START_TEST(offsets)
+{
+    ck_assert_uint_eq(offsetof(struct bt_hot, window), 0x38);
+    ck_assert_uint_eq(offsetof(struct bt_hot, seg_window), 0x40);
+    ck_assert_uint_eq(offsetof(struct bt_hot, seg_base), 0x70);
+    ck_assert_uint_eq(offsetof(struct bt_hot, df), 216);
+    ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x8000);
+    ck_assert_uint_eq(offsetof(struct bt_ctx, neg_word), 0x18000);
+}
+END_TEST
+
+START_TEST(accepts_what_is_emitted)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(good); i++)
+        check(&good[i], BT_RIG_MODE, SITE_STRING);
+}
+END_TEST
+
+START_TEST(refuses_the_rest)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+        check(&bad[i], BT_RIG_MODE, SITE_STRING);
+}
+END_TEST
+
+START_TEST(user_code_has_one_window)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(bad_for_user); i++) {
+        struct block kernel = {NULL, bad_for_user[i].what, bad_for_user[i].hex};
+
+        check(&bad_for_user[i], (BT_RIG_MODE | MODE_CPL3) & ~(uint32_t)MODE_IOPL_OK, SITE_STRING);
+        check(&kernel, BT_RIG_MODE, SITE_STRING);
+    }
+}
+END_TEST
+
+/* The handler must know that RSI and RDI are host pointers. */
+START_TEST(strings_are_marked)
+{
+    struct block plain = {"a fault would leave", "a string of a plain site", good[8].hex};
+
+    check(&good[8], BT_RIG_MODE, SITE_STRING);
+    check(&plain, BT_RIG_MODE, SITE_PLAIN);
+}
+END_TEST
+
+/* Every one-byte change of a good block is refused or decodes to something that is still in the jail: never a
+ * crash of the checker. Cut anywhere, a block is refused. */
+START_TEST(damaged_blocks)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+        struct made m;
+        const char *why;
+        uint64_t where;
+        uint32_t len;
+
+        make(&m, good[i].hex, BT_RIG_MODE, SITE_STRING);
+        len = m.b.code_len;
+        for (m.b.code_len = 0; m.b.code_len < len; m.b.code_len++)
+            ck_assert_msg(!bt_block_in_jail(rig.e, &m.b, &why, &where), "%s: %u bytes", good[i].what, m.b.code_len);
+        for (uint32_t at = 0; at < len; at++)
+            for (unsigned v = 0; v < 256; v++) {
+                uint8_t was = m.rw[at];
+
+                m.rw[at] = (uint8_t)v;
+                bt_block_in_jail(rig.e, &m.b, &why, &where);
+                m.rw[at] = was;
+            }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("checker");
+    TCase *t = tcase_create("checker");
+    SRunner *r;
+    int failed;
+
+    tcase_add_unchecked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, offsets);
+    tcase_add_test(t, accepts_what_is_emitted);
+    tcase_add_test(t, refuses_the_rest);
+    tcase_add_test(t, user_code_has_one_window);
+    tcase_add_test(t, strings_are_marked);
+    tcase_add_test(t, damaged_blocks);
+    suite_add_tcase(s, t);
+    r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
