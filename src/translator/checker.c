@@ -231,17 +231,16 @@ static bool window_operand(struct check *k, const ZydisDecodedOperand *o)
 /* [window + 32 bits]: the only register-addressed 64-bit form. */
 static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
 {
-    if (index < 0 || o->mem.scale != 1 || o->mem.disp.value != 0 ||
-        o->mem.type != ZYDIS_MEMOP_TYPE_MEM)
-        return breach(k, "a window address with more than base and index");
-    if (kind(k, base) != K_WINDOW) {
-        int t = base;
+    bool swapped = kind(k, base) != K_WINDOW && kind(k, index) == K_WINDOW;
+    int offset = swapped ? base : index;
 
-        base = index;
-        index = t;
-    }
-    if (kind(k, base) != K_WINDOW || !is_clean(&k->now.r[index]))
+    if (kind(k, base) != K_WINDOW && !swapped)
         return breach(k, "memory operand of no allowed form");
+    if (offset < 0 || o->mem.scale != 1 || o->mem.disp.value != 0 ||
+        o->mem.type != ZYDIS_MEMOP_TYPE_MEM)
+        return breach(k, "a window address that is not base and register");
+    if (!is_clean(&k->now.r[offset]))
+        return breach(k, "a window address with more than 32 bits");
     if (is_bit_string(k) && k->in.operand_width > 32)
         return breach(k, "a bit string that reaches further than the gap");
     if (string_pointers_live(k))

@@ -6,12 +6,11 @@
 #include "translator/bt_offsets.h"
 #include "translator/reencode.h"
 
+/* CS overrides are rare and code may be execute-only, which no mode bit says: they are callouts. */
 static bool seg_is_flat(const struct xlate *x, const struct insn *i)
 {
-    static const uint32_t need[NSEG] = {[SEG_ES] = MODE_FLAT_ES,
-                                        [SEG_CS] = MODE_FLAT_CS,
-                                        [SEG_SS] = MODE_FLAT_SS,
-                                        [SEG_DS] = MODE_FLAT_DS};
+    static const uint32_t need[NSEG] = {
+        [SEG_ES] = MODE_FLAT_ES, [SEG_SS] = MODE_FLAT_SS, [SEG_DS] = MODE_FLAT_DS};
 
     return need[i->seg] && (x->mode & need[i->seg]);
 }
@@ -93,8 +92,6 @@ bool lower_copy(struct xlate *x, const struct insn *i)
         return false;
     if (k < 0)
         return !(i->prefixes & PFX_LOCK) && append(x, i, NULL);
-    if (i->seg == SEG_CS && (i->op[k].access & 2))
-        return false;
     if (xlate_gmem(x, i, &m))
         return append(x, i, &window);
     return xlate_linear(x, i) && append(x, i, &linear);
@@ -176,7 +173,7 @@ static bool pop_memory(struct xlate *x, const struct insn *i)
 {
     struct gmem m;
 
-    if (!xlate_gmem(x, i, &m))
+    if (i->seg == SEG_CS || !xlate_gmem(x, i, &m)) /* code is not writable */
         return false;
     if (i->base == RSP)
         m.disp += 4;

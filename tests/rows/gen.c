@@ -39,7 +39,7 @@ static bool chance(struct rng *r, unsigned percent)
 /* Callouts that are the same for a user program on every machine. The other lowerings are all fit but for these. */
 static const uint16_t fit_callouts[] = {
     M(AAA), M(AAD), M(AAM), M(AAS), M(DAA), M(DAS), M(SALC), M(XLAT), M(PUSHA), M(PUSHAD), M(POPA), M(POPAD), M(ENTER),
-    M(BOUND), M(CLFLUSH), M(MASKMOVQ), M(MASKMOVDQU), M(VMASKMOVDQU), M(VMASKMOVPS), M(VMASKMOVPD), M(VPMASKMOVD),
+    M(CLFLUSH), M(MASKMOVQ), M(MASKMOVDQU), M(VMASKMOVDQU), M(VMASKMOVPS), M(VMASKMOVPD), M(VPMASKMOVD),
     M(VPMASKMOVQ), M(FWAIT), M(FNINIT), M(FNCLEX),
 };
 
@@ -51,6 +51,14 @@ static bool listed(const uint16_t *list, size_t n, uint16_t mnemonic)
         if (list[i] == mnemonic)
             return true;
     return false;
+}
+
+static const struct opnd *memory(const struct insn *i)
+{
+    for (unsigned k = 0; k < i->nops; k++)
+        if (i->op[k].kind == OPND_MEM)
+            return &i->op[k];
+    return NULL;
 }
 
 static bool fit(const struct insn *i, const struct gen_options *opt)
@@ -80,6 +88,8 @@ static bool fit(const struct insn *i, const struct gen_options *opt)
     default:
         return false;
     }
+    if (i->seg >= SEG_FS && memory(i))
+        return false; /* what a null FS or GS does natively is the kernel's business */
     return opt->low || i->adsize == 4;
 }
 
@@ -137,14 +147,6 @@ static uint32_t data_address(struct rng *r)
     if (chance(r, 3))
         a = DATA_BASE + DATA_BYTES - below(r, 40);
     return a;
-}
-
-static const struct opnd *memory(const struct insn *i)
-{
-    for (unsigned k = 0; k < i->nops; k++)
-        if (i->op[k].kind == OPND_MEM)
-            return &i->op[k];
-    return NULL;
 }
 
 /* 16-bit addressing reaches the low region; the upper halves of the registers must not matter. */

@@ -141,6 +141,7 @@ static void one_run(void)
 {
     struct itimerval limit = {.it_value = {.tv_sec = RUN_SECONDS}}, off = {0};
 
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" ::"r"(USER_DS));
     setitimer(ITIMER_REAL, &limit, NULL);
     kill(getpid(), SIGUSR1);
     setitimer(ITIMER_REAL, &off, NULL);
@@ -159,7 +160,6 @@ _Noreturn static void child_main(struct native *n)
     child_signals();
     if (!child_map(n))
         _exit(2);
-    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" ::"r"(USER_DS));
     while (read(n->request[0], &byte, 1) == 1) {
         one_run();
         if (write(n->reply[1], &byte, 1) != 1)

@@ -23,7 +23,7 @@ struct cpu_model;
 
 enum rig_layout {
     RIG_RAM = 32 << 20,
-    SYS_BASE = 0x1800000, /* supervisor pages */
+    SYS_BASE = 0x1500000, /* supervisor pages; no multiple of a test address */
     SYS_GDT = SYS_BASE,
     SYS_IDT = SYS_BASE + 0x1000,
     SYS_HANDLERS = SYS_BASE + 0x2000, /* 16 bytes per vector */

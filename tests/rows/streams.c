@@ -22,7 +22,7 @@
 #include "rowfile.h"
 #include "translator/decode.h"
 
-enum { BATCH = 32, BT_RUNS = 3, MAX_REPORTS = 100000 };
+enum { BATCH = 32, BT_RUNS = 3, MAX_REPORTS = 10 };
 
 struct outcome {
     struct test_state state;
@@ -57,20 +57,33 @@ static void run_guest(struct rig *rig, const struct rig_setup *setup, const stru
     rig_run(rig, setup, &o->mem, &o->state);
 }
 
+static bool last_insn(const struct outcome *o, struct insn *i)
+{
+    const uint8_t *p = test_mem_at((struct test_mem *)&o->mem, o->state.eip, 1);
+
+    return p && o->state.end != END_HLT && decode_insn(p, MAX_INSN, 32, i) == DECODE_OK;
+}
+
 /* An access across 4 GiB may or may not be a limit violation (SDM 3A 5.3); this host says no. */
 static bool limit_wrap(const struct outcome *want, const struct outcome *got)
 {
-    return want->state.end == VEC_PF && want->state.cr2 > UINT32_MAX - 32 &&
-           (got->state.end == VEC_GP || got->state.end == VEC_SS) && got->state.err == 0;
+    uint32_t ea = want->state.end == VEC_PF ? want->state.cr2 : 0;
+    struct insn i;
+
+    if ((got->state.end != VEC_GP && got->state.end != VEC_SS) || got->state.err != 0 || !last_insn(want, &i))
+        return false;
+    if (want->state.end == VEC_GP)
+        ea = (uint32_t)i.disp + (i.base < 8 ? want->state.gpr[i.base] : 0) +
+             (i.index < 8 ? want->state.gpr[i.index] * i.scale : 0);
+    return ea > UINT32_MAX - 32;
 }
 
 /* An MMX instruction that faults has already made the transition to MMX state on some hosts. */
 static bool ends_in_mmx(const struct outcome *o)
 {
-    const uint8_t *p = test_mem_at((struct test_mem *)&o->mem, o->state.eip, 1);
     struct insn i;
 
-    if (!p || o->state.end == END_HLT || decode_insn(p, MAX_INSN, 32, &i) != DECODE_OK)
+    if (!last_insn(o, &i))
         return false;
     for (unsigned k = 0; k < i.nops; k++)
         if (i.op[k].kind == OPND_MMX)

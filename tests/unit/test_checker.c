@@ -15,10 +15,10 @@ struct block {
 
 static const struct block good[] = {
     {NULL, "an exit", "49b8 @exit e9 @direct"},
-    {NULL, "loads and stores of the window", "65678b848b785634126501042500100000656741877424fc49b8 @exit e9 @direct"},
-    {NULL, "no base, wraps, all of it in the window", "65a0ffffffff0000000065670fab97010000806567f00fc14cf50049b8 @exit e9 @direct"},
+    {NULL, "loads and stores of the window", "65678b848b78563412656701042500100000656741877424fc49b8 @exit e9 @direct"},
+    {NULL, "no base, wraps, all of it in the window", "65678a0425ffffffff65670fab97010000806567f00fc14cf50049b8 @exit e9 @direct"},
     {NULL, "implicit operands under 65 67", "6567d765670ff7c16567660ff7c149b8 @exit e9 @direct"},
-    {NULL, "a gather: every element is cut to 32 bits", "6567c4e26d90048865c4e2d1931ce51000000049b8 @exit e9 @direct"},
+    {NULL, "a gather: every element is cut to 32 bits", "6567c4e26d9004886567c4e2d1935ce01049b8 @exit e9 @direct"},
     {NULL, "vector, x87 and BMI instructions", "c5f458c26567d900d9fe660f38dccac4e263f5c10f44c30f38cbca49b8 @exit e9 @direct"},
     {NULL, "FS: linear address and window base", "67448d4308458b8f80000000478d04084d8b4f60438b0401430fab0c01c4817c100c0149b8 @exit e9 @direct"},
     {NULL, "the base by address", "67448d03c44213f7c84d8b5f18470fb60c0b4f8b4ccf204389140149b8 @exit e9 @direct"},
@@ -189,20 +189,20 @@ static const struct block bad[] = {
     {"host pointer", "a branch with RDI a pointer", "4d8b4f384a8d3c0f7401aa89ff49b8 @exit e9 @direct"},
     {"forbidden kind", "64-bit strings", "4d8b4f384a8d3c0f48ab89ff49b8 @exit e9 @direct"},
     {"no allowed form", "no base loaded", "67448d03438b040149b8 @exit e9 @direct"},
-    {"more than base and index", "displacement", "67448d034d8b4f38438b8401ffffff7f49b8 @exit e9 @direct"},
-    {"more than base and index", "scale", "67448d034d8b4f38438b04c149b8 @exit e9 @direct"},
-    {"more than base and index", "the base alone", "4d8b4f38418b0149b8 @exit e9 @direct"},
-    {"more than base and index", "a gather from 64-bit elements", "4d8b4f38c4c2ed91040949b8 @exit e9 @direct"},
-    {"no allowed form", "64-bit index", "4d8b4f384c8d04c3438b040149b8 @exit e9 @direct"},
-    {"no allowed form", "index with both halves", "4d8b4f384d8b87b8000000438b040149b8 @exit e9 @direct"},
-    {"no allowed form", "BSF of zero leaves the upper half", "4d8b4f384d8b87b8000000440fbcc0438b040149b8 @exit e9 @direct"},
-    {"no allowed form", "CMPXCHG may not write", "4d8b4f384d8b87b8000000410fb1d8438b040149b8 @exit e9 @direct"},
-    {"no allowed form", "XCHG EAX,EAX is a NOP", "4d8b4f3849b8bc9a78563412000087c0438b040149b8 @exit e9 @direct"},
+    {"not base and register", "displacement", "67448d034d8b4f38438b8401ffffff7f49b8 @exit e9 @direct"},
+    {"not base and register", "scale", "67448d034d8b4f38438b04c149b8 @exit e9 @direct"},
+    {"not base and register", "the base alone", "4d8b4f38418b0149b8 @exit e9 @direct"},
+    {"not base and register", "a gather from 64-bit elements", "4d8b4f38c4c2ed91040949b8 @exit e9 @direct"},
+    {"more than 32 bits", "64-bit index", "4d8b4f384c8d04c3438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "index with both halves", "4d8b4f384d8b87b8000000438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "BSF of zero leaves the upper half", "4d8b4f384d8b87b8000000440fbcc0438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "CMPXCHG may not write", "4d8b4f384d8b87b8000000410fb1d8438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "XCHG EAX,EAX is a NOP", "4d8b4f3849b8bc9a78563412000087c0438b040149b8 @exit e9 @direct"},
     {"further than the gap", "64-bit bit string", "67448d034d8b4f384b0fab040149b8 @exit e9 @direct"},
     {"no allowed form", "a base from before a callout", "67448d034d8b4f3849b8 @insn 41b901000000e8 @callout 438b040149b8 @exit e9 @direct"},
     {"no allowed form", "a base on one path only", "4189d874044d8b4f38438b040149b8 @exit e9 @direct"},
-    {"no allowed form", "a truncation jumped over", "4d8b4f3849b8bc9a78563412000067e3034189d8438b040149b8 @exit e9 @direct"},
-    {"no allowed form", "two bases", "4d8b4f384d8b4738438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "a truncation jumped over", "4d8b4f3849b8bc9a78563412000067e3034189d8438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "two bases", "4d8b4f384d8b4738438b040149b8 @exit e9 @direct"},
     {"no allowed form", "a base changed in 8 bits", "67448d034d8b4f3841b101438b040149b8 @exit e9 @direct"},
     {"write to monitor", "a hot word", "4989470849b8 @exit e9 @direct"},
     {"write to monitor", "the window base", "49c747380000000049b8 @exit e9 @direct"},
@@ -262,7 +262,7 @@ static const struct block bad[] = {
     {"not through the jump cache", "JMP of guest memory", "6567ff20"},
     {"not through the jump cache", "CALL through the context", "4d8b1f41ff930080000049b8 @exit e9 @direct"},
     {"before its tag", "no tag compared", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c943ffa4cb00800000"},
-    {"before its tag", "another target than the tag was for", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14189d843ffa4cb00800000"},
+    {"not through the jump cache", "another target than the tag was for", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14189d843ffa4cb00800000"},
     {"not through the jump cache", "another index", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d1c46213f7c843ffa4cb00800000"},
     {"before its tag", "another context", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14d8b1f43ffa4cb00800000"},
     {"not through the jump cache", "hosts at another place", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb08800000"},
@@ -377,7 +377,8 @@ static void make(struct made *m, const char *hex, uint32_t mode, enum bt_site_ki
     assemble(m, hex);
 }
 
-static void check(const struct block *t, uint32_t mode, enum bt_site_kind kind)
+/* False, and a line on stderr, when the verdict is not the expected one. */
+static bool check(const struct block *t, uint32_t mode, enum bt_site_kind kind)
 {
     struct made m;
     const char *why = NULL;
@@ -386,10 +387,20 @@ static void check(const struct block *t, uint32_t mode, enum bt_site_kind kind)
 
     make(&m, t->hex, mode, kind);
     ok = bt_block_in_jail(rig.e, &m.b, &why, &where);
-    ck_assert_msg(ok == !t->why, "%s: %s at +%llx", t->what, ok ? "accepted" : why,
-                  (unsigned long long)(where - (uint64_t)(uintptr_t)m.b.code));
-    if (!ok)
-        ck_assert_msg(strstr(why, t->why) != NULL, "%s: refused because of '%s', not '%s'", t->what, why, t->why);
+    if (ok == !t->why && (ok || strstr(why, t->why)))
+        return true;
+    fprintf(stderr, "%s: %s at +%llx, wanted: %s\n", t->what, ok ? "accepted" : why,
+            (unsigned long long)(where - (uint64_t)(uintptr_t)m.b.code), t->why ? t->why : "accepted");
+    return false;
+}
+
+static unsigned check_all(const struct block *t, unsigned n, uint32_t mode)
+{
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        wrong += !check(&t[i], mode, SITE_STRING);
+    return wrong;
 }
 
 static void setup(void)
@@ -416,25 +427,25 @@ END_TEST
 
 START_TEST(accepts_what_is_emitted)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(good); i++)
-        check(&good[i], BT_RIG_MODE, SITE_STRING);
+    ck_assert_uint_eq(check_all(good, ARRAY_SIZE(good), BT_RIG_MODE), 0);
 }
 END_TEST
 
 START_TEST(refuses_the_rest)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
-        check(&bad[i], BT_RIG_MODE, SITE_STRING);
+    ck_assert_uint_eq(check_all(bad, ARRAY_SIZE(bad), BT_RIG_MODE), 0);
 }
 END_TEST
 
 START_TEST(user_code_has_one_window)
 {
+    const uint32_t user = (BT_RIG_MODE | MODE_CPL3) & ~(uint32_t)MODE_IOPL_OK;
+
+    ck_assert_uint_eq(check_all(bad_for_user, ARRAY_SIZE(bad_for_user), user), 0);
     for (unsigned i = 0; i < ARRAY_SIZE(bad_for_user); i++) {
         struct block kernel = {NULL, bad_for_user[i].what, bad_for_user[i].hex};
 
-        check(&bad_for_user[i], (BT_RIG_MODE | MODE_CPL3) & ~(uint32_t)MODE_IOPL_OK, SITE_STRING);
-        check(&kernel, BT_RIG_MODE, SITE_STRING);
+        ck_assert(check(&kernel, BT_RIG_MODE, SITE_STRING));
     }
 }
 END_TEST
@@ -444,8 +455,8 @@ START_TEST(strings_are_marked)
 {
     struct block plain = {"a fault would leave", "a string of a plain site", good[8].hex};
 
-    check(&good[8], BT_RIG_MODE, SITE_STRING);
-    check(&plain, BT_RIG_MODE, SITE_PLAIN);
+    ck_assert(check(&good[8], BT_RIG_MODE, SITE_STRING));
+    ck_assert(check(&plain, BT_RIG_MODE, SITE_PLAIN));
 }
 END_TEST
 
