@@ -163,7 +163,7 @@ bool cpu_lar(struct cpu *c, uint16_t sel, bool *ok, uint32_t *rights)
     if (*ok && desc_system(&d))
         *ok = LAR_TYPES >> desc_type(&d) & 1;
     if (*ok)
-        *rights = d.hi & 0x00f0ff00;
+        *rights = d.hi & 0x00ffff00;
     return true;
 }
 

@@ -34,7 +34,8 @@ enum {
     BT_WORDS = 4096,
     BT_SHIFT = 19,
     BT_MAX_INSNS = 64,
-    BT_MAX_EXITS = 2,
+    BT_MAX_SIDE_EXITS = 4, /* forward conditional branches a block may go on after */
+    BT_MAX_EXITS = BT_MAX_SIDE_EXITS + 2,
     BT_BLOCK_ROOM = 24576, /* bytes of code a block can at most need */
     BT_HASH = 1 << 16,
 };
@@ -127,7 +128,7 @@ struct bt_block {
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
-    struct bt_exit exits[BT_MAX_EXITS];
+    struct bt_exit *exits;
     uint8_t nexits;
     struct bt_exit *incoming;
     struct bt_map *map;

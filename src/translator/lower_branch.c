@@ -94,7 +94,10 @@ bool lower_jcc(struct xlate *x, const struct insn *i)
     if (!near32(i))
         return false;
     poll_if_backward(x, target_of(x, i));
-    two_exits(x, i, emit_jcc(&x->em, i->opcode & 15));
+    if (xlate_is_last(x, i))
+        two_exits(x, i, emit_jcc(&x->em, i->opcode & 15));
+    else
+        xlate_exit(x, emit_jcc(&x->em, i->opcode & 15), target_of(x, i));
     return true;
 }
 
@@ -187,9 +190,7 @@ bool lower_cli(struct xlate *x, const struct insn *i)
  */
 bool lower_sti(struct xlate *x, const struct insn *i)
 {
-    bool last = i == &x->insns[x->n - 1];
-
-    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK) || last)
+    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK) || xlate_is_last(x, i))
         return false;
     emit_st8imm_b(&x->em, H_R14, CPU_IFLAG, 1);
     x->sti_pending = true;

@@ -62,9 +62,7 @@ bool xlate_callout(struct xlate *x, const struct insn *i)
 
 void xlate_exit(struct xlate *x, uint8_t *jump, uint32_t eip)
 {
-    struct bt_exit *ex = &x->b->exits[x->b->nexits++];
-
-    *ex = (struct bt_exit){.jump = jump, .from = x->b, .eip = eip};
+    x->exits[x->nexits++] = (struct bt_exit){.jump = jump, .from = x->b, .eip = eip};
 }
 
 void xlate_poll(struct xlate *x, int32_t hot_ptr)
@@ -144,6 +142,14 @@ static bool ends_block(const struct insn *i)
     return !i->row->valid || i->row->lower == LOWER_EXIT || (i->row->traits & T_ENDS);
 }
 
+/* A block goes on behind a forward conditional branch: the way not taken then costs no jump.
+ * Backward ones close loops. */
+static bool goes_on_after(struct xlate *x, const struct insn *i)
+{
+    return i->row->lower == LOWER_JCC && i->opsize == 4 && (int64_t)i->imm >= 0 &&
+           x->side_exits++ < BT_MAX_SIDE_EXITS;
+}
+
 /* Pass 1: decode up to a terminator, the page's end or the cap. The first instruction may straddle:
  * then it is the whole block. */
 static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail, bool straddles)
@@ -160,7 +166,7 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
             break;
         off += i->len;
         x->n++;
-        if (straddles || ends_block(i))
+        if (straddles || (ends_block(i) && !goes_on_after(x, i)))
             break;
     }
     return off;
@@ -178,7 +184,7 @@ static void lower_one(struct xlate *x, struct insn *i)
 {
     const struct row *r = i->row;
     uint8_t *before = x->em.p;
-    unsigned nmap;
+    unsigned nmap, nexits = x->nexits;
     bool sti_before = x->sti_pending;
 
     x->insn = i;
@@ -192,7 +198,7 @@ static void lower_one(struct xlate *x, struct insn *i)
     } else {
         x->em.p = before;
         x->nmap = nmap;
-        x->b->nexits = 0;
+        x->nexits = nexits;
         if (!xlate_callout(x, i))
             return;
         if (ends_block(i)) {
@@ -226,6 +232,11 @@ static struct bt_block *seal_block(struct xlate *x)
     struct bt_block *b = x->b;
     struct codemem *cm = &x->e->code;
 
+    b->exits = bt_alloc(x->e, x->nexits * sizeof(*b->exits));
+    if (!b->exits)
+        return NULL;
+    memcpy(b->exits, x->exits, x->nexits * sizeof(*b->exits));
+    b->nexits = (uint8_t)x->nexits;
     for (unsigned k = 0; k < b->nexits; k++) {
         struct bt_exit *ex = &b->exits[k];
 

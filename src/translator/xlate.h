@@ -27,6 +27,9 @@ struct xlate {
     bool arena_full;  /* no room for a kept instruction: flush and retry */
     bool sti_pending; /* the previous instruction was STI */
     unsigned n;
+    unsigned side_exits; /* found by the scan */
+    struct bt_exit exits[BT_MAX_EXITS];
+    unsigned nexits;
     struct insn insns[BT_MAX_INSNS];
     struct bt_map map[BT_MAX_INSNS * 2 + 4];
     unsigned nmap;
@@ -58,6 +61,11 @@ bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m);
 /* The linear address of a memory operand of FS, GS or an adapted site: R8D = linear, R9 = window
  * base. */
 bool xlate_linear(struct xlate *x, const struct insn *i);
+
+static inline bool xlate_is_last(const struct xlate *x, const struct insn *i)
+{
+    return i == &x->insns[x->n - 1];
+}
 
 static inline unsigned host_gpr(unsigned guest)
 {

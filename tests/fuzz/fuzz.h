@@ -1,8 +1,9 @@
 /* fuzz.h - what the fuzz targets share.
  *
- * A target is one file with LLVMFuzzerTestOneInput(). Linked against libFuzzer (scripts/fuzz) it explores;
- * linked against replay.c it is a test: the corpus, then a bounded run of deterministic mutations.
- * Whatever the bytes are, the answer is a return: a crash, a hang or a failed FUZZ_CHECK is a bug.
+ * A target is one file with LLVMFuzzerTestOneInput(). Linked against libFuzzer (scripts/fuzz) it
+ * explores; linked against replay.c it is a test: the corpus, then a bounded run of deterministic
+ * mutations. Whatever the bytes are, the answer is a return: a crash, a hang or a failed FUZZ_CHECK
+ * is a bug.
  */
 #ifndef DRAGOMAN_TESTS_FUZZ_H
 #define DRAGOMAN_TESTS_FUZZ_H

@@ -1,5 +1,6 @@
-/* fuzz_decode.c - any bytes through the decoder in 16, 32 and 64-bit code; what can be emitted again must decode to
- * the same instruction in 64-bit mode, with its memory operand where it was sent and nothing else changed.
+/* fuzz_decode.c - any bytes through the decoder in 16, 32 and 64-bit code; what can be emitted
+ * again must decode to the same instruction in 64-bit mode, with its memory operand where it was
+ * sent and nothing else changed.
  *
  * Zydis looks at the emitted bytes directly here: the second opinion knows nothing of struct insn.
  */
@@ -13,14 +14,18 @@ enum { HOST_SI = 9, HOST_IX = 8, HOST_R12 = 12 };
 
 static void check_insn(const struct insn *i, size_t size, unsigned bits)
 {
-    FUZZ_CHECK(i->len >= 1 && i->len <= MAX_INSN && i->len <= size, "%u bytes of %zu", i->len, size);
+    FUZZ_CHECK(i->len >= 1 && i->len <= MAX_INSN && i->len <= size, "%u bytes of %zu", i->len,
+               size);
     FUZZ_CHECK(i->row && i->exec && i->nops <= MAX_OPNDS, "bits %u", bits);
-    FUZZ_CHECK(i->opsize == 1 || i->opsize == 2 || i->opsize == 4 || i->opsize == 8, "opsize %u", i->opsize);
+    FUZZ_CHECK(i->opsize == 1 || i->opsize == 2 || i->opsize == 4 || i->opsize == 8, "opsize %u",
+               i->opsize);
     FUZZ_CHECK(i->adsize == 2 || i->adsize == 4 || i->adsize == 8, "adsize %u", i->adsize);
-    FUZZ_CHECK(i->scale == 1 || i->scale == 2 || i->scale == 4 || i->scale == 8, "scale %u", i->scale);
+    FUZZ_CHECK(i->scale == 1 || i->scale == 2 || i->scale == 4 || i->scale == 8, "scale %u",
+               i->scale);
     FUZZ_CHECK(bits == 64 || i->adsize != 8, "64-bit address in %u-bit code", bits);
     for (unsigned k = 0; k < i->nops; k++)
-        FUZZ_CHECK(i->op[k].kind != OPND_GPR || i->op[k].reg < NGPR + 4, "register %u", i->op[k].reg);
+        FUZZ_CHECK(i->op[k].kind != OPND_GPR || i->op[k].reg < NGPR + 4, "register %u",
+                   i->op[k].reg);
 }
 
 /* Exactly its bytes are enough, and one fewer are too few. */
@@ -33,7 +38,8 @@ static void check_length(const uint8_t *p, const struct insn *i, unsigned bits)
     FUZZ_CHECK(decode_insn(exact, i->len, bits, &again) == DECODE_OK && again.len == i->len &&
                    again.mnemonic == i->mnemonic,
                "length %u then %u", i->len, again.len);
-    FUZZ_CHECK(decode_insn(exact, i->len - 1u, bits, &again) == DECODE_SHORT, "one byte fewer of %u", i->len);
+    FUZZ_CHECK(decode_insn(exact, i->len - 1u, bits, &again) == DECODE_SHORT,
+               "one byte fewer of %u", i->len);
     free(exact);
 }
 
@@ -56,8 +62,8 @@ static int zydis_id(ZydisRegister r)
     return ZydisRegisterGetId(r);
 }
 
-static void check_memory(const struct insn *i, const struct remem *m, const ZydisDecodedInstruction *z,
-                         const ZydisDecodedOperand *o)
+static void check_memory(const struct insn *i, const struct remem *m,
+                         const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o)
 {
     int base = o->mem.base == ZYDIS_REGISTER_NONE ? -1 : zydis_id(o->mem.base);
     int index = o->mem.index == ZYDIS_REGISTER_NONE ? -1 : zydis_id(o->mem.index);
@@ -65,9 +71,9 @@ static void check_memory(const struct insn *i, const struct remem *m, const Zydi
     if (o->mem.type == ZYDIS_MEMOP_TYPE_AGEN)
         return;
     if (m->kind == REMEM_INDEX) {
-        FUZZ_CHECK(z->address_width == 64 && base == m->base && index == m->index && o->mem.disp.value == 0 &&
-                       o->mem.scale == 1 && o->mem.segment != ZYDIS_REGISTER_GS &&
-                       o->mem.segment != ZYDIS_REGISTER_FS,
+        FUZZ_CHECK(z->address_width == 64 && base == m->base && index == m->index &&
+                       o->mem.disp.value == 0 && o->mem.scale == 1 &&
+                       o->mem.segment != ZYDIS_REGISTER_GS && o->mem.segment != ZYDIS_REGISTER_FS,
                    "base %d index %d", base, index);
         return;
     }
@@ -75,10 +81,15 @@ static void check_memory(const struct insn *i, const struct remem *m, const Zydi
     if (z->mnemonic == ZYDIS_MNEMONIC_XLAT || z->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
         z->mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU || z->mnemonic == ZYDIS_MNEMONIC_VMASKMOVDQU)
         return;
-    FUZZ_CHECK(base == (i->base == NO_REG ? -1 : i->base == RSP ? HOST_R12 : i->base), "base %d of %d", base, i->base);
+    FUZZ_CHECK(base == (i->base == NO_REG ? -1
+                        : i->base == RSP  ? HOST_R12
+                                          : i->base),
+               "base %d of %d", base, i->base);
     FUZZ_CHECK(index == (i->index == NO_REG ? -1 : i->index), "index %d of %d", index, i->index);
     FUZZ_CHECK(index < 0 || o->mem.scale == i->scale, "scale %u", o->mem.scale);
-    FUZZ_CHECK((uint32_t)o->mem.disp.value == (i->adsize == 2 ? (uint16_t)i->disp : (uint32_t)i->disp), "disp");
+    FUZZ_CHECK((uint32_t)o->mem.disp.value ==
+                   (i->adsize == 2 ? (uint16_t)i->disp : (uint32_t)i->disp),
+               "disp");
 }
 
 static void check_operand(const struct insn *i, const struct opnd *o, const struct remem *m,
@@ -88,13 +99,15 @@ static void check_operand(const struct insn *i, const struct opnd *o, const stru
 
     switch (o->kind) {
     case OPND_MEM:
-        FUZZ_CHECK(zo->type == ZYDIS_OPERAND_TYPE_MEMORY && zo->size == o->size * 8u, "memory, %u bytes", o->size);
+        FUZZ_CHECK(zo->type == ZYDIS_OPERAND_TYPE_MEMORY && zo->size == o->size * 8u,
+                   "memory, %u bytes", o->size);
         check_memory(i, m, z, zo);
         break;
     case OPND_IMM:
         /* D1 and D3 have no byte for their 1 and CL */
-        FUZZ_CHECK(zo->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && ((zo->imm.value.u ^ i->imm) & mask) == 0, "immediate %llx",
-                   (unsigned long long)i->imm);
+        FUZZ_CHECK(zo->type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+                       ((zo->imm.value.u ^ i->imm) & mask) == 0,
+                   "immediate %llx", (unsigned long long)i->imm);
         break;
     case OPND_GPR:
     case OPND_MMX:
@@ -103,7 +116,8 @@ static void check_operand(const struct insn *i, const struct opnd *o, const stru
     case OPND_ST:
         FUZZ_CHECK(zo->type == ZYDIS_OPERAND_TYPE_REGISTER && zydis_id(zo->reg.value) == host_id(o),
                    "register %u became %d", o->reg, zydis_id(zo->reg.value));
-        FUZZ_CHECK(o->kind != OPND_GPR || zo->size == o->size * 8u, "size %u became %u bits", o->size, zo->size);
+        FUZZ_CHECK(o->kind != OPND_GPR || zo->size == o->size * 8u, "size %u became %u bits",
+                   o->size, zo->size);
         FUZZ_CHECK((zo->reg.value >= ZYDIS_REGISTER_AH && zo->reg.value <= ZYDIS_REGISTER_BH) ==
                        (o->kind == OPND_GPR && o->reg >= NGPR),
                    "high byte");
@@ -127,12 +141,14 @@ static void check_reencoded(const struct insn *i, const struct remem *m)
     ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     FUZZ_CHECK(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, out, len, &z, op)), "%s no longer decodes",
                ZydisMnemonicGetString(i->mnemonic));
-    FUZZ_CHECK(z.length == len, "%s: %u of %u bytes", ZydisMnemonicGetString(i->mnemonic), z.length, len);
+    FUZZ_CHECK(z.length == len, "%s: %u of %u bytes", ZydisMnemonicGetString(i->mnemonic), z.length,
+               len);
     FUZZ_CHECK(z.mnemonic == i->mnemonic, "%s became %s", ZydisMnemonicGetString(i->mnemonic),
                ZydisMnemonicGetString(z.mnemonic));
-    FUZZ_CHECK((z.attributes & ZYDIS_ATTRIB_HAS_LOCK ? PFX_LOCK : 0) == (i->prefixes & PFX_LOCK), "LOCK");
-    FUZZ_CHECK(z.operand_count_visible >= i->nops, "%s: %u operands of %u", ZydisMnemonicGetString(i->mnemonic),
-               z.operand_count_visible, i->nops);
+    FUZZ_CHECK((z.attributes & ZYDIS_ATTRIB_HAS_LOCK ? PFX_LOCK : 0) == (i->prefixes & PFX_LOCK),
+               "LOCK");
+    FUZZ_CHECK(z.operand_count_visible >= i->nops, "%s: %u operands of %u",
+               ZydisMnemonicGetString(i->mnemonic), z.operand_count_visible, i->nops);
     for (unsigned k = 0; k < i->nops; k++)
         check_operand(i, &i->op[k], m, &z, &op[k]);
 }

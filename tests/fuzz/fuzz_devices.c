@@ -1,6 +1,7 @@
 /* fuzz_devices.c - the whole PC board: port accesses of all widths, time, serial input, resets.
  *
- * An operation is five bytes: what, where (a range of the bus), offset or port, value (2). Time is the test's own.
+ * An operation is five bytes: what, where (a range of the bus), offset or port, value (2). Time is
+ * the test's own.
  */
 #include <sys/mman.h>
 
@@ -9,7 +10,17 @@
 
 enum { RAM = 2 << 20, MAX_OPS = 2000 };
 
-enum op { OP_READ, OP_WRITE, OP_WRITE_READ, OP_TIME, OP_ACK, OP_SERIAL, OP_RESET, OP_ANY_PORT, NOPS };
+enum op {
+    OP_READ,
+    OP_WRITE,
+    OP_WRITE_READ,
+    OP_TIME,
+    OP_ACK,
+    OP_SERIAL,
+    OP_RESET,
+    OP_ANY_PORT,
+    NOPS
+};
 
 struct board {
     struct physmem pm;
@@ -126,7 +137,8 @@ static void pass_time(struct board *b, unsigned scale, uint32_t val)
 
 static void operate(struct board *b, struct fuzz_bytes *in)
 {
-    uint8_t what = (uint8_t)fuzz_take(in, 1), where = (uint8_t)fuzz_take(in, 1), off = (uint8_t)fuzz_take(in, 1);
+    uint8_t what = (uint8_t)fuzz_take(in, 1), where = (uint8_t)fuzz_take(in, 1),
+            off = (uint8_t)fuzz_take(in, 1);
     uint32_t val = (uint32_t)fuzz_take(in, 2);
     const struct bus_range *r = &b->ports.range[where % b->ports.nranges];
     uint16_t port = (uint16_t)(r->base + off % r->len);
@@ -177,7 +189,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     board_open(&b, ram);
     for (unsigned n = 0; in.left && n < MAX_OPS; n++) {
         operate(&b, &in);
-        FUZZ_CHECK(clock_deadline(&b.clock) == CLOCK_NEVER || clock_deadline(&b.clock) > 0, "deadline 0");
+        FUZZ_CHECK(clock_deadline(&b.clock) == CLOCK_NEVER || clock_deadline(&b.clock) > 0,
+                   "deadline 0");
     }
     return 0;
 }

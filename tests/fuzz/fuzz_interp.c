@@ -1,7 +1,8 @@
-/* fuzz_interp.c - any bytes as code of any mode, with any registers, run by the interpreter in 2 MiB of RAM.
+/* fuzz_interp.c - any bytes as code of any mode, with any registers, run by the interpreter in 2
+ * MiB of RAM.
  *
- *   bytes 0-3   how the CPU is set up     4-67  registers     rest: code, at 4000h; the page tables, descriptor
- *   tables and stack around it are good ones, but the code may write over them
+ *   bytes 0-3   how the CPU is set up     4-67  registers     rest: code, at 4000h; the page
+ * tables, descriptor tables and stack around it are good ones, but the code may write over them
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,9 +14,28 @@
 #include "translator/bt_priv.h"
 #include "translator/x_host.h"
 
-enum { RAM = 2 << 20, GDT = 0x1000, IDT = 0x1800, TSS = 0x2200, PD = 0x3000, CODE = 0x4000, STEPS = 100, INPUTS = 500, RAM_USED = 0x10000 };
+enum {
+    RAM = 2 << 20,
+    GDT = 0x1000,
+    IDT = 0x1800,
+    TSS = 0x2200,
+    PD = 0x3000,
+    CODE = 0x4000,
+    STEPS = 100,
+    INPUTS = 500,
+    RAM_USED = 0x10000
+};
 
-enum setup_bit { S_PAGING = 1, S_CPL3 = 2, S_CODE16 = 4, S_REAL = 8, S_V86 = 16, S_TF = 32, S_AC = 64, S_EM = 128 };
+enum setup_bit {
+    S_PAGING = 1,
+    S_CPL3 = 2,
+    S_CODE16 = 4,
+    S_REAL = 8,
+    S_V86 = 16,
+    S_TF = 32,
+    S_AC = 64,
+    S_EM = 128
+};
 
 struct box {
     struct log log;
@@ -86,13 +106,14 @@ static void open_once(struct box *b)
     b->fd = memfd_create("fuzz-ram", 0);
     FUZZ_CHECK(b->fd >= 0 && ftruncate(b->fd, RAM) == 0, "memfd");
     bus_init(&b->mmio, "mmio", NULL);
-    physmem_init(&b->pm, mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0), b->fd, RAM, &b->mmio);
+    physmem_init(&b->pm, mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0), b->fd, RAM,
+                 &b->mmio);
     FUZZ_CHECK(cpu_model_init(&b->model, "max", err, sizeof(err)) == 0, "%s", err);
     b->c = aligned_alloc(64, align_up(sizeof(*b->c), 64));
 }
 
-/* Creating a machine costs more than running one: it serves many inputs, and everything an input can have
- * changed is put back. */
+/* Creating a machine costs more than running one: it serves many inputs, and everything an input
+ * can have changed is put back. */
 static void create(struct box *b)
 {
     static const struct smmu_config mcfg = {.max_maps = 1000};
@@ -137,7 +158,8 @@ static void start(struct box *b)
     FUZZ_CHECK(physmem_fill(&b->pm, 0, 0, RAM_USED) == 0, "RAM");
 }
 
-/* Descriptors 08h code 10h data 18h code DPL 3 20h data DPL 3 28h TSS; gates to CODE + vector; identity page tables. */
+/* Descriptors 08h code 10h data 18h code DPL 3 20h data DPL 3 28h TSS; gates to CODE + vector;
+ * identity page tables. */
 static void make_tables(struct box *b)
 {
     static const uint64_t gdt[] = {0,
@@ -161,7 +183,8 @@ static void make_tables(struct box *b)
 static struct seg flat(uint16_t sel, unsigned type, unsigned dpl, bool big)
 {
     return (struct seg){.sel = sel,
-                        .attr = (uint16_t)(type | ATTR_S | dpl << ATTR_DPL_SHIFT | ATTR_P | ATTR_G | (big ? ATTR_DB : 0)),
+                        .attr = (uint16_t)(type | ATTR_S | dpl << ATTR_DPL_SHIFT | ATTR_P | ATTR_G |
+                                           (big ? ATTR_DB : 0)),
                         .limit = UINT32_MAX,
                         .usable = true};
 }
@@ -174,10 +197,15 @@ static void set_segments(struct cpu *c, unsigned how)
     for (unsigned s = 0; s < NSEG; s++) {
         bool code = s == SEG_CS;
 
-        c->seg[s] = real ? (struct seg){.sel = 0, .attr = 0x93 | (how & S_V86 ? 0x60 : 0), .limit = 0xffff, .usable = true}
-                         : flat((uint16_t)((code ? 8 : 16) + (dpl ? 16 : 0) + dpl), code ? 11 : 3, dpl, !(how & S_CODE16));
+        c->seg[s] = real ? (struct seg){.sel = 0,
+                                        .attr = 0x93 | (how & S_V86 ? 0x60 : 0),
+                                        .limit = 0xffff,
+                                        .usable = true}
+                         : flat((uint16_t)((code ? 8 : 16) + (dpl ? 16 : 0) + dpl), code ? 11 : 3,
+                                dpl, !(how & S_CODE16));
     }
-    c->seg[SEG_TR] = (struct seg){.sel = 0x28, .attr = 0x8b, .limit = 0x67, .base = TSS, .usable = true};
+    c->seg[SEG_TR] =
+        (struct seg){.sel = 0x28, .attr = 0x8b, .limit = 0x67, .base = TSS, .usable = true};
     c->gdtr = (struct dtable){GDT, 0x2f};
     c->idtr = (struct dtable){IDT, 0x7ff};
     c->cpl = (uint8_t)(how & S_V86 ? 3 : how & S_REAL ? 0 : dpl);
@@ -186,16 +214,18 @@ static void set_segments(struct cpu *c, unsigned how)
 static void set_cpu(struct box *b, struct fuzz_bytes *in)
 {
     struct cpu *c = b->c;
-    unsigned how = (unsigned)fuzz_take(in, 1), flags = (unsigned)fuzz_take(in, 1), more = (unsigned)fuzz_take(in, 1);
+    unsigned how = (unsigned)fuzz_take(in, 1), flags = (unsigned)fuzz_take(in, 1),
+             more = (unsigned)fuzz_take(in, 1);
     unsigned intr = (unsigned)fuzz_take(in, 1);
 
     if (how & S_REAL)
         how &= ~(unsigned)(S_PAGING | S_V86 | S_CPL3);
     set_segments(c, how);
-    c->cr0 = CR0_ET | CR0_NE | (how & S_REAL ? 0 : CR0_PE) | (how & S_AC ? CR0_AM : 0) | (how & S_EM ? CR0_EM : 0) |
-             (how & S_PAGING ? CR0_PG | CR0_WP : 0) | (more & 1 ? CR0_TS : 0);
-    c->cr4 = CR4_PSE | (more & 2 ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0) | (more & 4 ? CR4_OSXSAVE : 0) | (more & 8 ? CR4_VME : 0) |
-             (more & 16 ? CR4_PVI : 0) | (more & 32 ? CR4_TSD : 0);
+    c->cr0 = CR0_ET | CR0_NE | (how & S_REAL ? 0 : CR0_PE) | (how & S_AC ? CR0_AM : 0) |
+             (how & S_EM ? CR0_EM : 0) | (how & S_PAGING ? CR0_PG | CR0_WP : 0) |
+             (more & 1 ? CR0_TS : 0);
+    c->cr4 = CR4_PSE | (more & 2 ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0) | (more & 4 ? CR4_OSXSAVE : 0) |
+             (more & 8 ? CR4_VME : 0) | (more & 16 ? CR4_PVI : 0) | (more & 32 ? CR4_TSD : 0);
     c->xcr0 = more & 64 ? 7 : 1;
     c->cr3 = PD;
     if (more & 128) {
@@ -209,8 +239,9 @@ static void set_cpu(struct box *b, struct fuzz_bytes *in)
     c->rip = CODE;
     c->intr = intr & 1;
     smmu_paging_changed(b->m, c);
-    cpu_set_rflags(c, EF_R1 | (flags & 0xd5) | (flags & 2 ? EF_DF : 0) | (flags & 8 ? EF_OF : 0) | (flags & 32 ? EF_IF : 0) |
-                          (how & S_TF ? EF_TF : 0) | (how & S_AC ? EF_AC : 0) | (how & S_V86 ? EF_VM : 0) |
+    cpu_set_rflags(c, EF_R1 | (flags & 0xd5) | (flags & 2 ? EF_DF : 0) | (flags & 8 ? EF_OF : 0) |
+                          (flags & 32 ? EF_IF : 0) | (how & S_TF ? EF_TF : 0) |
+                          (how & S_AC ? EF_AC : 0) | (how & S_V86 ? EF_VM : 0) |
                           (intr & 4 ? EF_IOPL : 0) | (intr & 8 ? EF_NT : 0));
     cpu_update_mode(c);
 }
@@ -223,7 +254,8 @@ static void check_cpu(const struct cpu *c)
         return;
     FUZZ_CHECK(c->rip <= UINT32_MAX, "rip %llx", (unsigned long long)c->rip);
     for (unsigned r = 0; r < 8; r++)
-        FUZZ_CHECK(c->gpr[r] <= UINT32_MAX, "register %u is %llx", r, (unsigned long long)c->gpr[r]);
+        FUZZ_CHECK(c->gpr[r] <= UINT32_MAX, "register %u is %llx", r,
+                   (unsigned long long)c->gpr[r]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

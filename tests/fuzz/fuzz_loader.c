@@ -1,8 +1,8 @@
 /* fuzz_loader.c - an image, an initrd and a command line from nowhere good, loaded into 4 MiB.
  *
- *   byte 0  bits 0-1: repair the magic numbers of (nothing, bzImage, ELF, multiboot), 2: initrd, 3: flat, 4: long mode
- *   byte 1  length of the command line, which follows
- *   rest    the image; its last quarter is the initrd's
+ *   byte 0  bits 0-1: repair the magic numbers of (nothing, bzImage, ELF, multiboot), 2: initrd, 3:
+ * flat, 4: long mode byte 1  length of the command line, which follows rest    the image; its last
+ * quarter is the initrd's
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -39,8 +39,9 @@ static void open_once(struct loader_fuzz *z)
     if (z->pm.hva)
         return;
     bus_init(&z->mmio, "mmio", NULL);
-    physmem_init(&z->pm, mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), -1, RAM,
-                 &z->mmio);
+    physmem_init(&z->pm,
+                 mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), -1,
+                 RAM, &z->mmio);
     open_file(&z->image);
     open_file(&z->initrd);
 }
@@ -80,7 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_bytes in = {data, size};
     unsigned how = (unsigned)fuzz_take(&in, 1), len = (unsigned)fuzz_take(&in, 1);
     char cmdline[256] = "";
-    struct load_config cfg = {.cmdline = cmdline, .acpi_base = 0xe0000, .acpi_len = 0x4000, .acpi_rsdp = 0xe0000};
+    struct load_config cfg = {
+        .cmdline = cmdline, .acpi_base = 0xe0000, .acpi_len = 0x4000, .acpi_rsdp = 0xe0000};
     struct boot_state bs;
     struct load_error err;
     size_t rest;

@@ -1,4 +1,5 @@
-/* fuzz_options.c - the command line: words separated by newlines. What is accepted goes on to the CPU model. */
+/* fuzz_options.c - the command line: words separated by newlines. What is accepted goes on to the
+ * CPU model. */
 #include "cpu/model.h"
 #include "fuzz.h"
 #include "machine/options.h"
@@ -40,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     if (o.action == OPTIONS_RUN)
-        FUZZ_CHECK(o.image && o.ram_bytes && o.ram_bytes % 4096 == 0, "ram %llx", (unsigned long long)o.ram_bytes);
+        FUZZ_CHECK(o.image && o.ram_bytes && o.ram_bytes % 4096 == 0, "ram %llx",
+                   (unsigned long long)o.ram_bytes);
     if (o.cpu)
         try_cpu(o.cpu);
     return 0;

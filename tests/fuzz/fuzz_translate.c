@@ -1,4 +1,5 @@
-/* fuzz_translate.c - any bytes as 32-bit guest code in any mode, translated; the jail checker must accept every block.
+/* fuzz_translate.c - any bytes as 32-bit guest code in any mode, translated; the jail checker must
+ * accept every block.
  *
  *   bytes 0-3 mode bits and eip, 4 how sites are adapted, rest: code
  */
@@ -11,8 +12,10 @@ enum { FRAME = 16, MAX_CODE = 1024 };
 
 static uint32_t mode_of(uint32_t bits)
 {
-    static const uint32_t may[] = {MODE_CPL3, MODE_NOFPU, MODE_NOSSE, MODE_NOAVX, MODE_TSD, MODE_PG};
-    static const uint32_t may_lack[] = {MODE_FLAT_CS, MODE_FLAT_SS, MODE_FLAT_DS, MODE_FLAT_ES, MODE_SS32, MODE_IOPL_OK};
+    static const uint32_t may[] = {MODE_CPL3,  MODE_NOFPU, MODE_NOSSE,
+                                   MODE_NOAVX, MODE_TSD,   MODE_PG};
+    static const uint32_t may_lack[] = {MODE_FLAT_CS, MODE_FLAT_SS, MODE_FLAT_DS,
+                                        MODE_FLAT_ES, MODE_SS32,    MODE_IOPL_OK};
     uint32_t mode = BT_RIG_MODE;
 
     for (unsigned i = 0; i < ARRAY_SIZE(may); i++) {
@@ -28,7 +31,8 @@ static void adapt_sites(struct bt_rig *r, uint32_t eip, uint32_t how, size_t n)
     if (!(how & 3))
         return;
     for (unsigned off = 0; off < n && off < 64; off++)
-        bt_rig_sites(r, FRAME, (eip + off) & PAGE_MASK, how & 4 && off % 3 ? ADAPT_NONE : (enum bt_adapt)(how & 3) % 3);
+        bt_rig_sites(r, FRAME, (eip + off) & PAGE_MASK,
+                     how & 4 && off % 3 ? ADAPT_NONE : (enum bt_adapt)(how & 3) % 3);
 }
 
 static void check_map(const struct bt_block *b)
@@ -70,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memset(r.e->sites, 0, SITE_HASH * sizeof(*r.e->sites));
     if (!b)
         return 0;
-    FUZZ_CHECK(b->code_len <= BT_BLOCK_ROOM && b->guest_len <= n + MAX_INSN, "%u bytes", b->code_len);
+    FUZZ_CHECK(b->code_len <= BT_BLOCK_ROOM && b->guest_len <= n + MAX_INSN, "%u bytes",
+               b->code_len);
     check_map(b);
     if (!bt_block_in_jail(r.e, b, &why, &at))
         refuse(&r, b, why, at);

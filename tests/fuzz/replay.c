@@ -2,9 +2,9 @@
  *
  *   fuzz_NAME CORPUS-DIRECTORY [seconds [first]]
  *
- * Every file of the corpus is run once, then mutants of them until the time is up. Mutant n depends on the corpus and n
- * only, so a failure is repeated with "fuzz_NAME CORPUS 0 n". The runs happen in a child: this process lives to say
- * which input it was.
+ * Every file of the corpus is run once, then mutants of them until the time is up. Mutant n depends
+ * on the corpus and n only, so a failure is repeated with "fuzz_NAME CORPUS 0 n". The runs happen
+ * in a child: this process lives to say which input it was.
  */
 #include <dirent.h>
 #include <signal.h>
@@ -84,7 +84,8 @@ static void read_corpus(struct corpus *c, const char *dir)
 /* One small change. */
 static size_t mutate_once(struct rng *r, uint8_t *p, size_t size)
 {
-    static const uint8_t nasty[] = {0, 1, 0x7f, 0x80, 0xff, 0x66, 0x67, 0x0f, 0xf0, 0xf3, 0x65, 0xc4};
+    static const uint8_t nasty[] = {0,    1,    0x7f, 0x80, 0xff, 0x66,
+                                    0x67, 0x0f, 0xf0, 0xf3, 0x65, 0xc4};
     uint32_t at = rnd(r, (uint32_t)size), len;
 
     if (size == 0 || (rnd(r, 8) == 0 && size < MAX_SAMPLE)) { /* insert */
@@ -182,7 +183,8 @@ int main(int argc, char **argv)
     read_corpus(&c, argv[1]);
     pid = fork();
     if (pid == 0)
-        _exit(child(&c, at, argc > 2 ? atof(argv[2]) : 2, argc > 3 ? strtoull(argv[3], NULL, 0) : 0));
+        _exit(
+            child(&c, at, argc > 2 ? atof(argv[2]) : 2, argc > 3 ? strtoull(argv[3], NULL, 0) : 0));
     if (pid < 0 || waitpid(pid, &status, 0) < 0)
         return EXIT_FAILURE;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
@@ -192,6 +194,7 @@ int main(int argc, char **argv)
     if (at->file < c.n)
         printf("died (status %x) in %s/%s\n", status, argv[1], c.s[at->file].name);
     else
-        printf("died (status %x); again: %s %s 0 %llu\n", status, argv[0], argv[1], (unsigned long long)at->mutant);
+        printf("died (status %x); again: %s %s 0 %llu\n", status, argv[0], argv[1],
+               (unsigned long long)at->mutant);
     return EXIT_FAILURE;
 }

@@ -25,8 +25,8 @@ static void print_bytes(FILE *out, const uint8_t *p, size_t n)
         fprintf(out, "%02x", p[n]);
 }
 
-static unsigned compare_vectors(const struct vec_state *want, const struct vec_state *got, const struct compare *how,
-                                FILE *out)
+static unsigned compare_vectors(const struct vec_state *want, const struct vec_state *got,
+                                const struct compare *how, FILE *out)
 {
     unsigned n = differs(out, "mxcsr", got->mxcsr, want->mxcsr);
 
@@ -36,7 +36,8 @@ static unsigned compare_vectors(const struct vec_state *want, const struct vec_s
         n += differs(out, "fsw", got->fsw, want->fsw);
     for (unsigned i = how->no_x87 ? 8 : 0; i < 16; i++) {
         unsigned reg = i % 8;
-        const uint8_t *g = i < 8 ? got->st[reg] : got->ymm[reg], *w = i < 8 ? want->st[reg] : want->ymm[reg];
+        const uint8_t *g = i < 8 ? got->st[reg] : got->ymm[reg],
+                      *w = i < 8 ? want->st[reg] : want->ymm[reg];
         size_t len = i < 8 ? 10 : 32;
 
         if (memcmp(g, w, len) == 0)
@@ -58,7 +59,8 @@ static unsigned compare_ends(const struct test_state *want, const struct test_st
     unsigned n = 0;
 
     if (got->end != want->end) {
-        fprintf(out, "  fault %s (%d), not %s (%d)\n", a ? a : "?", got->end, b ? b : "?", want->end);
+        fprintf(out, "  fault %s (%d), not %s (%d)\n", a ? a : "?", got->end, b ? b : "?",
+                want->end);
         n++;
     }
     if (got->end == END_HLT || want->end == END_HLT)
@@ -69,8 +71,8 @@ static unsigned compare_ends(const struct test_state *want, const struct test_st
     return n + differs(out, "eip", got->eip, want->eip);
 }
 
-unsigned compare_states(const struct test_state *want, const struct test_state *got, const struct compare *how,
-                        FILE *out)
+unsigned compare_states(const struct test_state *want, const struct test_state *got,
+                        const struct compare *how, FILE *out)
 {
     uint32_t undef = ~(uint32_t)EFL_COMPARED | how->flags_undef;
     unsigned n = compare_ends(want, got, out);
@@ -93,7 +95,8 @@ unsigned compare_states(const struct test_state *want, const struct test_state *
     return n + compare_vectors(&want->vec, &got->vec, how, out);
 }
 
-unsigned compare_memory(const struct test_mem *want, const struct test_mem *got, const struct compare *how, FILE *out)
+unsigned compare_memory(const struct test_mem *want, const struct test_mem *got,
+                        const struct compare *how, FILE *out)
 {
     unsigned n = 0;
 

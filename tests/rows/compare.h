@@ -11,13 +11,14 @@ struct compare {
     uint8_t gpr_undef;
     bool fsw_undef;
     bool no_x87;
-    bool native;           /* the host tells nothing about selectors and control registers */
+    bool native;             /* the host tells nothing about selectors and control registers */
     uint32_t skip, skip_len; /* memory that may differ: an exception's frame */
 };
 
 /* Each difference is a line on out ("  eax 00000001, not 00000002"). Returns how many. */
-unsigned compare_states(const struct test_state *want, const struct test_state *got, const struct compare *how,
-                        FILE *out);
-unsigned compare_memory(const struct test_mem *want, const struct test_mem *got, const struct compare *how, FILE *out);
+unsigned compare_states(const struct test_state *want, const struct test_state *got,
+                        const struct compare *how, FILE *out);
+unsigned compare_memory(const struct test_mem *want, const struct test_mem *got,
+                        const struct compare *how, FILE *out);
 
 #endif

@@ -36,11 +36,13 @@ static bool chance(struct rng *r, unsigned percent)
     return below(r, 100) < percent;
 }
 
-/* Callouts that are the same for a user program on every machine. The other lowerings are all fit but for these. */
+/* Callouts that are the same for a user program on every machine. The other lowerings are all fit
+ * but for these. */
 static const uint16_t fit_callouts[] = {
-    M(AAA), M(AAD), M(AAM), M(AAS), M(DAA), M(DAS), M(SALC), M(XLAT), M(PUSHA), M(PUSHAD), M(POPA), M(POPAD), M(ENTER),
-    M(CLFLUSH), M(MASKMOVQ), M(MASKMOVDQU), M(VMASKMOVDQU), M(VMASKMOVPS), M(VMASKMOVPD), M(VPMASKMOVD),
-    M(VPMASKMOVQ), M(FWAIT), M(FNINIT), M(FNCLEX),
+    M(AAA),        M(AAD),        M(AAM),        M(AAS),        M(DAA),         M(DAS),
+    M(SALC),       M(XLAT),       M(PUSHA),      M(PUSHAD),     M(POPA),        M(POPAD),
+    M(ENTER),      M(CLFLUSH),    M(MASKMOVQ),   M(MASKMOVDQU), M(VMASKMOVDQU), M(VMASKMOVPS),
+    M(VMASKMOVPD), M(VPMASKMOVD), M(VPMASKMOVQ), M(FWAIT),      M(FNINIT),      M(FNCLEX),
 };
 
 static const uint16_t unfit[] = {M(RDRAND), M(RDSEED), M(VZEROALL)};
@@ -82,7 +84,8 @@ static bool fit(const struct insn *i, const struct gen_options *opt)
     case LOWER_DF:
         break;
     case LOWER_CALLOUT:
-        if (row_index(i) >= FORM_FIRST || !listed(fit_callouts, ARRAY_SIZE(fit_callouts), i->mnemonic))
+        if (row_index(i) >= FORM_FIRST ||
+            !listed(fit_callouts, ARRAY_SIZE(fit_callouts), i->mnemonic))
             return false;
         break;
     default:
@@ -159,7 +162,8 @@ static void aim_low(struct rng *r, struct unit *u, const struct insn *i)
     else
         index = 0;
     if (i->base < 8)
-        put_mov(u, i->base, ((target - index - (uint32_t)i->disp) & 0xffff) | (uint32_t)next(r) << 16);
+        put_mov(u, i->base,
+                ((target - index - (uint32_t)i->disp) & 0xffff) | (uint32_t)next(r) << 16);
 }
 
 /* Sets base and index so that the operand is in the data region. */
@@ -188,7 +192,8 @@ static void aim(struct rng *r, struct unit *u, const struct insn *i)
 /* A bit offset in a register moves the operand by up to 256 MiB. */
 static void tame_bit_offset(struct rng *r, struct unit *u, const struct insn *i)
 {
-    bool bits = i->mnemonic == M(BT) || i->mnemonic == M(BTS) || i->mnemonic == M(BTR) || i->mnemonic == M(BTC);
+    bool bits = i->mnemonic == M(BT) || i->mnemonic == M(BTS) || i->mnemonic == M(BTR) ||
+                i->mnemonic == M(BTC);
 
     if (bits && i->op[1].kind == OPND_GPR && i->op[1].reg != i->base && i->op[1].reg != i->index)
         put_mov(u, i->op[1].reg, below(r, 0x1000) - 0x800);
@@ -196,14 +201,16 @@ static void tame_bit_offset(struct rng *r, struct unit *u, const struct insn *i)
 
 static void set_stack(struct rng *r, struct unit *u)
 {
-    put_mov(u, RSP, STACK_BASE + 0x1000 + below(r, 0x2000) / (chance(r, 90) ? 4 : 1) * 4);
+    put_mov(u, RSP, STACK_BASE + 0x1000 + (below(r, 0x2000) & (chance(r, 90) ? ~3u : ~0u)));
 }
 
 static void prepare_stack(struct rng *r, struct unit *u, struct insn *i)
 {
     bool frame = i->mnemonic == M(ENTER) || i->row->lower == LOWER_LEAVE;
-    bool all = i->mnemonic == M(POPA) || i->mnemonic == M(POPAD) || i->mnemonic == M(PUSHA) || i->mnemonic == M(PUSHAD);
-    bool touches = i->row->lower == LOWER_PUSH || i->row->lower == LOWER_POP || i->row->lower == LOWER_PUSHF;
+    bool all = i->mnemonic == M(POPA) || i->mnemonic == M(POPAD) || i->mnemonic == M(PUSHA) ||
+               i->mnemonic == M(PUSHAD);
+    bool touches =
+        i->row->lower == LOWER_PUSH || i->row->lower == LOWER_POP || i->row->lower == LOWER_PUSHF;
 
     if (frame)
         put_mov(u, RBP, STACK_BASE + 0x2000 + below(r, 0x400) * 4);
@@ -241,7 +248,8 @@ static void plain_unit(struct rng *r, struct unit *u, const struct gen_options *
 
     for (unsigned tries = 0; tries < TRIES; tries++) {
         raw_bytes(r, raw);
-        if (decode_insn(raw, sizeof(raw), 32, &i) != DECODE_OK || !fit(&i, opt) || (i.vsib && !chance(r, 10)))
+        if (decode_insn(raw, sizeof(raw), 32, &i) != DECODE_OK || !fit(&i, opt) ||
+            (i.vsib && !chance(r, 10)))
             continue;
         if (memory(&i) && i.base == NO_REG && i.index == NO_REG && !chance(r, 3))
             continue;
@@ -315,8 +323,10 @@ static void popf_unit(struct rng *r, struct unit *u)
 
 static void random_float(struct rng *r, uint8_t *p, unsigned size)
 {
-    static const float floats[] = {0.0f, 1.0f, -1.0f, 0.5f, 3.1415927f, -100.25f, 1e30f, 1e-40f, 16777217.0f};
-    static const double doubles[] = {0.0, 1.0, -1.0, 0.1, 2.718281828459045, -1e10, 1e300, 5e-324, 4294967296.5};
+    static const float floats[] = {0.0f,     1.0f,  -1.0f,  0.5f,       3.1415927f,
+                                   -100.25f, 1e30f, 1e-40f, 16777217.0f};
+    static const double doubles[] = {0.0,   1.0,   -1.0,   0.1,         2.718281828459045,
+                                     -1e10, 1e300, 5e-324, 4294967296.5};
     uint64_t v = next(r);
     unsigned k = below(r, 9);
 

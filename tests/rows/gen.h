@@ -1,8 +1,9 @@
 /* gen.h - random instruction streams that a user program could run, from a seed.
  *
- * A stream is a list of units. A unit is one instruction with what it needs: MOVs that aim its address registers at the data
- * region, and a CMP behind it when it leaves flags undefined. Units branch forward only, to the start of a later one, so a
- * stream ends whatever is dropped from it; an optional loop around the whole runs it a few times.
+ * A stream is a list of units. A unit is one instruction with what it needs: MOVs that aim its
+ * address registers at the data region, and a CMP behind it when it leaves flags undefined. Units
+ * branch forward only, to the start of a later one, so a stream ends whatever is dropped from it;
+ * an optional loop around the whole runs it a few times.
  */
 #ifndef DRAGOMAN_TESTS_ROWS_GEN_H
 #define DRAGOMAN_TESTS_ROWS_GEN_H

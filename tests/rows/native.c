@@ -49,7 +49,8 @@ static void set_selectors(ucontext_t *uc, uint16_t cs, uint16_t ss)
     memcpy(&uc->uc_mcontext.gregs[REG_CSGSFS], sel, sizeof(sel));
 }
 
-static const int reg_of_gpr[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
+static const int reg_of_gpr[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX,
+                                  REG_RSP, REG_RBP, REG_RSI, REG_RDI};
 
 static void enter(int sig, siginfo_t *si, void *ctx)
 {
@@ -123,10 +124,11 @@ static bool child_map(struct native *n)
 
     for (unsigned i = 0; i < NREGIONS; i++) {
         const struct test_region *r = &test_regions[i];
-        int prot = PROT_READ | (r->writable ? PROT_WRITE : 0) | (r->base == CODE_BASE ? PROT_EXEC : 0);
+        int prot =
+            PROT_READ | (r->writable ? PROT_WRITE : 0) | (r->base == CODE_BASE ? PROT_EXEC : 0);
         off_t off = (off_t)(offsetof(struct shared, mem) + r->offset);
-        void *p = mmap((void *)(uintptr_t)r->base, r->size, prot, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE,
-                       n->fd, off);
+        void *p = mmap((void *)(uintptr_t)r->base, r->size, prot,
+                       MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, n->fd, off);
 
         if (p == MAP_FAILED) {
             if (r->base != LOW_BASE)
@@ -203,7 +205,8 @@ static unsigned host_ymm_offset(void)
 static bool works(struct native *n)
 {
     struct test_mem *m = calloc(1, sizeof(*m));
-    struct test_state s = {.gpr = {[4] = STACK_BASE + STACK_BYTES / 2}, .eip = TEST_START, .eflags = 0x202};
+    struct test_state s = {
+        .gpr = {[4] = STACK_BASE + STACK_BYTES / 2}, .eip = TEST_START, .eflags = 0x202};
     bool ok;
 
     if (!m)

@@ -1,8 +1,9 @@
 /* native.h - the reference: 32-bit code on the host CPU itself.
  *
- * A child process has the test regions mapped at their linear addresses. It enters 32-bit code by returning from
- * a signal handler with the user's 32-bit code selector (23h) and the test's registers, and leaves it with the signal
- * that the final HLT, or a fault, raises. A child that dies is replaced.
+ * A child process has the test regions mapped at their linear addresses. It enters 32-bit code by
+ * returning from a signal handler with the user's 32-bit code selector (23h) and the test's
+ * registers, and leaves it with the signal that the final HLT, or a fault, raises. A child that
+ * dies is replaced.
  */
 #ifndef DRAGOMAN_TESTS_ROWS_NATIVE_H
 #define DRAGOMAN_TESTS_ROWS_NATIVE_H

@@ -41,7 +41,7 @@ struct rig {
     volatile bool timed_out;
     volatile uint32_t running; /* number of the current run, 0: none */
     uint32_t runs;
-    uint64_t cr0, cr4; /* as the shadow MMU last heard */
+    uint8_t gdt[128]; /* as it was made: LTR and loads write to it */
     bool fresh;
 };
 
@@ -94,16 +94,17 @@ static void put(struct rig *r, gpa_t pa, const void *buf, size_t len)
 
 static void put_desc(struct rig *r, unsigned sel, uint32_t base, uint32_t limit, uint32_t attr)
 {
-    uint64_t d = (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)(attr & 0xff) << 40 |
-                 (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)(attr >> 12 & 15) << 52 | (uint64_t)(base >> 24) << 56;
+    uint64_t d = (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 |
+                 (uint64_t)(attr & 0xff) << 40 | (uint64_t)(limit >> 16 & 15) << 48 |
+                 (uint64_t)(attr >> 12 & 15) << 52 | (uint64_t)(base >> 24) << 56;
 
     put(r, SYS_GDT + (sel & ~7u), &d, 8);
 }
 
 static void put_gate(struct rig *r, gpa_t pa, uint32_t target, unsigned type, unsigned dpl)
 {
-    uint64_t d = (target & 0xffff) | UINT64_C(0x08) << 16 | (uint64_t)(0x80 | dpl << 5 | type) << 40 |
-                 (uint64_t)(target >> 16) << 48;
+    uint64_t d = (target & 0xffff) | UINT64_C(0x08) << 16 |
+                 (uint64_t)(0x80 | dpl << 5 | type) << 40 | (uint64_t)(target >> 16) << 48;
 
     put(r, pa, &d, 8);
 }
@@ -114,10 +115,12 @@ static void make_tables(struct rig *r)
         uint16_t sel, attr;
         uint32_t base, limit;
     } gdt[] = {
-        {0x08, 0xc09b, 0, 0xfffff},       {0x10, 0xc093, 0, 0xfffff}, {0x18, 0xc09f, 0, 0xfffff},
-        {0x20, 0xc0fb, 0, 0xfffff},       {0x28, 0xc0f3, 0, 0xfffff}, {0x30, 0x008b, SYS_TSS, 0x67},
-        {0x38, 0xc073, 0, 0xfffff},       {0x40, 0x40f3, DATA_BASE, 0xfff}, {0x48, 0xc0f1, 0, 0xfffff},
-        {0x50, 0xc0f9, 0, 0xfffff},       {0x58, 0x40f7, 0, 0xfff},   {0x68, 0x0082, SYS_GDT, 0x7f},
+        {0x08, 0xc09b, 0, 0xfffff},    {0x10, 0xc093, 0, 0xfffff},
+        {0x18, 0xc09f, 0, 0xfffff},    {0x20, 0xc0fb, 0, 0xfffff},
+        {0x28, 0xc0f3, 0, 0xfffff},    {0x30, 0x008b, SYS_TSS, 0x67},
+        {0x38, 0xc073, 0, 0xfffff},    {0x40, 0x40f3, DATA_BASE, 0xfff},
+        {0x48, 0xc0f1, 0, 0xfffff},    {0x50, 0xc0f9, 0, 0xfffff},
+        {0x58, 0x40f7, 0, 0xfff},      {0x68, 0x0082, SYS_GDT, 0x7f},
         {0x70, 0x0089, SYS_TSS, 0x67},
     };
     uint32_t esp0 = SYS_STACK0, ss0 = 0x10, iomap = 0x68;
@@ -128,7 +131,8 @@ static void make_tables(struct rig *r)
     put_gate(r, SYS_GDT + 0x60, SYS_GATE, 12, 3);
     put(r, SYS_GATE, &hlt, 1);
     for (unsigned v = 0; v < 256; v++) {
-        put_gate(r, SYS_IDT + 8 * v, SYS_HANDLERS + 16 * v, 14, v == VEC_BP || v == VEC_OF || v == 0x80 ? 3 : 0);
+        put_gate(r, SYS_IDT + 8 * v, SYS_HANDLERS + 16 * v, 14,
+                 v == VEC_BP || v == VEC_OF || v == 0x80 ? 3 : 0);
         put(r, SYS_HANDLERS + 16 * v, &hlt, 1);
     }
     put(r, SYS_TSS + 4, &esp0, 4);
@@ -140,7 +144,8 @@ static void map_identity(struct rig *r, uint32_t base, size_t size, uint32_t rig
 {
     for (uint32_t a = base; a < base + size; a += PAGE_SIZE) {
         uint32_t pte = a | rights | PTE_P;
-        uint32_t table = SYS_PAGE_TABLES + (a >> 22) * (uint32_t)PAGE_SIZE, pde = table | PTE_P | PTE_W | PTE_U;
+        uint32_t table = SYS_PAGE_TABLES + (a >> 22) * (uint32_t)PAGE_SIZE,
+                 pde = table | PTE_P | PTE_W | PTE_U;
 
         put(r, table + (a >> 12 & 1023) * 4, &pte, 4);
         put(r, SYS_PAGE_DIR + (a >> 22) * 4, &pde, 4);
@@ -150,7 +155,8 @@ static void map_identity(struct rig *r, uint32_t base, size_t size, uint32_t rig
 static void make_page_tables(struct rig *r)
 {
     for (unsigned i = 0; i < NREGIONS; i++)
-        map_identity(r, test_regions[i].base, test_regions[i].size, PTE_U | (test_regions[i].writable ? PTE_W : 0));
+        map_identity(r, test_regions[i].base, test_regions[i].size,
+                     PTE_U | (test_regions[i].writable ? PTE_W : 0));
     map_identity(r, SUP_BASE, PAGE_SIZE, PTE_W);
     map_identity(r, SYS_BASE, SYS_BYTES, PTE_W);
 }
@@ -223,7 +229,8 @@ static void make_cpu(struct rig *r)
 struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model, bool check)
 {
     const struct smmu_config mcfg = {.max_maps = 8192};
-    const struct engine_config ecfg = {.kind = kind, .code_bytes = RIG_CODE_CACHE, .check_blocks = check};
+    const struct engine_config ecfg = {
+        .kind = kind, .code_bytes = RIG_CODE_CACHE, .check_blocks = check};
     struct rig *r = calloc(1, sizeof(*r));
 
     if (!r)
@@ -231,6 +238,7 @@ struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model, bool 
     r->model = model;
     make_ram(r);
     make_tables(r);
+    memcpy(r->gdt, r->ram + SYS_GDT, sizeof(r->gdt));
     make_page_tables(r);
     make_cpu(r);
     if (smmu_create(&r->mmu, &r->pm, &mcfg, &r->log) < 0)
@@ -270,10 +278,17 @@ static void load_memory(struct rig *r, const struct test_mem *mem)
     }
 }
 
+static void restore_gdt(struct rig *r)
+{
+    if (memcmp(r->ram + SYS_GDT, r->gdt, sizeof(r->gdt)) != 0)
+        put(r, SYS_GDT, r->gdt, sizeof(r->gdt));
+}
+
 static void store_memory(struct rig *r, struct test_mem *mem)
 {
     for (unsigned i = 0; i < NREGIONS; i++)
-        memcpy((uint8_t *)mem + test_regions[i].offset, r->ram + test_regions[i].base, test_regions[i].size);
+        memcpy((uint8_t *)mem + test_regions[i].offset, r->ram + test_regions[i].base,
+               test_regions[i].size);
 }
 
 static void load_segments(struct cpu *c, const struct rig_setup *setup)
@@ -292,11 +307,15 @@ static void load_segments(struct cpu *c, const struct rig_setup *setup)
             c->seg[s] = (struct seg){0};
         }
         if (g->set)
-            c->seg[s] = (struct seg){.sel = g->sel, .attr = g->attr, .limit = g->limit, .base = g->base,
+            c->seg[s] = (struct seg){.sel = g->sel,
+                                     .attr = g->attr,
+                                     .limit = g->limit,
+                                     .base = g->base,
                                      .usable = (g->sel & ~3) != 0};
     }
     c->seg[SEG_LDTR] = (struct seg){0};
-    c->seg[SEG_TR] = (struct seg){.sel = 0x30, .attr = 0x8b, .limit = 0x67, .base = SYS_TSS, .usable = true};
+    c->seg[SEG_TR] =
+        (struct seg){.sel = 0x30, .attr = 0x8b, .limit = 0x67, .base = SYS_TSS, .usable = true};
     c->cpl = setup->cpl;
 }
 
@@ -414,11 +433,13 @@ static void store_state(struct rig *r, struct test_state *s)
     }
 }
 
-void rig_run(struct rig *r, const struct rig_setup *setup, struct test_mem *mem, struct test_state *s)
+void rig_run(struct rig *r, const struct rig_setup *setup, struct test_mem *mem,
+             struct test_state *s)
 {
     enum run_exit why;
 
     load_memory(r, mem);
+    restore_gdt(r);
     load_state(r, setup, s);
     r->timed_out = false;
     r->running = ++r->runs;

@@ -1,16 +1,16 @@
 /* rig.h - a machine with nothing but a CPU, RAM and an engine, for one test at a time.
  *
- * Protected mode, flat 32-bit segments, CPL 0 or 3, paging off or identity paging with the holes of state.h.
- * Every IDT gate leads to a HLT at CPL 0, so an exception ends the test with its frame to be read.
+ * Protected mode, flat 32-bit segments, CPL 0 or 3, paging off or identity paging with the holes of
+ * state.h. Every IDT gate leads to a HLT at CPL 0, so an exception ends the test with its frame to
+ * be read.
  *
  *   selector  descriptor                          selector  descriptor
- *   08        code, CPL 0                         43        data, limit FFF, base of the data region
- *   10        data, CPL 0                         4b        data, read-only
- *   18        code, conforming, DPL 0             53        code, execute-only, DPL 3
- *   23        code, CPL 3 (as Linux')             5b        data, expand-down, limit FFF, 32-bit
- *   2b        data, CPL 3 (as Linux')             63        call gate, DPL 3, to a HLT at CPL 0
- *   30        TSS (busy)                          68        LDT
- *   3b        data, DPL 3, not present            70        TSS (available)
+ *   08        code, CPL 0                         43        data, limit FFF, base of the data
+ * region 10        data, CPL 0                         4b        data, read-only 18        code,
+ * conforming, DPL 0             53        code, execute-only, DPL 3 23        code, CPL 3 (as
+ * Linux')             5b        data, expand-down, limit FFF, 32-bit 2b        data, CPL 3 (as
+ * Linux')             63        call gate, DPL 3, to a HLT at CPL 0 30        TSS (busy) 68 LDT 3b
+ * data, DPL 3, not present            70        TSS (available)
  */
 #ifndef DRAGOMAN_TESTS_ROWS_RIG_H
 #define DRAGOMAN_TESTS_ROWS_RIG_H
@@ -28,7 +28,7 @@ enum rig_layout {
     SYS_IDT = SYS_BASE + 0x1000,
     SYS_HANDLERS = SYS_BASE + 0x2000, /* 16 bytes per vector */
     SYS_TSS = SYS_BASE + 0x3000,
-    SYS_GATE = SYS_BASE + 0x4000, /* where the call gate leads */
+    SYS_GATE = SYS_BASE + 0x4000,   /* where the call gate leads */
     SYS_STACK0 = SYS_BASE + 0x6000, /* top */
     SYS_PAGE_DIR = SYS_BASE + 0x6000,
     SYS_PAGE_TABLES = SYS_BASE + 0x7000,
@@ -49,12 +49,14 @@ struct rig_setup {
     struct rig_seg seg[6];
 };
 
-/* One at a time per thread: the engine owns the thread's signal stack. Exits the program when the host can't run it: the tests can't go on. */
+/* One at a time per thread: the engine owns the thread's signal stack. Exits the program when the
+ * host can't run it: the tests can't go on. */
 struct rig *rig_open(enum engine_kind kind, const struct cpu_model *model, bool check);
 void rig_close(struct rig *r);
-/* Runs from s->eip until the guest halts; mem and s are input and output. Guest memory that is already
- * as mem says is not written, so a second run finds its translations. */
-void rig_run(struct rig *r, const struct rig_setup *setup, struct test_mem *mem, struct test_state *s);
+/* Runs from s->eip until the guest halts; mem and s are input and output. Guest memory that is
+ * already as mem says is not written, so a second run finds its translations. */
+void rig_run(struct rig *r, const struct rig_setup *setup, struct test_mem *mem,
+             struct test_state *s);
 /* The selectors, CR0 and CR4 a test with this setup begins with. */
 void rig_initial(const struct rig *r, const struct rig_setup *setup, struct test_state *s);
 

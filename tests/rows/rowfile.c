@@ -11,16 +11,18 @@
 const char *const row_gpr_names[8] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
 
 const struct row_flag row_flags[NROW_FLAGS] = {
-    {"cf", EF_CF}, {"pf", EF_PF}, {"af", EF_AF}, {"zf", EF_ZF},     {"sf", EF_SF}, {"tf", EF_TF}, {"if", EF_IF},
-    {"df", EF_DF}, {"of", EF_OF}, {"nt", EF_NT}, {"iopl", EF_IOPL}, {"ac", EF_AC}, {"id", EF_ID},
+    {"cf", EF_CF},     {"pf", EF_PF}, {"af", EF_AF}, {"zf", EF_ZF}, {"sf", EF_SF},
+    {"tf", EF_TF},     {"if", EF_IF}, {"df", EF_DF}, {"of", EF_OF}, {"nt", EF_NT},
+    {"iopl", EF_IOPL}, {"ac", EF_AC}, {"id", EF_ID},
 };
 
 static const char *const seg_names[6] = {"es", "cs", "ss", "ds", "fs", "gs"};
 
 static const char *const vectors[32] = {
-    [VEC_DE] = "DE", [VEC_DB] = "DB", [VEC_NMI] = "NMI", [VEC_BP] = "BP", [VEC_OF] = "OF", [VEC_BR] = "BR",
-    [VEC_UD] = "UD", [VEC_NM] = "NM", [VEC_DF] = "DF",   [VEC_TS] = "TS", [VEC_NP] = "NP", [VEC_SS] = "SS",
-    [VEC_GP] = "GP", [VEC_PF] = "PF", [VEC_MF] = "MF",   [VEC_AC] = "AC", [VEC_XM] = "XM",
+    [VEC_DE] = "DE", [VEC_DB] = "DB", [VEC_NMI] = "NMI", [VEC_BP] = "BP", [VEC_OF] = "OF",
+    [VEC_BR] = "BR", [VEC_UD] = "UD", [VEC_NM] = "NM",   [VEC_DF] = "DF", [VEC_TS] = "TS",
+    [VEC_NP] = "NP", [VEC_SS] = "SS", [VEC_GP] = "GP",   [VEC_PF] = "PF", [VEC_MF] = "MF",
+    [VEC_AC] = "AC", [VEC_XM] = "XM",
 };
 
 static const struct {
@@ -28,20 +30,20 @@ static const struct {
     uint32_t mask;
     bool cr4;
 } control_bits[] = {
-    {"cr0.mp", CR0_MP, false},         {"cr0.em", CR0_EM, false},
-    {"cr0.ts", CR0_TS, false},         {"cr0.ne", CR0_NE, false},
-    {"cr0.wp", CR0_WP, false},         {"cr0.am", CR0_AM, false},
-    {"cr4.tsd", CR4_TSD, true},        {"cr4.osfxsr", CR4_OSFXSR, true},
-    {"cr4.umip", CR4_UMIP, true},      {"cr4.osxmmexcpt", CR4_OSXMMEXCPT, true},
+    {"cr0.mp", CR0_MP, false},          {"cr0.em", CR0_EM, false},
+    {"cr0.ts", CR0_TS, false},          {"cr0.ne", CR0_NE, false},
+    {"cr0.wp", CR0_WP, false},          {"cr0.am", CR0_AM, false},
+    {"cr4.tsd", CR4_TSD, true},         {"cr4.osfxsr", CR4_OSFXSR, true},
+    {"cr4.umip", CR4_UMIP, true},       {"cr4.osxmmexcpt", CR4_OSXMMEXCPT, true},
     {"cr4.osxsave", CR4_OSXSAVE, true}, {"cr4.pce", CR4_PCE, true},
     {"cr4.smep", CR4_SMEP, true},
 };
 
 const char *row_vector_name(int vector)
 {
-    return vector == END_HLT        ? "none"
-           : vector == END_TIMEOUT  ? "timeout"
-           : vector == END_SHUTDOWN ? "shutdown"
+    return vector == END_HLT                ? "none"
+           : vector == END_TIMEOUT          ? "timeout"
+           : vector == END_SHUTDOWN         ? "shutdown"
            : vector < 32 && vectors[vector] ? vectors[vector]
                                             : NULL;
 }
@@ -114,8 +116,9 @@ static bool parse_bytes(const char *s, uint8_t *out, size_t want, bool memory, s
 
 static void row_defaults(struct test_row *r)
 {
-    static const uint32_t gprs[8] = {0xa1a1a1a1,          0xc1c1c1c1,          0xd1d1d1d1,         0xb1b1b1b1,
-                                     STACK_BASE + 0x2000, STACK_BASE + 0x3000, DATA_BASE + 0x1000, DATA_BASE + 0x2000};
+    static const uint32_t gprs[8] = {0xa1a1a1a1,         0xc1c1c1c1,          0xd1d1d1d1,
+                                     0xb1b1b1b1,         STACK_BASE + 0x2000, STACK_BASE + 0x3000,
+                                     DATA_BASE + 0x1000, DATA_BASE + 0x2000};
 
     memcpy(r->before.gpr, gprs, sizeof(gprs));
     r->before.eflags = EF_R1 | EF_IF;
@@ -161,7 +164,7 @@ static bool parse_memory(struct test_row *r, char *key, const char *val, bool af
     p->len = (unsigned)want;
     if (strcmp(val, "undef") == 0) {
         p->undef = true;
-        p->len = want ? (unsigned)want : (unsigned)strtoul(close + 3, NULL, 16);
+        p->len = want ? (unsigned)want : (unsigned)strtoul(close + 2, NULL, 16);
         return true;
     }
     if (want && want <= 4 && parse_number(r, val, &n)) {
@@ -175,8 +178,8 @@ static bool parse_memory(struct test_row *r, char *key, const char *val, bool af
 }
 
 /* xmm0, ymm3, mm1, st7 and the control words. */
-static bool parse_vector(struct test_row *r, const char *key, const char *val, struct test_state *s, bool after,
-                         bool *mine)
+static bool parse_vector(struct test_row *r, const char *key, const char *val, struct test_state *s,
+                         bool after, bool *mine)
 {
     static const struct {
         const char *name;
@@ -204,7 +207,8 @@ static bool parse_vector(struct test_row *r, const char *key, const char *val, s
     return true;
 }
 
-static bool parse_control_word(struct test_row *r, const char *key, const char *val, struct test_state *s, bool *mine)
+static bool parse_control_word(struct test_row *r, const char *key, const char *val,
+                               struct test_state *s, bool *mine)
 {
     uint32_t n = 0;
     bool undef = strcmp(val, "undef") == 0;
@@ -227,7 +231,8 @@ static bool parse_control_word(struct test_row *r, const char *key, const char *
     return true;
 }
 
-static bool parse_gpr_or_flag(struct test_row *r, const char *key, const char *val, struct test_state *s, bool *mine)
+static bool parse_gpr_or_flag(struct test_row *r, const char *key, const char *val,
+                              struct test_state *s, bool *mine)
 {
     bool undef = strcmp(val, "undef") == 0;
     uint32_t n = 0;
@@ -389,7 +394,8 @@ static bool parse_field(struct test_row *r, char *token, bool after)
     char *val = strchr(token, '=');
     bool mine;
 
-    if (strcmp(token, "-native") == 0 || strcmp(token, "-interp") == 0 || strcmp(token, "-bt") == 0) {
+    if (strcmp(token, "-native") == 0 || strcmp(token, "-interp") == 0 ||
+        strcmp(token, "-bt") == 0) {
         r->marks |= token[1] == 'n' ? NOT_NATIVE : token[1] == 'i' ? NOT_INTERP : NOT_BT;
         return true;
     }

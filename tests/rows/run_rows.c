@@ -1,13 +1,15 @@
-/* run_rows - runs the rows of .rows files (rowfile.h) on the host CPU, in the interpreter and in the translator.
+/* run_rows - runs the rows of .rows files (rowfile.h) on the host CPU, in the interpreter and in
+ * the translator.
  *
  *   run_rows FILE..             N passed, N failed, N skipped; status 1 when one failed
  *   run_rows --fill FILE..      prints the rows; those without "=>" with what the host CPU gives
  *   run_rows --coverage FILE..  lists the rows of the instruction table that no row here executes
  *   run_rows --line=N FILE      one row
- *   run_rows --no-check ..      without the jail checker, which stops the program at the first block it refuses
+ *   run_rows --no-check ..      without the jail checker, which stops the program at the first
+ * block it refuses
  *
- * Every row runs with each allowed CPL and paging mode: interpreted once; translated three times: cold, then
- * through the link the first run made. Each row begins with a new engine.
+ * Every row runs with each allowed CPL and paging mode: interpreted once; translated three times:
+ * cold, then through the link the first run made. Each row begins with a new engine.
  */
 #include <err.h>
 #include <stdlib.h>
@@ -56,8 +58,8 @@ static unsigned end_run(struct runner *r, long at, unsigned differences)
 }
 
 /* The U bit of a #PF error code is the CPL's. */
-static void expect_for(const struct test_row *row, const struct rig *rig, const struct rig_setup *setup,
-                       struct test_state *want)
+static void expect_for(const struct test_row *row, const struct rig *rig,
+                       const struct rig_setup *setup, struct test_state *want)
 {
     struct test_state initial;
 
@@ -76,8 +78,8 @@ static void expect_for(const struct test_row *row, const struct rig *rig, const 
         want->cr4 = initial.cr4;
 }
 
-static unsigned judge(struct runner *r, const struct test_row *row, const struct rig *rig, const struct rig_setup *setup,
-                      const struct test_state *got)
+static unsigned judge(struct runner *r, const struct test_row *row, const struct rig *rig,
+                      const struct rig_setup *setup, const struct test_state *got)
 {
     struct compare how = {
         .flags_undef = row->flags_undef,
@@ -140,7 +142,8 @@ static unsigned run_guests(struct runner *r, const struct test_row *row, enum en
         for (unsigned paging = 0; paging < 2; paging++) {
             struct rig_setup setup = row->setup;
 
-            if ((!row->any_cpl && cpl != setup.cpl) || (!row->any_paging && (paging != 0) != setup.paging))
+            if ((!row->any_cpl && cpl != setup.cpl) ||
+                (!row->any_paging && (paging != 0) != setup.paging))
                 continue;
             setup.cpl = (uint8_t)cpl;
             setup.paging = paging;
@@ -150,7 +153,8 @@ static unsigned run_guests(struct runner *r, const struct test_row *row, enum en
     return n;
 }
 
-/* A row for instructions that this host's CPU model lacks can't pass, unless #UD is what it expects. */
+/* A row for instructions that this host's CPU model lacks can't pass, unless #UD is what it
+ * expects. */
 static bool available(const struct runner *r, const struct test_row *row)
 {
     struct insn i;
@@ -258,7 +262,8 @@ static void fill_flags(const struct test_row *row, const struct test_state *s)
     }
 }
 
-static void fill_bytes(const char *name, unsigned reg, const uint8_t *p, const uint8_t *old, size_t n)
+static void fill_bytes(const char *name, unsigned reg, const uint8_t *p, const uint8_t *old,
+                       size_t n)
 {
     if (memcmp(p, old, n) == 0)
         return;
@@ -366,7 +371,8 @@ static void print_coverage(const bool *seen)
         printf("%s%s", column % 8 ? " " : column ? "\n" : "", row->name);
         column++;
     }
-    printf("%s%u of %u table rows have a test, %u have none\n", column ? "\n" : "", valid - missing, valid, missing);
+    printf("%s%u of %u table rows have a test, %u have none\n", column ? "\n" : "", valid - missing,
+           valid, missing);
 }
 
 enum action { ACT_RUN, ACT_FILL, ACT_COVERAGE };

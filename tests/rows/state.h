@@ -1,16 +1,15 @@
 /* state.h - what a test gives to an engine and gets back: registers, vector state, memory.
  *
- * The same structure for the host CPU, the interpreter and the translator, so that a comparison is one
- * function (compare.h). Linear addresses are the same everywhere; natively the regions are mapped below
- * 4 GiB at those addresses, in the guest they are identity-mapped RAM.
+ * The same structure for the host CPU, the interpreter and the translator, so that a comparison is
+ * one function (compare.h). Linear addresses are the same everywhere; natively the regions are
+ * mapped below 4 GiB at those addresses, in the guest they are identity-mapped RAM.
  *
  *   name    linear      with paging on (and natively)
- *   code    00500000    3 pages: [0] the jump into the test, [1] the test, [2] for code that straddles
- *   data    00600000    16 pages, read-write; a not-present page follows: "hole"
- *   ro      00630000    1 page, read-only
- *   sup     00640000    1 page, supervisor only (guest only)
- *   stack   00700000    4 pages; not-present pages on both sides
- *   low     00008000    4 pages, for 16-bit addresses (natively only with the right to map them)
+ *   code    00500000    3 pages: [0] the jump into the test, [1] the test, [2] for code that
+ * straddles data    00600000    16 pages, read-write; a not-present page follows: "hole" ro
+ * 00630000    1 page, read-only sup     00640000    1 page, supervisor only (guest only) stack
+ * 00700000    4 pages; not-present pages on both sides low     00008000    4 pages, for 16-bit
+ * addresses (natively only with the right to map them)
  */
 #ifndef DRAGOMAN_TESTS_ROWS_STATE_H
 #define DRAGOMAN_TESTS_ROWS_STATE_H
@@ -32,9 +31,9 @@ enum test_layout {
     STACK_BYTES = 0x4000,
     LOW_BYTES = 0x4000,
     RO_BYTES = 0x1000,
-    TEST_START = CODE_BASE,          /* where execution begins: a jump to the test */
-    TEST_PAGE = CODE_BASE + 0x1000,  /* what the `at` of a row is relative to */
-    HLT = 0xf4,                      /* fills the code region: wherever a test goes, it ends there */
+    TEST_START = CODE_BASE,         /* where execution begins: a jump to the test */
+    TEST_PAGE = CODE_BASE + 0x1000, /* what the `at` of a row is relative to */
+    HLT = 0xf4,                     /* fills the code region: wherever a test goes, it ends there */
 };
 
 struct test_mem {
@@ -73,11 +72,11 @@ struct test_state {
     uint32_t gpr[8];
     uint32_t eip;
     uint32_t eflags;
-    uint32_t cr0, cr4;      /* guest only */
-    uint16_t sel[6];        /* guest only, by enum seg_reg */
+    uint32_t cr0, cr4; /* guest only */
+    uint16_t sel[6];   /* guest only, by enum seg_reg */
     struct vec_state vec;
-    int end;                /* vector of the exception that ended the test, or enum test_end */
-    uint32_t err, cr2;      /* of that exception */
+    int end;           /* vector of the exception that ended the test, or enum test_end */
+    uint32_t err, cr2; /* of that exception */
 };
 
 /* HLT at CPL 3 is #GP(0) at its own address: is that how the test ended? */
@@ -85,7 +84,8 @@ void test_name_end(struct test_mem *m, struct test_state *s);
 
 /* After FNINIT and power-on MXCSR. */
 void vec_init(struct vec_state *v);
-/* Between struct vec_state and an XSAVE image in the standard format. ymm_offset: of the AVX component, 0: none. */
+/* Between struct vec_state and an XSAVE image in the standard format. ymm_offset: of the AVX
+ * component, 0: none. */
 void vec_from_xsave(struct vec_state *v, const uint8_t *area, unsigned ymm_offset);
 void vec_to_xsave(const struct vec_state *v, uint8_t *area, unsigned ymm_offset);
 

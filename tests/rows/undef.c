@@ -72,10 +72,12 @@ uint32_t undef_flags(const struct insn *i)
         if (table[k].mnemonic != i->mnemonic)
             continue;
         if (table[k].flags == EF_OF && i->nops < 2)
-            return i->opcode == 0x27 || i->opcode == 0x2f ? EF_OF : 0; /* DAA, DAS; a rotate by one */
+            return i->opcode == 0x27 || i->opcode == 0x2f ? EF_OF
+                                                          : 0; /* DAA, DAS; a rotate by one */
         if (table[k].flags == EF_OF && immediate)
             return count <= 1 ? 0 : EF_OF;
-        if ((i->mnemonic == M(SHLD) || i->mnemonic == M(SHRD)) && immediate && count <= i->op[0].size * 8u)
+        if ((i->mnemonic == M(SHLD) || i->mnemonic == M(SHRD)) && immediate &&
+            count <= i->op[0].size * 8u)
             return count == 0 ? 0 : count == 1 ? EF_AF : EF_AF | EF_OF;
         return table[k].flags;
     }

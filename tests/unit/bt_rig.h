@@ -20,8 +20,8 @@ enum { BT_RIG_RAM = 2 << 20, BT_RIG_CODE = 4 << 20 };
 
 /* The flat 32-bit protected mode that translations are usually made for. */
 enum {
-    BT_RIG_MODE = MODE_PE | MODE_CS32 | MODE_SS32 | MODE_PG | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES |
-                  MODE_IOPL_OK | MODE_WP,
+    BT_RIG_MODE = MODE_PE | MODE_CS32 | MODE_SS32 | MODE_PG | MODE_FLAT_CS | MODE_FLAT_SS |
+                  MODE_FLAT_DS | MODE_FLAT_ES | MODE_IOPL_OK | MODE_WP,
 };
 
 struct bt_rig {
@@ -86,9 +86,10 @@ static inline void bt_rig_sites(struct bt_rig *r, uint64_t frame, unsigned off, 
         bt_adapt_count(r->e, frame, off, verdict[adapt]);
 }
 
-/* The translation of bytes at eip (the first instruction may straddle: then the rest is on another page). NULL: not translatable. */
-static inline struct bt_block *bt_rig_translate(struct bt_rig *r, uint32_t eip, uint32_t mode, const uint8_t *bytes, unsigned n,
-                                                bool straddles)
+/* The translation of bytes at eip (the first instruction may straddle: then the rest is on another
+ * page). NULL: not translatable. */
+static inline struct bt_block *bt_rig_translate(struct bt_rig *r, uint32_t eip, uint32_t mode,
+                                                const uint8_t *bytes, unsigned n, bool straddles)
 {
     struct bt_block *b = NULL;
     bool interpret = false;

@@ -1,8 +1,9 @@
-/* The jail checker against an attacker who writes host code: blocks that must be refused, each for its reason, and
- * what the translator emits, which must pass.
+/* The jail checker against an attacker who writes host code: blocks that must be refused, each for
+ * its reason, and what the translator emits, which must pass.
  *
- * A block is hexadecimal bytes with places to fill in: @exit, @insn and @bad are eight bytes (the block's exit, a kept
- * instruction, neither); @direct, @indirect, @word, @callout are the rel32 of a stub, @mid of the middle of one,
+ * A block is hexadecimal bytes with places to fill in: @exit, @insn and @bad are eight bytes (the
+ * block's exit, a kept instruction, neither); @direct, @indirect, @word, @callout are the rel32 of
+ * a stub, @mid of the middle of one,
  * @out of an address that is nobody's.
  */
 #include <check.h>
@@ -15,22 +16,36 @@ struct block {
 
 static const struct block good[] = {
     {NULL, "an exit", "49b8 @exit e9 @direct"},
-    {NULL, "loads and stores of the window", "65678b848b78563412656701042500100000656741877424fc49b8 @exit e9 @direct"},
-    {NULL, "no base, wraps, all of it in the window", "65678a0425ffffffff65670fab97010000806567f00fc14cf50049b8 @exit e9 @direct"},
+    {NULL, "loads and stores of the window",
+     "65678b848b78563412656701042500100000656741877424fc49b8 @exit e9 @direct"},
+    {NULL, "no base, wraps, all of it in the window",
+     "65678a0425ffffffff65670fab97010000806567f00fc14cf50049b8 @exit e9 @direct"},
     {NULL, "implicit operands under 65 67", "6567d765670ff7c16567660ff7c149b8 @exit e9 @direct"},
-    {NULL, "a gather: every element is cut to 32 bits", "6567c4e26d9004886567c4e2d1935ce01049b8 @exit e9 @direct"},
-    {NULL, "vector, x87 and BMI instructions", "c5f458c26567d900d9fe660f38dccac4e263f5c10f44c30f38cbca49b8 @exit e9 @direct"},
-    {NULL, "FS: linear address and window base", "67448d4308458b8f80000000478d04084d8b4f60438b0401430fab0c01c4817c100c0149b8 @exit e9 @direct"},
-    {NULL, "the base by address", "67448d03c44213f7c84d8b5f18470fb60c0b4f8b4ccf204389140149b8 @exit e9 @direct"},
-    {NULL, "strings on host pointers", "4d8b4f384a8d340e4d8b4f384a8d3c0ff3a589f689ff49b8 @exit e9 @direct"},
+    {NULL, "a gather: every element is cut to 32 bits",
+     "6567c4e26d9004886567c4e2d1935ce01049b8 @exit e9 @direct"},
+    {NULL, "vector, x87 and BMI instructions",
+     "c5f458c26567d900d9fe660f38dccac4e263f5c10f44c30f38cbca49b8 @exit e9 @direct"},
+    {NULL, "FS: linear address and window base",
+     "67448d4308458b8f80000000478d04084d8b4f60438b0401430fab0c01c4817c100c0149b8 @exit e9 @direct"},
+    {NULL, "the base by address",
+     "67448d03c44213f7c84d8b5f18470fb60c0b4f8b4ccf204389140149b8 @exit e9 @direct"},
+    {NULL, "strings on host pointers",
+     "4d8b4f384a8d340e4d8b4f384a8d3c0ff3a589f689ff49b8 @exit e9 @direct"},
     {NULL, "LODS and SCAS", "4d8b4f384a8d340e66ad89f64a8d3c0ff2ae89ff49b8 @exit e9 @direct"},
-    {NULL, "the jump cache", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00800000"},
-    {NULL, "the word of a page", "4d8b1f4989ca418b8b048401008d494d67e30e4c89d141b800100000e9 @word 4c89d149b8 @exit e9 @direct"},
-    {NULL, "a callout in the middle", "49b8 @insn 41b934120000e8 @callout ffc049b8 @exit e9 @direct"},
+    {NULL, "the jump cache",
+     "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect "
+     "4c89d143ffa4cb00800000"},
+    {NULL, "the word of a page",
+     "4d8b1f4989ca418b8b048401008d494d67e30e4c89d141b800100000e9 @word 4c89d149b8 @exit e9 "
+     "@direct"},
+    {NULL, "a callout in the middle",
+     "49b8 @insn 41b934120000e8 @callout ffc049b8 @exit e9 @direct"},
     {NULL, "a callout at the end", "49b8 @insn 41b934120000e8 @callout 0f0b"},
     {NULL, "a poll", "4d8b4708450fb6004d8b4710450fb60049b8 @exit e9 @direct"},
-    {NULL, "flags of the monitor", "41c687d800000001fd41c6869400000000450fb697d8000000410f92869400000049b8 @exit e9 @direct"},
-    {NULL, "guest words of the hot structure", "418b8788000000458b87a0000000656745894424fc458d6424fc49b8 @exit e9 @direct"},
+    {NULL, "flags of the monitor",
+     "41c687d800000001fd41c6869400000000450fb697d8000000410f92869400000049b8 @exit e9 @direct"},
+    {NULL, "guest words of the hot structure",
+     "418b8788000000458b87a0000000656745894424fc458d6424fc49b8 @exit e9 @direct"},
     {NULL, "two ways that agree", "4d8b4f384189c074034189d8438b0c0149b8 @exit e9 @direct"},
     {NULL, "a saved register", "4989c19f0f90c04c89c849b8 @exit e9 @direct"},
 };
@@ -141,7 +156,8 @@ static const struct block bad[] = {
     {"instruction of a forbidden kind", "lss eax,[rbx]", "0fb20349b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "lfs eax,[rbx]", "0fb40349b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "ud1 eax,ebx", "0fb9c349b8 @exit e9 @direct"},
-    {"instruction of a forbidden kind", "vaddps zmm0,zmm1,zmm2", "62f1744858c249b8 @exit e9 @direct"},
+    {"instruction of a forbidden kind", "vaddps zmm0,zmm1,zmm2",
+     "62f1744858c249b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "kmovw k1,eax", "c5f892c849b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "xstore-rng", "0fa7c049b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "bndmk bnd0,[rax]", "f30f1b0049b8 @exit e9 @direct"},
@@ -176,34 +192,51 @@ static const struct block bad[] = {
     {"64-bit address with a segment", "XLAT with GS only", "65d749b8 @exit e9 @direct"},
     {"without a window", "STOS on guest EDI", "f3aa49b8 @exit e9 @direct"},
     {"without a window", "MOVS, only RSI made", "4d8b4f384a8d340ea489f649b8 @exit e9 @direct"},
-    {"host segment", "MOVS with GS adds the base twice", "4d8b4f384a8d340e4a8d3c0f65a489f689ff49b8 @exit e9 @direct"},
-    {"truncated address", "MOVS with 67h", "4d8b4f384a8d340e4a8d3c0f67a489f689ff49b8 @exit e9 @direct"},
+    {"host segment", "MOVS with GS adds the base twice",
+     "4d8b4f384a8d340e4a8d3c0f65a489f689ff49b8 @exit e9 @direct"},
+    {"truncated address", "MOVS with 67h",
+     "4d8b4f384a8d340e4a8d3c0f67a489f689ff49b8 @exit e9 @direct"},
     {"upper half", "a window that is none", "4d8b8f800000004a8d3c0faa89ff49b8 @exit e9 @direct"},
     {"upper half", "the base twice", "4d8b4f384a8d3c0f4a8d3c0faa89ff49b8 @exit e9 @direct"},
     {"upper half", "base and displacement", "4d8b4f384a8d7c0f10aa89ff49b8 @exit e9 @direct"},
     {"upper half", "an index that is scaled", "4d8b4f384a8d3c4faa89ff49b8 @exit e9 @direct"},
-    {"upper half", "a pointer moved in 64 bits", "4d8b4f384a8d3c0f4801c7aa89ff49b8 @exit e9 @direct"},
-    {"upper half", "a pointer changed in its low byte", "4d8b4f384a8d3c0f4000c7aa89ff49b8 @exit e9 @direct"},
+    {"upper half", "a pointer moved in 64 bits",
+     "4d8b4f384a8d3c0f4801c7aa89ff49b8 @exit e9 @direct"},
+    {"upper half", "a pointer changed in its low byte",
+     "4d8b4f384a8d3c0f4000c7aa89ff49b8 @exit e9 @direct"},
     {"host pointer", "a string pointer taken out", "4d8b4f384a8d3c0faa49b8 @exit e9 @direct"},
-    {"host pointer", "a guest access with RDI a pointer", "4d8b4f384a8d3c0f65678b07aa89ff49b8 @exit e9 @direct"},
-    {"host pointer", "a branch with RDI a pointer", "4d8b4f384a8d3c0f7401aa89ff49b8 @exit e9 @direct"},
+    {"host pointer", "a guest access with RDI a pointer",
+     "4d8b4f384a8d3c0f65678b07aa89ff49b8 @exit e9 @direct"},
+    {"host pointer", "a branch with RDI a pointer",
+     "4d8b4f384a8d3c0f7401aa89ff49b8 @exit e9 @direct"},
     {"forbidden kind", "64-bit strings", "4d8b4f384a8d3c0f48ab89ff49b8 @exit e9 @direct"},
     {"no allowed form", "no base loaded", "67448d03438b040149b8 @exit e9 @direct"},
-    {"not base and register", "displacement", "67448d034d8b4f38438b8401ffffff7f49b8 @exit e9 @direct"},
+    {"not base and register", "displacement",
+     "67448d034d8b4f38438b8401ffffff7f49b8 @exit e9 @direct"},
     {"not base and register", "scale", "67448d034d8b4f38438b04c149b8 @exit e9 @direct"},
     {"not base and register", "the base alone", "4d8b4f38418b0149b8 @exit e9 @direct"},
-    {"not base and register", "a gather from 64-bit elements", "4d8b4f38c4c2ed91040949b8 @exit e9 @direct"},
+    {"not base and register", "a gather from 64-bit elements",
+     "4d8b4f38c4c2ed91040949b8 @exit e9 @direct"},
     {"more than 32 bits", "64-bit index", "4d8b4f384c8d04c3438b040149b8 @exit e9 @direct"},
-    {"more than 32 bits", "index with both halves", "4d8b4f384d8b87b8000000438b040149b8 @exit e9 @direct"},
-    {"more than 32 bits", "BSF of zero leaves the upper half", "4d8b4f384d8b87b8000000440fbcc0438b040149b8 @exit e9 @direct"},
-    {"more than 32 bits", "CMPXCHG may not write", "4d8b4f384d8b87b8000000410fb1d8438b040149b8 @exit e9 @direct"},
-    {"more than 32 bits", "XCHG EAX,EAX is a NOP", "4d8b4f3849b8bc9a78563412000087c0438b040149b8 @exit e9 @direct"},
-    {"further than the gap", "64-bit bit string", "67448d034d8b4f384b0fab040149b8 @exit e9 @direct"},
-    {"no allowed form", "a base from before a callout", "67448d034d8b4f3849b8 @insn 41b901000000e8 @callout 438b040149b8 @exit e9 @direct"},
-    {"no allowed form", "a base on one path only", "4189d874044d8b4f38438b040149b8 @exit e9 @direct"},
-    {"more than 32 bits", "a truncation jumped over", "4d8b4f3849b8bc9a78563412000067e3034189d8438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "index with both halves",
+     "4d8b4f384d8b87b8000000438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "BSF of zero leaves the upper half",
+     "4d8b4f384d8b87b8000000440fbcc0438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "CMPXCHG may not write",
+     "4d8b4f384d8b87b8000000410fb1d8438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "XCHG EAX,EAX is a NOP",
+     "4d8b4f3849b8bc9a78563412000087c0438b040149b8 @exit e9 @direct"},
+    {"further than the gap", "64-bit bit string",
+     "67448d034d8b4f384b0fab040149b8 @exit e9 @direct"},
+    {"no allowed form", "a base from before a callout",
+     "67448d034d8b4f3849b8 @insn 41b901000000e8 @callout 438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "a base on one path only",
+     "4189d874044d8b4f38438b040149b8 @exit e9 @direct"},
+    {"more than 32 bits", "a truncation jumped over",
+     "4d8b4f3849b8bc9a78563412000067e3034189d8438b040149b8 @exit e9 @direct"},
     {"more than 32 bits", "two bases", "4d8b4f384d8b4738438b040149b8 @exit e9 @direct"},
-    {"no allowed form", "a base changed in 8 bits", "67448d034d8b4f3841b101438b040149b8 @exit e9 @direct"},
+    {"no allowed form", "a base changed in 8 bits",
+     "67448d034d8b4f3841b101438b040149b8 @exit e9 @direct"},
     {"write to monitor", "a hot word", "4989470849b8 @exit e9 @direct"},
     {"write to monitor", "the window base", "49c747380000000049b8 @exit e9 @direct"},
     {"beyond a structure", "past the hot structure", "458b870010000049b8 @exit e9 @direct"},
@@ -218,9 +251,12 @@ static const struct block bad[] = {
     {"through a segment", "gs:[r15+..]", "65458b470849b8 @exit e9 @direct"},
     {"write to monitor", "a context", "4d8b1f4989830080000049b8 @exit e9 @direct"},
     {"without a bound", "a guest index into the context", "4d8b1f458b048349b8 @exit e9 @direct"},
-    {"beyond a structure", "a bounded index, a large scale", "4d8b1fc46213f7c84f8b84cb0080010049b8 @exit e9 @direct"},
-    {"beyond a structure", "past the view table", "4d8b5f18c46213f7c8478b040b49b8 @exit e9 @direct"},
-    {"without a bound", "a count other than R13", "4d8b5f18c46273f7c8470fb6040b49b8 @exit e9 @direct"},
+    {"beyond a structure", "a bounded index, a large scale",
+     "4d8b1fc46213f7c84f8b84cb0080010049b8 @exit e9 @direct"},
+    {"beyond a structure", "past the view table",
+     "4d8b5f18c46213f7c8478b040b49b8 @exit e9 @direct"},
+    {"without a bound", "a count other than R13",
+     "4d8b5f18c46273f7c8470fb6040b49b8 @exit e9 @direct"},
     {"a poll of more", "a poll with an offset", "4d8b4708450fb6400149b8 @exit e9 @direct"},
     {"a poll of more", "a poll that writes", "4d8b470841c6000149b8 @exit e9 @direct"},
     {"register of the monitor", "R13", "41bd0100000049b8 @exit e9 @direct"},
@@ -252,23 +288,42 @@ static const struct block bad[] = {
     {"upper half", "xadd rax,rcx", "480fc1c849b8 @exit e9 @direct"},
     {"upper half", "lea r12,[r12-4]", "4d8d6424fc49b8 @exit e9 @direct"},
     {"host value where control leaves", "half a pointer", "4d8b4f384489c849b8 @exit e9 @direct"},
-    {"host value where control leaves", "half a pointer, computed", "4d8b1f418d530149b8 @exit e9 @direct"},
+    {"host value where control leaves", "half a pointer, computed",
+     "4d8b1f418d530149b8 @exit e9 @direct"},
     {"host value where control leaves", "a word of the monitor", "418b4f3849b8 @exit e9 @direct"},
-    {"host value where control leaves", "a word of the monitor, added", "41034f3849b8 @exit e9 @direct"},
-    {"host value where control leaves", "what a callout left in R10", "49b8 @insn 41b901000000e8 @callout 4489d049b8 @exit e9 @direct"},
-    {"host value where control leaves", "RCX not given back", "4d8b1f4989ca418b8b048001008d494d67e30b41b800100000e9 @word 4c89d149b8 @exit e9 @direct"},
+    {"host value where control leaves", "a word of the monitor, added",
+     "41034f3849b8 @exit e9 @direct"},
+    {"host value where control leaves", "what a callout left in R10",
+     "49b8 @insn 41b901000000e8 @callout 4489d049b8 @exit e9 @direct"},
+    {"host value where control leaves", "RCX not given back",
+     "4d8b1f4989ca418b8b048001008d494d67e30b41b800100000e9 @word 4c89d149b8 @exit e9 @direct"},
     {"branch through a register", "JMP", "ffe0"},
     {"branch through a register", "CALL", "41ffd049b8 @exit e9 @direct"},
     {"not through the jump cache", "JMP of guest memory", "6567ff20"},
-    {"not through the jump cache", "CALL through the context", "4d8b1f41ff930080000049b8 @exit e9 @direct"},
-    {"before its tag", "no tag compared", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c943ffa4cb00800000"},
-    {"not through the jump cache", "another target than the tag was for", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14189d843ffa4cb00800000"},
-    {"not through the jump cache", "another index", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d1c46213f7c843ffa4cb00800000"},
-    {"before its tag", "another context", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14d8b1f43ffa4cb00800000"},
-    {"not through the jump cache", "hosts at another place", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb08800000"},
-    {"not through the jump cache", "a context of nobody", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d14d8b9fb800000043ffa4cb00800000"},
-    {"not through the jump cache", "an unhashed index", "4189c04d8b1fc44213f7c84989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00800000"},
-    {"before its tag", "the compare on one path", "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca7413438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00800000"},
+    {"not through the jump cache", "CALL through the context",
+     "4d8b1f41ff930080000049b8 @exit e9 @direct"},
+    {"before its tag", "no tag compared",
+     "4189c04d8b1f4589e9f2450f38f1c8c44213f7c943ffa4cb00800000"},
+    {"not through the jump cache", "another target than the tag was for",
+     "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect "
+     "4c89d14189d843ffa4cb00800000"},
+    {"not through the jump cache", "another index",
+     "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect "
+     "4c89d1c46213f7c843ffa4cb00800000"},
+    {"before its tag", "another context",
+     "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect "
+     "4c89d14d8b1f43ffa4cb00800000"},
+    {"not through the jump cache", "hosts at another place",
+     "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect "
+     "4c89d143ffa4cb08800000"},
+    {"not through the jump cache", "a context of nobody",
+     "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca438b0c8b428d0c0167e3084c89d1e9 @indirect "
+     "4c89d14d8b9fb800000043ffa4cb00800000"},
+    {"not through the jump cache", "an unhashed index",
+     "4189c04d8b1fc44213f7c84989ca438b0c8b428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00800000"},
+    {"before its tag", "the compare on one path",
+     "4189c04d8b1f4589e9f2450f38f1c8c44213f7c94989ca7413438b0c8b428d0c0167e3084c89d1e9 @indirect "
+     "4c89d143ffa4cb00800000"},
     {"out of the block", "JMP elsewhere", "e9 @out"},
     {"out of the block", "a loop", "ffc075fc49b8 @exit e9 @direct"},
     {"into an instruction", "JMP into an instruction", "7401b80f05909049b8 @exit e9 @direct"},
@@ -285,8 +340,10 @@ static const struct block bad[] = {
     {"direct exit", "R8 from the guest", "4189c0e9 @direct"},
     {"direct exit", "R8 not set", "e9 @direct"},
     {"direct exit", "R8 on one path", "740a49b8 @exit e9 @direct"},
-    {"without its instruction", "an instruction of nobody", "49b8 @bad 41b901000000e8 @callout 49b8 @exit e9 @direct"},
-    {"without its instruction", "R8 from the guest", "4189c041b901000000e8 @callout 49b8 @exit e9 @direct"},
+    {"without its instruction", "an instruction of nobody",
+     "49b8 @bad 41b901000000e8 @callout 49b8 @exit e9 @direct"},
+    {"without its instruction", "R8 from the guest",
+     "4189c041b901000000e8 @callout 49b8 @exit e9 @direct"},
     {"without its instruction", "no EIP", "49b8 @insn e8 @callout 49b8 @exit e9 @direct"},
     {"without a guest address", "a pointer as EIP", "4d8b07e9 @indirect"},
     {"runs off", "no end", "ffc0"},
@@ -300,8 +357,10 @@ static const struct block bad[] = {
 static const struct block bad_for_user[] = {
     {"IF without", "CLI of user code", "41c686940000000049b8 @exit e9 @direct"},
     {"no allowed form", "the kernel window", "67448d034d8b4f20438b040149b8 @exit e9 @direct"},
-    {"upper half", "the private window, for a string", "4d8b4f304a8d3c0faa89ff49b8 @exit e9 @direct"},
-    {"no allowed form", "the view table", "67448d03c44213f7c84d8b5f18470fb60c0b4f8b4ccf20438b040149b8 @exit e9 @direct"},
+    {"upper half", "the private window, for a string",
+     "4d8b4f304a8d3c0faa89ff49b8 @exit e9 @direct"},
+    {"no allowed form", "the view table",
+     "67448d03c44213f7c84d8b5f18470fb60c0b4f8b4ccf20438b040149b8 @exit e9 @direct"},
 };
 
 static struct bt_rig rig;
@@ -390,7 +449,8 @@ static bool check(const struct block *t, uint32_t mode, enum bt_site_kind kind)
     if (ok == !t->why && (ok || strstr(why, t->why)))
         return true;
     fprintf(stderr, "%s: %s at +%llx, wanted: %s\n", t->what, ok ? "accepted" : why,
-            (unsigned long long)(where - (uint64_t)(uintptr_t)m.b.code), t->why ? t->why : "accepted");
+            (unsigned long long)(where - (uint64_t)(uintptr_t)m.b.code),
+            t->why ? t->why : "accepted");
     return false;
 }
 
@@ -460,8 +520,8 @@ START_TEST(strings_are_marked)
 }
 END_TEST
 
-/* Every one-byte change of a good block is refused or decodes to something that is still in the jail: never a
- * crash of the checker. Cut anywhere, a block is refused. */
+/* Every one-byte change of a good block is refused or decodes to something that is still in the
+ * jail: never a crash of the checker. Cut anywhere, a block is refused. */
 START_TEST(damaged_blocks)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
@@ -473,7 +533,8 @@ START_TEST(damaged_blocks)
         make(&m, good[i].hex, BT_RIG_MODE, SITE_STRING);
         len = m.b.code_len;
         for (m.b.code_len = 0; m.b.code_len < len; m.b.code_len++)
-            ck_assert_msg(!bt_block_in_jail(rig.e, &m.b, &why, &where), "%s: %u bytes", good[i].what, m.b.code_len);
+            ck_assert_msg(!bt_block_in_jail(rig.e, &m.b, &why, &where), "%s: %u bytes",
+                          good[i].what, m.b.code_len);
         for (uint32_t at = 0; at < len; at++)
             for (unsigned v = 0; v < 256; v++) {
                 uint8_t was = m.rw[at];
