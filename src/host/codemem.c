@@ -2,44 +2,45 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 int codemem_init(struct codemem *cm, size_t size)
 {
     int err;
 
-    *cm = (struct codemem){.size = size, .fd = -1};
-    cm->fd = memfd_create("dragoman-code", MFD_CLOEXEC);
-    if (cm->fd < 0)
+    *cm = (struct codemem){.size = size};
+    cm->rw =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (cm->rw == MAP_FAILED) {
+        cm->rw = NULL;
         return -errno;
-    if (ftruncate(cm->fd, (off_t)size) < 0)
-        goto fail_fd;
-    cm->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, cm->fd, 0);
-    if (cm->rw == MAP_FAILED)
-        goto fail_fd;
-    cm->rx = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, cm->fd, 0);
+    }
+    /* Old size 0: a second mapping of the same shared pages (mremap(2)). */
+    cm->rx = mremap(cm->rw, 0, size, MREMAP_MAYMOVE);
     if (cm->rx == MAP_FAILED)
-        goto fail_rw;
+        goto fail;
+    if (mprotect(cm->rx, size, PROT_READ | PROT_EXEC) < 0)
+        goto fail_rx;
     return 0;
-fail_rw:
+fail_rx:
+    err = -errno;
+    munmap(cm->rx, size);
+    munmap(cm->rw, size);
+    cm->rw = NULL;
+    return err;
+fail:
     err = -errno;
     munmap(cm->rw, size);
-    close(cm->fd);
-    return err;
-fail_fd:
-    err = -errno;
-    close(cm->fd);
+    cm->rw = NULL;
     return err;
 }
 
 void codemem_fini(struct codemem *cm)
 {
-    if (cm->fd < 0)
+    if (!cm->rw)
         return;
     munmap(cm->rw, cm->size);
     munmap(cm->rx, cm->size);
-    close(cm->fd);
-    cm->fd = -1;
+    cm->rw = NULL;
 }
 
 uint8_t *codemem_begin(struct codemem *cm, size_t room)

@@ -1,6 +1,7 @@
 /* codemem.h - memory for generated code, never writable and executable at the same address.
  *
- * One memfd, mapped twice: `rw` is where the translator writes, `rx` where the CPU executes; an
+ * One shared anonymous mapping, mapped twice (not a memfd: perf takes it for JIT code and
+ * reads its perf map): `rw` is where the translator writes, `rx` where the CPU executes; an
  * address in one view plus the constant rx - rw is the same byte in the other. Emission is a
  * transaction: codemem_begin() shows the free space, codemem_commit() keeps what was written,
  * not committing drops it. codemem_reset() forgets everything (the code cache is flushed as a
@@ -14,7 +15,6 @@
 struct codemem {
     uint8_t *rw, *rx;
     size_t size, used;
-    int fd;
 };
 
 int codemem_init(struct codemem *cm, size_t size) MUST_CHECK;

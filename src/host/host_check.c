@@ -76,17 +76,18 @@ static int PRINTF_LIKE(3, 4) fail(struct host_error *err, int code, const char *
 static int check_cpu(const struct host_probe *p, struct host_error *err)
 {
     enum { HWCAP2_FSGSBASE_BIT = 1 << 1 }; /* Documentation/arch/x86/elf_auxvec.rst */
-    enum { CPUID_1_ECX_OSXSAVE = 1 << 27, CPUID_7_EBX_BMI2 = 1 << 8 };
+    enum { CPUID_1_ECX_SSE42 = 1 << 20, CPUID_1_ECX_OSXSAVE = 1 << 27, CPUID_7_EBX_BMI2 = 1 << 8 };
 
     if (!(p->hwcap2(p->opaque) & HWCAP2_FSGSBASE_BIT))
         return fail(err, -ENODEV,
                     "this host does not let programs use WRGSBASE (FSGSBASE), which carries the "
                     "guest's memory. It needs Linux 5.9 or later, not booted with 'nofsgsbase', on "
                     "an Intel Ivy Bridge, AMD Excavator/Zen or later CPU");
-    if (!(p->cpuid(p->opaque, 7, 0).ebx & CPUID_7_EBX_BMI2))
+    if (!(p->cpuid(p->opaque, 7, 0).ebx & CPUID_7_EBX_BMI2) ||
+        !(p->cpuid(p->opaque, 1, 0).ecx & CPUID_1_ECX_SSE42))
         return fail(
             err, -ENODEV,
-            "this host's CPU has no BMI2 instructions, which translated code uses; an "
+            "this host's CPU has no BMI2 and SSE4.2 instructions, which translated code uses; an "
             "Intel Haswell, AMD Excavator/Zen or later CPU is needed. In a virtual machine, "
             "let the host's CPU model pass through");
     if (!(p->cpuid(p->opaque, 1, 0).ecx & CPUID_1_ECX_OSXSAVE))

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -49,6 +50,8 @@ static int make_ram(struct machine *m, struct machine_error *err)
     m->ram_fd = memfd_create("dragoman-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (m->ram_fd < 0 || ftruncate(m->ram_fd, (off_t)size) < 0)
         return fail(err, -errno, "guest RAM (-m)");
+    if (fcntl(m->ram_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+        return fail(err, -errno, "sealing guest RAM");
     m->ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->ram_fd, 0);
     if (m->ram == MAP_FAILED) {
         m->ram = NULL;

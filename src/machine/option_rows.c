@@ -470,7 +470,7 @@ const struct option_row option_rows[] = {
     {"m", "SIZE", OPTION_MACHINE, set_memory,
      "guest RAM: 512M (the default), 2G, 64G; no unit means MiB", NULL, false},
     {"cpu", "MODEL", OPTION_MACHINE, set_cpu,
-     "host, max, qemu32, base, with ,+feature ,-feature; -cpu help", NULL, false},
+     "host, max, qemu32, pentium3, 486, with ,+feature ,-feature; -cpu help", NULL, false},
     {"accel", "ENGINE", OPTION_MACHINE, set_engine,
      "bt: binary translation (default); interp: interpreter", NULL, false},
     {"engine", "ENGINE", OPTION_MACHINE, set_engine, "the same as -accel", NULL, false},

@@ -328,6 +328,11 @@ static const uint8_t *cached_entry(const struct engine *e)
     return e->cur_ctx->neg_tag[i] == 0u - eip ? e->cur_ctx->host[i] : NULL;
 }
 
+static void log_entry(const struct engine *e)
+{
+    log_printf(e->log, LOG_EXEC, "%08x mode %05x\n", (uint32_t)e->cpu->rip, e->cpu->mode);
+}
+
 static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
 {
     refresh_copies(e);
@@ -335,6 +340,8 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
     bt_fpu_restore(e, e->cpu);
     if (!arm(e))
         return;
+    if (log_on(e->log, LOG_EXEC))
+        log_entry(e);
     bt_enter(e->cpu, &e->hot, entry);
     *from = handle_exit(e);
 }

@@ -1,5 +1,7 @@
 # fpu.S - x87 and SSE as a kernel meets them: #NM and CLTS, lazy switching, #MF and #XM, the pointers, MXCSR and registers
 # over interrupts, FXSAVE images (SDM 1 8, 10, 11; SDM 3A 2.5, 13).
+# TCG 7.2 has no unmasked SSE exceptions, no #NM for EMMS, no stack faults and checks no reserved bit of MXCSR.
+# engines: bt interp
         .include "lib.inc"
         .include "trap.inc"
 
@@ -133,17 +135,29 @@ x87_errors:
         fninit
         ret
 
-# FIP is the guest's address, FCS its selector, FDP the operand's.
+# FIP is the guest's address, FDP the operand's: of the instruction that caused a pending error. Without one, FDP is up
+# to the CPU (SDM 1 8.1.8, FDP_EXCPTN_ONLY).
 pointers:
         fninit
-1:      fldl    one_half
+        movw    $0x37B, cw
+        fldcw   cw
+        fld1
+1:      fdivl   zero
+        fnstenv image
+        mov     image + 12, %eax
+        sub     $1b, %eax
+        SHOW    "fip less the fdiv's", "%eax"
+        mov     image + 20, %eax
+        sub     $zero, %eax
+        SHOW    "fdp less the operand's", "%eax"
+        SHOWN   "fcs", 4, "image + 16"
+        SHOWN   "fds", 4, "image + 24"
+        fninit
+1:      fld1
         fnstenv image
         mov     image + 12, %eax
         sub     $1b, %eax
         SHOW    "fip less the fld's", "%eax"
-        mov     image + 20, %eax
-        sub     $one_half, %eax
-        SHOW    "fdp less the operand's", "%eax"
         fninit
         ret
 
@@ -322,6 +336,7 @@ one_half:
         .long   0, 0x3FF80000           # 1.5
 one:    .long   0x3F800000
 half:   .long   0x3F000000
+zero:   .long   0, 0
 tiny:   .long   0x00800000              # the smallest normal one
 mxcsr:  .long   0
 cw:     .word   0

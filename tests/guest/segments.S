@@ -345,6 +345,7 @@ stack16:
 
 # DS with a base: everything goes on, in whatever way it must.
 ds_base:
+        LOAD_SEG es, SEL_DATA
         SEGMENT SEL_A, bytes, 0xFFFFF, DATA_RW, PAGES32
         mov     $SEL_A, %eax
         mov     %eax, %ds
@@ -365,6 +366,7 @@ ds_base:
 
 # An LDT, at CPL 3.
 user_ldt:
+        LOAD_SEG es, SEL_DATA
         SEGMENT SEL_A, ldt, 15, 0x82, 0
         mov     $SEL_A, %eax
         lldt    %ax
@@ -389,6 +391,7 @@ user_ldt:
         xor     %eax, %eax
         lar     %ecx, %eax
         setz    %bl
+        and     $0xFFF0FFFF, %eax       # bits 16-19 are undefined (SDM 2A LAR)
         SHOW    "\text lar", "%eax"
         xor     %eax, %eax
         lsl     %ecx, %eax

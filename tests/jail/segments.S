@@ -1,5 +1,6 @@
 # segments.S - segment bases and limits that would lead out: bases that wrap, small limits, expand-down, null, read-only,
 # through FS and GS in every kind of access. DS, ES and SS stay flat.
+# engines: bt interp           (the reference does not check limits and types)
         .include "lib.inc"
         .include "trap.inc"
         .include "paging.inc"
@@ -76,7 +77,7 @@ accesses:
         TRY     "  movs gs", "push %edi; mov %ebx, %esi; mov $scratch, %edi; movsl %gs:(%esi), %es:(%edi)"
         TRY     "  xlat fs", "xor %eax, %eax; fs xlat"
         TRY     "  fld gs", "flds %gs:(%ebx); fstp %st(0)"
-        TRY     "  lea fs", "lea %fs:(%ebx), %eax"
+        TRY     "  lea fs", ".byte 0x64; lea (%ebx), %eax"
         popa
         ret
 1:      ret

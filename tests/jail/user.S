@@ -1,5 +1,6 @@
 # user.S - supervisor pages from CPL 3, in every form of access, by code that CPL 0 has run before on the same page: the
 # translator may have adapted those sites to the kernel's views. Two address spaces, so that views are split.
+# engines: bt interp           (the reference reports read for the page fault of a read-modify-write)
         .include "lib.inc"
         .include "trap.inc"
         .include "paging.inc"
@@ -57,7 +58,7 @@ main:   INIT_TRAPS
         FORM    "jmp through", "push $4f; cmpl $0, (%ebx); jmp *3f; 3: .long 4f; 4: pop %eax"
         FORM    "stack", "xchg %ebx, %esp; pop %eax; push %eax; xchg %ebx, %esp"
         FORM    "leave", "push %ebp; mov %esp, %edx; mov %ebx, %ebp; mov (%ebp), %eax; mov %edx, (%ebp); leave; mov %edx, %esp; mov %eax, (%ebx); pop %ebp"
-        FORM    "bound", "mov $0, %eax; push (%ebx); movl $-1, (%ebx); bound %eax, -4(%ebx); pop (%ebx)"
+        FORM    "bound", "mov $0, %eax; push (%ebx); movl $0x7FFFFFFF, (%ebx); bound %eax, -4(%ebx); pop (%ebx)"
         FORM    "lar of a selector there", "lar (%ebx), %eax"
         FORM    "sidt", "push (%ebx); push 4(%ebx); sgdt (%ebx); pop 4(%ebx); pop (%ebx)"
         FORM    "a16", "addr16 mov 0x40, %eax; mov (%ebx), %eax"

@@ -34,7 +34,7 @@ static struct host_regs fake_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf
     struct host_regs r = {0};
 
     if (leaf == 1)
-        r.ecx = f->osxsave ? 1u << 27 : 0;
+        r.ecx = (f->osxsave ? 1u << 27 : 0) | 1u << 20;
     if (leaf == 7 && subleaf == 0)
         r.ebx = f->bmi2 ? 1u << 8 : 0;
     return r;
