@@ -150,8 +150,6 @@ pointers:
         mov     image + 20, %eax
         sub     $zero, %eax
         SHOW    "fdp less the operand's", "%eax"
-        SHOWN   "fcs", 4, "image + 16"
-        SHOWN   "fds", 4, "image + 24"
         fninit
 1:      fld1
         fnstenv image
