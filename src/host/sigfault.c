@@ -17,32 +17,30 @@ enum { ALT_STACK = 256 * 1024 };
 #endif
 
 struct alt_top {
-    struct sigfault *owner;
+    struct sigfault *first;
 };
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 
-static struct sigfault *owner_here(void)
+static struct alt_top *top_of(uintptr_t address)
 {
-    uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
-    struct alt_top *top = (struct alt_top *)(sp & ~(uintptr_t)(ALT_STACK - 1));
-
-    return top->owner;
+    return (struct alt_top *)(address & ~(uintptr_t)(ALT_STACK - 1));
 }
 
 __attribute__((no_stack_protector)) static void handler(int sig, siginfo_t *si, void *ctx)
 {
     ucontext_t *uc = ctx;
-    struct sigfault *s;
+    struct sigfault *first, *s;
 
     (void)si;
     /* The kernel clears DF, TF and RF for a handler, but leaves AC as the guest had it. */
     __asm__ volatile("pushfq\n\tandl $~0x40000, (%%rsp)\n\tpopfq" ::: "cc", "memory");
-    s = owner_here();
-    if (s->fault(s->opaque, sig, uc))
-        return;
-    if (s->fatal)
-        s->fatal(s->fatal_opaque, sig, uc);
+    first = top_of((uintptr_t)__builtin_frame_address(0))->first;
+    for (s = first; s; s = s->next)
+        if (s->fault(s->opaque, sig, uc))
+            return;
+    if (first->fatal)
+        first->fatal(first->fatal_opaque, sig, uc);
     signal(sig, SIG_DFL);
 }
 
@@ -61,10 +59,23 @@ static int install_handlers(void)
     return 0;
 }
 
-int sigfault_init(struct sigfault *s)
+/* The calling thread's registrations; NULL: it has none. Nobody else uses a stack of this size that
+ * disarms itself. */
+static struct alt_top *top_here(void)
+{
+    stack_t ss;
+
+    if (sigaltstack(NULL, &ss) < 0 || (ss.ss_flags & SS_DISABLE) ||
+        !((unsigned)ss.ss_flags & SS_AUTODISARM) || ss.ss_size != ALT_STACK - PAGE_SIZE)
+        return NULL;
+    return top_of((uintptr_t)ss.ss_sp);
+}
+
+static int make_stack(struct alt_top **top)
 {
     stack_t ss = {0};
     uint8_t *map, *stack;
+    int err;
 
     /* Twice the size gives an aligned half; a guard page below it stays unmapped. */
     map = mmap(NULL, 2 * ALT_STACK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -73,27 +84,57 @@ int sigfault_init(struct sigfault *s)
     stack = (uint8_t *)(uintptr_t)align_up((uintptr_t)map, ALT_STACK);
     munmap(map, (size_t)(stack - map));
     munmap(stack + ALT_STACK, (size_t)(map + ALT_STACK - stack));
-    if (mprotect(stack, ALT_STACK, PROT_READ | PROT_WRITE) < 0)
-        goto fail;
-    ((struct alt_top *)(void *)stack)->owner = s;
-    s->stack = stack;
-    /* The lowest page holds the registration; the signal stack begins above it. */
+    /* The lowest page holds the registrations; the signal stack begins above it. */
     ss.ss_sp = stack + PAGE_SIZE;
     ss.ss_size = ALT_STACK - PAGE_SIZE;
     ss.ss_flags = (int)SS_AUTODISARM;
-    if (sigaltstack(&ss, NULL) < 0 || install_handlers() < 0)
-        goto fail;
+    if (mprotect(stack, ALT_STACK, PROT_READ | PROT_WRITE) < 0 || sigaltstack(&ss, NULL) < 0) {
+        err = -errno;
+        munmap(stack, ALT_STACK);
+        return err;
+    }
+    *top = (struct alt_top *)(void *)stack;
     return 0;
-fail:
-    munmap(stack, ALT_STACK);
-    return -errno;
 }
 
-void sigfault_fini(struct sigfault *s)
+static void drop_stack(struct alt_top *top)
 {
     stack_t off = {.ss_flags = SS_DISABLE};
 
     sigaltstack(&off, NULL);
-    munmap(s->stack, ALT_STACK);
-    s->stack = NULL;
+    munmap(top, ALT_STACK);
+}
+
+static struct sigfault **link_to(struct alt_top *top, const struct sigfault *s)
+{
+    struct sigfault **at = &top->first;
+
+    while (*at != s)
+        at = &(*at)->next;
+    return at;
+}
+
+int sigfault_init(struct sigfault *s)
+{
+    struct alt_top *top = top_here();
+    int err = install_handlers();
+
+    if (err == 0 && !top)
+        err = make_stack(&top);
+    if (err < 0)
+        return err;
+    s->next = NULL;
+    *link_to(top, NULL) = s;
+    s->registered = true;
+    return 0;
+}
+
+void sigfault_fini(struct sigfault *s)
+{
+    struct alt_top *top = top_here();
+
+    *link_to(top, s) = s->next;
+    s->registered = false;
+    if (!top->first)
+        drop_stack(top);
 }

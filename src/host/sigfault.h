@@ -1,10 +1,11 @@
 /* sigfault.h - synchronous host faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL) as a callback.
  *
- * One handler per process, one registration per thread: the handler finds its registration at the
- * top of the thread's alternate stack (SS_AUTODISARM), not in FS or a global, because guest code
- * may have been running. The entry clears AC and DF before any C code. The callback may edit the
- * context (registers, RIP) and return true to resume; false means the fault is the monitor's own:
- * `fatal` is called, then the default action is taken.
+ * One handler per process; registrations belong to a thread: the handler finds them at the top of
+ * the thread's alternate stack (SS_AUTODISARM), not in FS or a global, because guest code may have
+ * been running. The entry clears AC and DF before any C code. The callbacks of a thread (one per
+ * machine that runs on it) are asked in the order of their registration until one returns true: it
+ * may have edited the context (registers, RIP), and the thread resumes. When none does, the fault is
+ * the monitor's own: the first one's `fatal` is called, then the default action is taken.
  */
 #ifndef DRAGOMAN_HOST_SIGFAULT_H
 #define DRAGOMAN_HOST_SIGFAULT_H
@@ -19,10 +20,11 @@ struct sigfault {
                   ucontext_t *uc); /* restore the terminal, say it's a bug; may be NULL */
     void *opaque;
     void *fatal_opaque;
-    void *stack; /* private */
+    bool registered;       /* between init and fini */
+    struct sigfault *next; /* private */
 };
 
-/* Registers for the calling thread; `s` must live until sigfault_fini(). */
+/* Registers for the calling thread; `s` must live until sigfault_fini(), called by the same thread. */
 int sigfault_init(struct sigfault *s) MUST_CHECK;
 void sigfault_fini(struct sigfault *s);
 

@@ -65,7 +65,9 @@ static int make_ram(struct machine *m, struct machine_error *err)
 
 static uint64_t clock_since_start(void *opaque)
 {
-    return events_now() - ((struct machine *)opaque)->started;
+    const struct machine *m = opaque;
+
+    return m->time ? m->time->now(m->time->opaque) : events_now() - m->started;
 }
 
 static void deadline_changed(void *opaque, uint64_t deadline)
@@ -79,8 +81,9 @@ static void deadline_changed(void *opaque, uint64_t deadline)
 
 static int64_t realtime(void *opaque)
 {
-    (void)opaque;
-    return (int64_t)time(NULL);
+    const struct machine *m = opaque;
+
+    return m->time ? m->time->realtime(m->time->opaque) : (int64_t)time(NULL);
 }
 
 static void set_intr(void *dst, int pin, bool level)
@@ -202,10 +205,11 @@ static int intr_ack(void *opaque)
     return pic_ack(&((struct machine *)opaque)->pc.pic);
 }
 
-static uint64_t host_tsc(void *opaque)
+static uint64_t time_stamp(void *opaque)
 {
-    (void)opaque;
-    return __builtin_ia32_rdtsc();
+    const struct machine *m = opaque;
+
+    return m->time ? m->time->tsc(m->time->opaque) : __builtin_ia32_rdtsc();
 }
 
 static void paging_changed(void *opaque, struct cpu *c)
@@ -256,7 +260,7 @@ static int make_cpu(struct machine *m, struct machine_error *err)
         .intr_ack = intr_ack,
         .io_read = io_read,
         .io_write = io_write,
-        .tsc = host_tsc,
+        .tsc = time_stamp,
         .ferr = ferr,
         .opaque = m,
     };
@@ -274,6 +278,7 @@ static int make_engine(struct machine *m, struct machine_error *err)
         .perf_map = m->opt->perf_map,
         .check_blocks = m->opt->check_blocks || TORTURE,
         .flush_every = TORTURE ? 997 : 0,
+        .stepped = m->time != NULL,
         .fatal = machine_fatal,
         .fatal_opaque = m,
     };
@@ -288,8 +293,9 @@ static int make_engine(struct machine *m, struct machine_error *err)
     return e < 0 ? fail(err, e, "engine") : 0;
 }
 
-int machine_create(struct machine **out, const struct options *opt,
-                   const struct host_limits *limits, struct machine_error *err)
+int machine_create_stepped(struct machine **out, const struct options *opt,
+                           const struct host_limits *limits, const struct machine_time *time,
+                           struct machine_error *err)
 {
     struct machine *m = calloc(1, sizeof(*m));
     int e;
@@ -297,6 +303,7 @@ int machine_create(struct machine **out, const struct options *opt,
     if (!m)
         return fail(err, -ENOMEM, "machine");
     m->opt = opt;
+    m->time = time;
     m->limits = *limits;
     m->ram_fd = -1;
     m->started = events_now();
@@ -319,6 +326,12 @@ int machine_create(struct machine **out, const struct options *opt,
     }
     *out = m;
     return 0;
+}
+
+int machine_create(struct machine **out, const struct options *opt,
+                   const struct host_limits *limits, struct machine_error *err)
+{
+    return machine_create_stepped(out, opt, limits, NULL, err);
 }
 
 void machine_destroy(struct machine *m)

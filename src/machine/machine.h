@@ -21,8 +21,17 @@
 #include "machine/pc.h"
 #include "translator/engine.h"
 
+/* Where guest time comes from when it is not the host's. */
+struct machine_time {
+    uint64_t (*now)(void *opaque); /* ns since the start */
+    uint64_t (*tsc)(void *opaque);
+    int64_t (*realtime)(void *opaque); /* seconds since 1970 */
+    void *opaque;
+};
+
 struct machine {
     const struct options *opt;
+    const struct machine_time *time; /* NULL: the host's */
     struct log log;
     struct host_limits limits;
     int ram_fd;
@@ -52,6 +61,11 @@ struct machine_error {
 /* 0, or -errno with a sentence in err: bad input or a host that refuses. */
 int machine_create(struct machine **out, const struct options *opt,
                    const struct host_limits *limits, struct machine_error *err) MUST_CHECK;
+/* For engine_step() instead of machine_run(): `time` is the caller's, and must outlive the machine;
+ * nothing kicks, no thread runs, and the caller fires the timers (clock_run). */
+int machine_create_stepped(struct machine **out, const struct options *opt,
+                           const struct host_limits *limits, const struct machine_time *time,
+                           struct machine_error *err) MUST_CHECK;
 int machine_run(struct machine *m);
 void machine_destroy(struct machine *m);
 

@@ -133,6 +133,7 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
     uint32_t mode = c->mode;
     bool light = i->row->traits & T_LIGHT;
 
+    e->callout_eip = (uint32_t)c->rip;
     e->stats.callouts++;
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
     if (!light)
@@ -342,6 +343,8 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
         return;
     if (log_on(e->log, LOG_EXEC))
         log_entry(e);
+    if (e->step_ctx)
+        bt_step_arm(e, entry);
     bt_enter(e->cpu, &e->hot, entry);
     *from = handle_exit(e);
 }
@@ -423,4 +426,31 @@ enum run_exit engine_run(struct engine *e)
     /* Device code and libc run next: the guest's vector state goes home first. */
     bt_fpu_save(e, e->cpu);
     return r;
+}
+
+void engine_step(struct engine *e, struct engine_step *s)
+{
+    struct cpu *c = e->cpu;
+    uint64_t before = interp_count(e->interp);
+    struct bt_exit *from = NULL;
+
+    *s = (struct engine_step){.one = true};
+    if (!take_events(e)) {
+        s->one = !mode_ok(c->mode);
+        e->step_block = NULL;
+        c->in_rep = 0;
+        if (s->one) {
+            bt_fpu_save(e, c);
+            interp_one(e->interp, c);
+        } else {
+            turn(e, &from);
+        }
+    }
+    s->block = !s->one && e->step_block;
+    if (s->block)
+        s->insns = bt_step_count(e) + (unsigned)(interp_count(e->interp) - before);
+    else if (!s->one)
+        s->insns = 1; /* interpreted, or its fetch faulted */
+    bt_step_finish(e);
+    bt_fpu_save(e, c);
 }

@@ -190,6 +190,9 @@ struct engine {
     const uint8_t *poison;
     uint8_t quiet_byte;
     bool code_changed; /* blocks were invalidated since the last entry: leave after a callout */
+    struct bt_ctx *step_ctx;      /* stepped: every look-up misses, only the word of a block's own page2 is true */
+    struct bt_block *step_block;  /* the block entered by this engine_step() */
+    uint32_t callout_eip;         /* of the last callout */
     FILE *perf_map;
     struct xlate *xlate; /* scratch of the translation in progress */
     struct bt_stats stats;
@@ -251,6 +254,14 @@ void bt_fault_fini(struct engine *e);
 /* fpu.c */
 void bt_fpu_save(struct engine *e, struct cpu *c);
 void bt_fpu_restore(struct engine *e, struct cpu *c);
+
+/* btstep.c: engine_step()'s view of a block: nothing but it can be entered; what ran when it left. */
+int bt_step_init(struct engine *e) MUST_CHECK;
+void bt_step_fini(struct engine *e);
+void bt_step_arm(struct engine *e, const uint8_t *entry);
+unsigned bt_step_count(struct engine *e);
+/* Until the instruction is complete. */
+void bt_step_finish(struct engine *e);
 
 /* listing.c */
 void bt_list_block(struct engine *e, const struct bt_block *b);

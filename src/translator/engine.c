@@ -101,6 +101,8 @@ static int bt_create(struct engine *e)
     e->cpu->hooks.fpu_sync = on_fpu_sync;
     smmu_add_listener(e->mmu, &l);
     interp_share_code(e->interp, has_blocks, e);
+    if (e->cfg.stepped && bt_step_init(e) < 0)
+        return -ENOMEM;
     return bt_perf_map_open(e);
 }
 
@@ -137,11 +139,12 @@ int engine_create(struct engine **out, struct cpu *c, struct smmu *mmu, struct p
 
 void engine_destroy(struct engine *e)
 {
-    if (e->fault.stack)
+    if (e->fault.registered)
         bt_fault_fini(e);
     if (e->arena)
         bt_cache_fini(e);
     bt_ctx_fini(e);
+    bt_step_fini(e);
     bt_perf_map_close(e);
     if (e->interp)
         interp_destroy(e->interp);

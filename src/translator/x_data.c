@@ -3,9 +3,12 @@
 
 #include "cpu/model.h"
 
+/* SDM 3A table 6-7: a double extended-precision operand is to be aligned as a quadword. */
 bool x_check_access(struct cpu *c, gva_t lin, unsigned len, bool write)
 {
-    if ((c->mode & MODE_AC) && (len == 2 || len == 4 || len == 8) && (lin & (len - 1)))
+    unsigned align = len == 10 ? 8 : len;
+
+    if ((c->mode & MODE_AC) && (align == 2 || align == 4 || align == 8) && (lin & (align - 1)))
         return cpu_raise(c, VEC_AC, 0);
     if (c->mode & MODE_DR7)
         cpu_check_data_bp(c, lin, len, write);

@@ -154,6 +154,17 @@ static unsigned env_bytes(const struct insn *i)
     return i->opsize == 2 ? 14 : ENV_MAX;
 }
 
+/* Alignment checking sees words or doublewords (SDM 3A table 6-7). */
+static bool env_linear(struct cpu *c, const struct insn *i, unsigned len, unsigned access,
+                       gva_t *lin)
+{
+    if (!x_host_linear(c, i, len, access, lin))
+        return false;
+    if ((c->mode & MODE_AC) && (*lin & (i->opsize == 2 ? 1 : 3)))
+        return cpu_raise(c, VEC_AC, 0);
+    return true;
+}
+
 static void env_store16(const struct cpu *c, uint8_t *p)
 {
     uint32_t ip = (uint32_t)ld64(c->fpu + IMG_FIP), dp = (uint32_t)ld64(c->fpu + IMG_FDP);
@@ -297,7 +308,7 @@ bool x_fnstenv(struct cpu *c, const struct insn *i)
     gva_t lin;
 
     fpu_open(c);
-    if (!x_host_linear(c, i, env_bytes(i), SEG_WRITE, &lin))
+    if (!env_linear(c, i, env_bytes(i), SEG_WRITE, &lin))
         return false;
     env_store(c, i, env);
     if (!mem_write_slow(c, lin, env, env_bytes(i), c->cpl == 3))
@@ -316,7 +327,7 @@ bool x_fldenv(struct cpu *c, const struct insn *i)
 
     if (done)
         return result;
-    if (!x_host_linear(c, i, env_bytes(i), SEG_READ, &lin) ||
+    if (!env_linear(c, i, env_bytes(i), SEG_READ, &lin) ||
         !mem_read_slow(c, lin, env, env_bytes(i), c->cpl == 3))
         return false;
     env_load(c, i, env);
@@ -330,7 +341,7 @@ bool x_fnsave(struct cpu *c, const struct insn *i)
     gva_t lin;
 
     fpu_open(c);
-    if (!x_host_linear(c, i, len, SEG_WRITE, &lin))
+    if (!env_linear(c, i, len, SEG_WRITE, &lin))
         return false;
     env_store(c, i, buf);
     for (unsigned n = 0; n < 8; n++)
@@ -347,7 +358,7 @@ bool x_frstor(struct cpu *c, const struct insn *i)
 
     if (done)
         return result;
-    if (!x_host_linear(c, i, len, SEG_READ, &lin) || !mem_read_slow(c, lin, buf, len, c->cpl == 3))
+    if (!env_linear(c, i, len, SEG_READ, &lin) || !mem_read_slow(c, lin, buf, len, c->cpl == 3))
         return false;
     env_load(c, i, buf);
     memset(c->fpu + IMG_ST, 0, IMG_XMM - IMG_ST);

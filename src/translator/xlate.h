@@ -31,7 +31,8 @@ struct xlate {
     struct bt_exit exits[BT_MAX_EXITS];
     unsigned nexits;
     struct insn insns[BT_MAX_INSNS];
-    struct bt_map map[BT_MAX_INSNS * 2 + 4];
+    /* an instruction marks itself, a string or the poll of a branch or POPF (2), and the poll of an STI before it (2) */
+    struct bt_map map[BT_MAX_INSNS * 6 + 4];
     unsigned nmap;
 };
 

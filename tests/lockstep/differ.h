@@ -1,0 +1,29 @@
+/* differ.h - the complete state of two CPUs and their memories, compared.
+ *
+ * Not compared: what the manual leaves undefined and the two engines may answer differently
+ *  - arithmetic flags that the block's instructions leave undefined (tests/rows/undef.h): A's are
+ *    copied to B, so that they don't spread, and counted;
+ *  - the x87 instruction and data pointers and opcode (FIP, FDP, FOP): a matter of processor
+ *    generations (SDM 1 8.1.8), and of no consequence until they are stored;
+ *  - A and D bits of paging entries: a TLB may hold them back (SDM 3A 4.8), and the two engines have
+ *    caches of different sizes. They are copied from A to B and counted.
+ */
+#ifndef DRAGOMAN_TESTS_LOCKSTEP_DIFFER_H
+#define DRAGOMAN_TESTS_LOCKSTEP_DIFFER_H
+
+#include "pair.h"
+
+struct differ {
+    uint64_t flags_undefined; /* comparisons in which an undefined flag differed */
+    uint64_t vector, ram;     /* comparisons of vector state, of RAM */
+    uint64_t a_ad, b_ad;      /* paging entries with A or D set only in A, only in B */
+};
+
+/* Registers and vector state. True: equal. */
+bool differ_cpus(struct differ *d, struct pair *p);
+/* All of RAM. False: *gpa is the first address that differs. */
+bool differ_ram(struct differ *d, struct pair *p, uint64_t *gpa);
+/* Every difference, a line each. */
+void differ_print(struct pair *p, FILE *out);
+
+#endif

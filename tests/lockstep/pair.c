@@ -1,0 +1,218 @@
+#include "pair.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "shadowmmu/walk.h"
+
+/* Monday 1 January 2024, 00:00 UTC: any, but always the same. */
+enum { BOOT_DATE = 1704067200 };
+
+static uint64_t virtual_now(void *opaque)
+{
+    return ((struct pair *)opaque)->now;
+}
+
+static uint64_t virtual_tsc(void *opaque)
+{
+    const struct pair *p = opaque;
+
+    return p->a ? muldiv64(p->now, p->a->model.tsc_khz, 1000000) : 0;
+}
+
+static int64_t virtual_date(void *opaque)
+{
+    return BOOT_DATE + (int64_t)(((struct pair *)opaque)->now / 1000000000);
+}
+
+static void keep(struct pair_output *o, const uint8_t *buf, size_t len)
+{
+    if (len > sizeof(o->bytes) - o->len) {
+        len = sizeof(o->bytes) - o->len;
+        o->full = true;
+    }
+    memcpy(o->bytes + o->len, buf, len);
+    o->len += len;
+}
+
+static void print_a(void *opaque, const uint8_t *buf, size_t len)
+{
+    struct pair *p = opaque;
+
+    keep(&p->out_a, buf, len);
+    if (!p->quiet) {
+        fwrite(buf, 1, len, stdout);
+        fflush(stdout);
+    }
+}
+
+static void print_b(void *opaque, const uint8_t *buf, size_t len)
+{
+    keep(&((struct pair *)opaque)->out_b, buf, len);
+}
+
+static void redirect(struct pair *p, struct machine *m,
+                     void (*print)(void *opaque, const uint8_t *buf, size_t len))
+{
+    struct chardev *d[] = {&m->console.dev, &m->stdio_debugcon, &m->file_serial, &m->file_debugcon};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
+        d[i]->write = print;
+        d[i]->opaque = p;
+    }
+}
+
+static void share_output(struct char_target *t)
+{
+    if (t->kind == CHAR_FILE || t->kind == CHAR_MON_STDIO)
+        t->kind = CHAR_STDIO;
+}
+
+int pair_create(struct pair *p, const struct options *opt, uint64_t ns_per_insn,
+                struct machine_error *err)
+{
+    struct host_limits limits;
+    struct host_error host;
+    int e;
+
+    memset(p, 0, sizeof(*p));
+    p->ns_per_insn = ns_per_insn;
+    p->time = (struct machine_time){virtual_now, virtual_tsc, virtual_date, p};
+    e = host_check(&host_probe_real, &limits, &host);
+    if (e < 0) {
+        snprintf(err->text, sizeof(err->text), "%s", host.text);
+        return e;
+    }
+    p->opt_a = *opt;
+    share_output(&p->opt_a.serial);
+    share_output(&p->opt_a.debugcon);
+    p->opt_a.engine = ENGINE_BT;
+    p->opt_b = p->opt_a;
+    p->opt_b.engine = ENGINE_INTERP;
+    p->opt_b.log_items = 0;
+    p->opt_b.log_file = p->opt_b.perf_map = NULL;
+    e = machine_create_stepped(&p->a, &p->opt_a, &limits, &p->time, err);
+    if (e == 0)
+        e = machine_create_stepped(&p->b, &p->opt_b, &limits, &p->time, err);
+    if (e < 0) {
+        pair_destroy(p);
+        return e;
+    }
+    p->b->model = p->a->model; /* the host's answers may differ from core to core */
+    redirect(p, p->a, print_a);
+    redirect(p, p->b, print_b);
+    return 0;
+}
+
+void pair_destroy(struct pair *p)
+{
+    if (p->b)
+        machine_destroy(p->b);
+    if (p->a)
+        machine_destroy(p->a);
+    p->a = p->b = NULL;
+}
+
+const struct pair_past *pair_last(const struct pair *p)
+{
+    return &p->past[(p->steps - 1) % PAIR_HISTORY];
+}
+
+/* True: something fired. */
+static void run_timers(struct pair *p)
+{
+    if (clock_deadline(&p->a->clock) <= p->now)
+        clock_run(&p->a->clock);
+    if (clock_deadline(&p->b->clock) <= p->now)
+        clock_run(&p->b->clock);
+}
+
+static bool wakes(const struct cpu *c)
+{
+    return (c->intr && c->iflag) || (c->nmi_pending && !c->nmi_blocked);
+}
+
+/* Sleeps until the next timer. False: there is none. */
+static bool skip_time(struct pair *p)
+{
+    uint64_t deadline = clock_deadline(&p->a->clock);
+
+    if (deadline == CLOCK_NEVER || !p->a->cpu->iflag)
+        return false;
+    p->now = deadline;
+    run_timers(p);
+    return true;
+}
+
+static bool same_output(struct pair *p)
+{
+    bool same = p->out_a.len == p->out_b.len && p->out_a.full == p->out_b.full &&
+                memcmp(p->out_a.bytes, p->out_b.bytes, p->out_a.len) == 0;
+
+    if (same)
+        p->out_a.len = p->out_b.len = 0;
+    return same;
+}
+
+static enum pair_end look_around(struct pair *p)
+{
+    struct machine *a = p->a, *b = p->b;
+    struct machine_error err;
+
+    if (!same_output(p) || a->stopped != b->stopped || a->status != b->status ||
+        a->reset_asked != b->reset_asked || a->cpu->shutdown != b->cpu->shutdown)
+        return PAIR_APART;
+    if (a->stopped || (a->reset_asked && a->opt->no_reboot))
+        return PAIR_STOPPED;
+    if (a->cpu->shutdown)
+        return PAIR_SHUTDOWN;
+    if (a->reset_asked) {
+        a->reset_asked = b->reset_asked = false;
+        if (machine_boot(a, &err) < 0 || machine_boot(b, &err) < 0)
+            return PAIR_STOPPED;
+    }
+    a->cpu->kick = b->cpu->kick = 0;
+    return PAIR_RUNNING;
+}
+
+enum pair_end pair_step(struct pair *p)
+{
+    struct cpu *c = p->a->cpu;
+    struct pair_past *past;
+
+    run_timers(p);
+    while (c->halted && !wakes(c))
+        if (!skip_time(p))
+            return PAIR_STUCK;
+    past = &p->past[p->steps++ % PAIR_HISTORY];
+    *past = (struct pair_past){
+        .insns = p->insns, .eip = (uint32_t)cpu_linear_rip(c), .mode = c->mode};
+    engine_step(p->a->engine, &past->step);
+    engine_follow(p->b->engine, &past->step);
+    p->blocks += past->step.block;
+    p->events += past->step.one;
+    /* An event or an interpreted instruction takes time as well: a guest that does nothing else
+     * must see its timer. */
+    p->insns += past->step.one ? 1 : past->step.insns;
+    p->now += (past->step.one ? 1 : past->step.insns) * p->ns_per_insn;
+    return look_around(p);
+}
+
+size_t pair_read_code(struct machine *m, uint32_t lin, uint8_t *buf, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        uint32_t at = lin + (uint32_t)done;
+        size_t n = PAGE_SIZE - (at & PAGE_MASK);
+        struct walk w;
+        hva_t from = mmu_walk(m->cpu, &m->mem, at, WALK_NO_AD, &w) ? physmem_ptr(&m->mem, w.pa) : NULL;
+
+        if (!from)
+            break;
+        n = n < len - done ? n : len - done;
+        memcpy(buf + done, from, n);
+        done += n;
+    }
+    return done;
+}
