@@ -249,6 +249,8 @@ static enum found find_block(struct engine *e, struct bt_block **out)
         e->stats.lookup_hits++;
         return FOUND;
     }
+    if (bt_churning(e, page->frame))
+        return FOUND_INTERPRET;
     bt_fpu_save(e, c);
     for (int attempt = 0; attempt < 2; attempt++) {
         flushes = e->stats.flushes;

@@ -143,6 +143,7 @@ struct bt_stats {
     uint64_t lookups, lookup_hits, ctx_switches;
     uint64_t faults[8]; /* by smmu verdict */
     uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3];
+    uint64_t churned; /* times a page was found not worth translating */
     uint64_t callout_by_mnemonic[2048];
 };
 
@@ -151,6 +152,12 @@ enum { SITE_HASH = 8192 };
 struct bt_site {
     uint64_t key; /* frame << 12 | offset, +1 */
     uint8_t adapt, count[3];
+};
+
+/* How often code of a frame was invalidated lately: a page that code and data share is interpreted
+ * for a while when translations of it don't live (bt.c). */
+struct bt_churn {
+    uint32_t epoch, count;
 };
 
 struct engine {
@@ -168,6 +175,7 @@ struct engine {
     struct bt_block **by_addr; /* all blocks by host address since the last flush */
     uint32_t nblocks, max_blocks;
     struct bt_block **frame_blocks; /* per frame: first block */
+    struct bt_churn *churn;         /* per frame */
     uint64_t nframes;
     struct bt_page **page_hash;
     uint32_t next_page_id;
@@ -190,9 +198,10 @@ struct engine {
     const uint8_t *poison;
     uint8_t quiet_byte;
     bool code_changed; /* blocks were invalidated since the last entry: leave after a callout */
-    struct bt_ctx *step_ctx;      /* stepped: every look-up misses, only the word of a block's own page2 is true */
-    struct bt_block *step_block;  /* the block entered by this engine_step() */
-    uint32_t callout_eip;         /* of the last callout */
+    struct bt_ctx
+        *step_ctx; /* stepped: every look-up misses, only the word of a block's own page2 is true */
+    struct bt_block *step_block; /* the block entered by this engine_step() */
+    uint32_t callout_eip;        /* of the last callout */
     FILE *perf_map;
     struct xlate *xlate; /* scratch of the translation in progress */
     struct bt_stats stats;
@@ -220,6 +229,9 @@ void bt_insert(struct engine *e, struct bt_block *b);
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
 void bt_invalidate(struct engine *e, struct bt_block *b);
 void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigned len);
+/* Counts an invalidation in the frame; true while the frame is better interpreted. */
+void bt_churn_count(struct engine *e, uint64_t frame);
+bool bt_churning(struct engine *e, uint64_t frame);
 struct bt_block *bt_block_at(struct engine *e, uint64_t host);
 struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame);
 const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
@@ -255,7 +267,8 @@ void bt_fault_fini(struct engine *e);
 void bt_fpu_save(struct engine *e, struct cpu *c);
 void bt_fpu_restore(struct engine *e, struct cpu *c);
 
-/* btstep.c: engine_step()'s view of a block: nothing but it can be entered; what ran when it left. */
+/* btstep.c: engine_step()'s view of a block: nothing but it can be entered; what ran when it left.
+ */
 int bt_step_init(struct engine *e) MUST_CHECK;
 void bt_step_fini(struct engine *e);
 void bt_step_arm(struct engine *e, const uint8_t *entry);

@@ -62,6 +62,7 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "host bytes", s->host_bytes);
     line(out, "cache flushes", s->flushes);
     line(out, "blocks invalidated", s->invalidated);
+    line(out, "pages churning", s->churned);
     line(out, "chains made", s->links);
     line(out, "dispatcher look-ups", s->lookups);
     line(out, "  found", s->lookup_hits);

@@ -33,8 +33,9 @@ int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes)
     e->page_hash = map_pages(BT_HASH * sizeof(*e->page_hash));
     e->by_addr = map_pages(MAX_BLOCKS * sizeof(*e->by_addr));
     e->frame_blocks = map_pages(nframes * sizeof(*e->frame_blocks));
+    e->churn = map_pages(nframes * sizeof(*e->churn));
     e->next_page_id = 1;
-    if (!e->arena || !e->hash || !e->page_hash || !e->by_addr || !e->frame_blocks) {
+    if (!e->arena || !e->hash || !e->page_hash || !e->by_addr || !e->frame_blocks || !e->churn) {
         bt_cache_fini(e);
         return -ENOMEM;
     }
@@ -54,7 +55,34 @@ void bt_cache_fini(struct engine *e)
     unmap_pages(e->page_hash, BT_HASH * sizeof(*e->page_hash));
     unmap_pages(e->by_addr, MAX_BLOCKS * sizeof(*e->by_addr));
     unmap_pages(e->frame_blocks, e->nframes * sizeof(*e->frame_blocks));
+    unmap_pages(e->churn, e->nframes * sizeof(*e->churn));
     codemem_fini(&e->code);
+}
+
+/* A translation costs about as much as interpreting a few hundred instructions. An epoch is that
+ * many look-ups; each interpreted instruction is one, so a churning page gets another chance after
+ * some 10 ms. */
+enum { CHURN_LIMIT = 512, CHURN_EPOCH_SHIFT = 16 };
+
+static struct bt_churn *churn_now(struct engine *e, uint64_t frame)
+{
+    struct bt_churn *c = &e->churn[frame];
+    uint32_t epoch = (uint32_t)(e->stats.lookups >> CHURN_EPOCH_SHIFT);
+
+    if (c->epoch != epoch)
+        *c = (struct bt_churn){.epoch = epoch};
+    return c;
+}
+
+void bt_churn_count(struct engine *e, uint64_t frame)
+{
+    if (++churn_now(e, frame)->count == CHURN_LIMIT)
+        e->stats.churned++;
+}
+
+bool bt_churning(struct engine *e, uint64_t frame)
+{
+    return churn_now(e, frame)->count >= CHURN_LIMIT;
 }
 
 void *bt_alloc(struct engine *e, size_t bytes)
@@ -198,8 +226,10 @@ void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigne
 
     for (; b; b = next) {
         next = *next_in_frame(b, frame);
-        if (block_covers(b, frame, off, len))
+        if (block_covers(b, frame, off, len)) {
             bt_invalidate(e, b);
+            bt_churn_count(e, frame);
+        }
     }
 }
 
