@@ -22,6 +22,7 @@ struct job {
     uint64_t from;      /* compare only from this instruction on */
     uint64_t ram_every; /* instructions between comparisons of RAM; 0: only at the end */
     uint64_t ns;        /* of guest time, per instruction */
+    uint64_t progress;  /* print a line every so many instructions; 0: none */
     uint64_t trace;     /* print the steps from this instruction on; UINT64_MAX: none */
     gpa_t watch;        /* a dword compared after every step; UINT64_MAX: none */
     uint64_t next_ram, ram_good; /* RAM was equal then */
@@ -36,6 +37,7 @@ static const char usage[] =
     "  --from N       compare from instruction N on (a replay; default 0)\n"
     "  --ram-every N  compare all of RAM every N instructions (default 5000000; 0: at the end)\n"
     "  --watch GPA    compare the dword there after every block\n"
+    "  --progress N   say where we are every N instructions\n"
     "  --trace N      list every block from instruction N on\n"
     "  --ns N         nanoseconds of guest time per instruction (default 10)\n"
     "  --quiet        don't show what the guest prints\n";
@@ -59,6 +61,7 @@ static bool parse(struct job *j, int argc, char **argv)
     } numbers[] = {
         {"--insns", &j->max_insns}, {"--from", &j->from}, {"--ram-every", &j->ram_every},
         {"--watch", &j->watch},     {"--ns", &j->ns},     {"--trace", &j->trace},
+        {"--progress", &j->progress},
     };
     int i = 1;
 
@@ -179,7 +182,7 @@ static int compare(struct job *j)
     struct pair *p = &j->pair;
     uint64_t gpa;
 
-    if (p->insns < j->from)
+    if (p->insns < j->from || (!pair_last(p)->step.one && pair_last(p)->step.insns == 0))
         return -1;
     if (!differ_cpus(&j->differ, p))
         return report(j, "the CPUs differ");
@@ -227,6 +230,12 @@ static double seconds_now(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+static void say_progress(const struct pair *p)
+{
+    fprintf(stderr, "lockstep: %" PRIu64 " instructions, %" PRIu64 " blocks, %.2f s, eip %08" PRIx64 "\n",
+            p->insns, p->blocks, (double)p->now / 1e9, p->a->cpu->rip);
+}
+
 static int run(struct job *j)
 {
     struct pair *p = &j->pair;
@@ -242,6 +251,8 @@ static int run(struct job *j)
             return report(j, "the machines' outputs or ends differ");
         if (p->insns >= j->trace)
             print_past(j, pair_last(p), stderr);
+        if (j->progress && p->insns / j->progress != pair_last(p)->insns / j->progress)
+            say_progress(p);
         status = compare(j);
     }
     if (status >= 0)
