@@ -24,27 +24,82 @@ struct part {
     uint16_t offset, size, count;
 };
 
-#define ONE(m)    {#m, offsetof(struct cpu, m), sizeof(((struct cpu *)0)->m), 1}
-#define ARRAY(m)  {#m, offsetof(struct cpu, m), sizeof(((struct cpu *)0)->m[0]), ARRAY_SIZE(((struct cpu *)0)->m)}
+#define ONE(m)                                                                                     \
+    {                                                                                              \
+#m, offsetof(struct cpu, m), sizeof(((struct cpu *)0)->m), 1                               \
+    }
+#define ARRAY(m)                                                                                   \
+    {                                                                                              \
+#m, offsetof(struct cpu, m), sizeof(((struct cpu *)0)->m[0]),                              \
+            ARRAY_SIZE(((struct cpu *)0)->m)                                                       \
+    }
 #define SEGMENT(name, n)                                                                           \
     {name ".sel", offsetof(struct cpu, seg[n].sel), 2, 1},                                         \
         {name ".attr", offsetof(struct cpu, seg[n].attr), 2, 1},                                   \
         {name ".limit", offsetof(struct cpu, seg[n].limit), 4, 1},                                 \
         {name ".base", offsetof(struct cpu, seg[n].base), 8, 1},                                   \
         {name ".usable", offsetof(struct cpu, seg[n].usable), 1, 1},                               \
-        {name ".flat", offsetof(struct cpu, seg[n].flat), 1, 1}
+    {                                                                                              \
+        name ".flat", offsetof(struct cpu, seg[n].flat), 1, 1                                      \
+    }
 
 static const struct part parts[] = {
-    ARRAY(gpr), ONE(rip), ONE(rflags), ONE(iflag), ONE(cpl), ONE(intr), ONE(intr_shadow),
-    ONE(mode), ONE(halted), ONE(shutdown), ONE(nmi_pending), ONE(nmi_blocked), ONE(debug_trap),
-    ONE(pending_dr6), SEGMENT("es", SEG_ES), SEGMENT("cs", SEG_CS), SEGMENT("ss", SEG_SS),
-    SEGMENT("ds", SEG_DS), SEGMENT("fs", SEG_FS), SEGMENT("gs", SEG_GS), SEGMENT("ldtr", SEG_LDTR),
-    SEGMENT("tr", SEG_TR), ONE(gdtr.base), ONE(gdtr.limit), ONE(idtr.base), ONE(idtr.limit),
-    ONE(cr0), ONE(cr2), ONE(cr3), ONE(cr4), ONE(cr8), ONE(efer), ARRAY(pdpte), ARRAY(dr), ONE(xcr0),
-    ONE(tsc_offset), ONE(tsc_adjust), ONE(sysenter_cs), ONE(sysenter_esp), ONE(sysenter_eip),
-    ONE(star), ONE(lstar), ONE(cstar), ONE(fmask), ONE(kernel_gs_base), ONE(tsc_aux), ONE(pat),
-    ONE(misc_enable), ONE(apic_base), ONE(mtrr_def_type), ARRAY(mtrr_fixed), ARRAY(mtrr_var),
-    ONE(spec_ctrl), ONE(debugctl), ONE(bios_sign_id), ONE(delivering),
+    ARRAY(gpr),
+    ONE(rip),
+    ONE(rflags),
+    ONE(iflag),
+    ONE(cpl),
+    ONE(intr),
+    ONE(intr_shadow),
+    ONE(mode),
+    ONE(halted),
+    ONE(shutdown),
+    ONE(nmi_pending),
+    ONE(nmi_blocked),
+    ONE(debug_trap),
+    ONE(pending_dr6),
+    SEGMENT("es", SEG_ES),
+    SEGMENT("cs", SEG_CS),
+    SEGMENT("ss", SEG_SS),
+    SEGMENT("ds", SEG_DS),
+    SEGMENT("fs", SEG_FS),
+    SEGMENT("gs", SEG_GS),
+    SEGMENT("ldtr", SEG_LDTR),
+    SEGMENT("tr", SEG_TR),
+    ONE(gdtr.base),
+    ONE(gdtr.limit),
+    ONE(idtr.base),
+    ONE(idtr.limit),
+    ONE(cr0),
+    ONE(cr2),
+    ONE(cr3),
+    ONE(cr4),
+    ONE(cr8),
+    ONE(efer),
+    ARRAY(pdpte),
+    ARRAY(dr),
+    ONE(xcr0),
+    ONE(tsc_offset),
+    ONE(tsc_adjust),
+    ONE(sysenter_cs),
+    ONE(sysenter_esp),
+    ONE(sysenter_eip),
+    ONE(star),
+    ONE(lstar),
+    ONE(cstar),
+    ONE(fmask),
+    ONE(kernel_gs_base),
+    ONE(tsc_aux),
+    ONE(pat),
+    ONE(misc_enable),
+    ONE(apic_base),
+    ONE(mtrr_def_type),
+    ARRAY(mtrr_fixed),
+    ARRAY(mtrr_var),
+    ONE(spec_ctrl),
+    ONE(debugctl),
+    ONE(bios_sign_id),
+    ONE(delivering),
 };
 
 static const uint8_t *at(const struct cpu *c, const struct part *f, unsigned i)
@@ -141,11 +196,10 @@ static bool same_images(const struct cpu_model *m, const uint8_t *a, const uint8
            (!(m->xcr0_allowed & 4) || same_component(a, b, 2, m->xsave_offset[2]));
 }
 
-static bool same_vectors(struct differ *d, struct pair *p)
+static bool same_vectors(struct pair *p)
 {
     struct vec_state a, b;
 
-    d->vector++;
     if (same_images(&p->a->model, p->a->cpu->fpu, p->b->cpu->fpu))
         return true;
     vec_of(&a, p->a);
@@ -162,7 +216,7 @@ bool differ_cpus(struct differ *d, struct pair *p)
         if (!same_parts(a, b))
             return false;
     }
-    return same_vectors(d, p);
+    return same_vectors(p);
 }
 
 /* Is the difference of two dwords one that a TLB explains? */

@@ -5,8 +5,8 @@
  *    copied to B, so that they don't spread, and counted;
  *  - the x87 instruction and data pointers and opcode (FIP, FDP, FOP): a matter of processor
  *    generations (SDM 1 8.1.8), and of no consequence until they are stored;
- *  - A and D bits of paging entries: a TLB may hold them back (SDM 3A 4.8), and the two engines have
- *    caches of different sizes. They are copied from A to B and counted.
+ *  - A and D bits of paging entries: a TLB may hold them back (SDM 3A 4.8), and the two engines
+ * have caches of different sizes. They are copied from A to B and counted.
  */
 #ifndef DRAGOMAN_TESTS_LOCKSTEP_DIFFER_H
 #define DRAGOMAN_TESTS_LOCKSTEP_DIFFER_H
@@ -15,7 +15,7 @@
 
 struct differ {
     uint64_t flags_undefined; /* comparisons in which an undefined flag differed */
-    uint64_t vector, ram;     /* comparisons of vector state, of RAM */
+    uint64_t ram;             /* comparisons of RAM */
     uint64_t a_ad, b_ad;      /* paging entries with A or D set only in A, only in B */
 };
 
