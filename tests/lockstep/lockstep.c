@@ -19,7 +19,7 @@ struct job {
     struct pair pair;
     struct differ differ;
     uint64_t max_insns;          /* stop then */
-    uint64_t from;               /* compare only from this instruction on */
+    uint64_t from;               /* A alone until then */
     uint64_t ram_every;          /* instructions between comparisons of RAM; 0: only at the end */
     uint64_t ns;                 /* of guest time, per instruction */
     uint64_t progress;           /* print a line every so many instructions; 0: none */
@@ -34,7 +34,7 @@ struct job {
 static const char usage[] =
     "usage: lockstep [options] -- dragoman's options\n"
     "  --insns N      stop after N instructions (default: when the guest stops)\n"
-    "  --from N       compare from instruction N on (a replay; default 0)\n"
+    "  --from N       bt alone for N instructions, lockstep from there (a replay; default 0)\n"
     "  --ram-every N  compare all of RAM every N instructions (default 5000000; 0: at the end)\n"
     "  --watch GPA    compare the dword there after every block\n"
     "  --progress N   say where we are every N instructions\n"
@@ -184,7 +184,7 @@ static int compare(struct job *j)
     struct pair *p = &j->pair;
     uint64_t gpa;
 
-    if (p->insns < j->from || (!pair_last(p)->step.one && pair_last(p)->step.insns == 0))
+    if (!pair_last(p)->step.one && pair_last(p)->step.insns == 0)
         return -1;
     if (!differ_cpus(&j->differ, p))
         return report(j, "the CPUs differ");
@@ -249,7 +249,10 @@ static int run(struct job *j)
     int status = -1;
     uint64_t gpa;
 
-    j->next_ram = j->ram_every ? j->from + j->ram_every : UINT64_MAX;
+    if (j->from)
+        end = pair_warp(p, j->from);
+    j->ram_good = p->insns;
+    j->next_ram = j->ram_every ? p->insns + j->ram_every : UINT64_MAX;
     while (status < 0 && end == PAIR_RUNNING && p->insns < j->max_insns) {
         end = pair_step(p);
         if (end == PAIR_APART)
