@@ -62,7 +62,7 @@ static bool load_data(struct cpu *c, unsigned seg, uint16_t sel)
 
     if (sel_null(sel)) {
         seg_set_null(&c->seg[seg], sel);
-        cpu_update_mode(c);
+        cpu_update_data_segment(c, seg);
         return true;
     }
     if (!desc_read(c, sel, &d, VEC_GP, 0))
@@ -76,7 +76,7 @@ static bool load_data(struct cpu *c, unsigned seg, uint16_t sel)
     if (!desc_set_accessed(c, &d))
         return false;
     seg_from_desc(&c->seg[seg], sel, &d);
-    cpu_update_mode(c);
+    cpu_update_data_segment(c, seg);
     return true;
 }
 
