@@ -219,10 +219,11 @@ static void summary(const struct job *j, enum pair_end end, double seconds)
             end_name(p, end), p->a->status, p->insns, p->blocks, p->events, (double)p->now / 1e9,
             seconds);
     fprintf(stderr,
-            "lockstep: undefined flags differed %" PRIu64 " times; %" PRIu64
+            "lockstep: undefined flags differed %" PRIu64
+            " times, x87 pointers or XSTATE_BV %" PRIu64 "; %" PRIu64
             " comparisons of RAM; A/D bits only in bt %" PRIu64 ", only in interp %" PRIu64
             "; trail %016" PRIx64 "\n",
-            d->flags_undefined, d->ram, d->a_ad, d->b_ad, p->trail);
+            d->flags_undefined, d->images, d->ram, d->a_ad, d->b_ad, p->trail);
 }
 
 static double seconds_now(void)
