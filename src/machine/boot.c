@@ -30,8 +30,8 @@ static void enter_protected(struct cpu *c, const struct boot_state *bs)
     c->cpl = 0;
 }
 
-/* What a PC's firmware leaves behind and kernels rely on: SCI as a level, memory types (SDM 3A 11.11). RAM is write-back,
- * the VGA hole and the space below 4 GiB are uncached. */
+/* What a PC's firmware leaves behind and kernels rely on: SCI as a level, memory types (SDM
+ * 3A 11.11). RAM is write-back, the VGA hole and the space below 4 GiB are uncached. */
 static void firmware_duties(struct machine *m)
 {
     enum { ELCR2 = 0x4d1, TYPE_WB = 6, MTRR_E = 0x800, MTRR_FE = 0x400, MTRR_VALID = 0x800 };
@@ -45,7 +45,8 @@ static void firmware_duties(struct machine *m)
         c->mtrr_fixed[i] = i == 2 ? 0 : all_wb; /* 2: A0000h-BFFFFh */
     c->mtrr_var[0] = PHYSMEM_HOLE;
     c->mtrr_var[1] =
-        (((UINT64_C(1) << m->model.phys_bits) - 1) & ~(PHYSMEM_HIGH - PHYSMEM_HOLE - 1)) | MTRR_VALID;
+        (((UINT64_C(1) << m->model.phys_bits) - 1) & ~(PHYSMEM_HIGH - PHYSMEM_HOLE - 1)) |
+        MTRR_VALID;
     c->mtrr_def_type = MTRR_E | MTRR_FE | TYPE_WB;
 }
 
