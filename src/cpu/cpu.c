@@ -180,6 +180,16 @@ void cpu_update_mode(struct cpu *c)
     c->mode = m;
 }
 
+void cpu_update_data_segment(struct cpu *c, unsigned seg)
+{
+    static const uint32_t mode_bit[NSEG] = {[SEG_ES] = MODE_FLAT_ES, [SEG_DS] = MODE_FLAT_DS};
+
+    c->seg[seg].flat = is_flat(&c->seg[seg], false);
+    c->mode &= ~mode_bit[seg];
+    if (c->seg[seg].flat)
+        c->mode |= mode_bit[seg];
+}
+
 void cpu_set_rflags(struct cpu *c, uint32_t v)
 {
     c->rflags = (v & EF_ALL) | EF_R1;

@@ -263,6 +263,8 @@ void cpu_reset(struct cpu *c);
 
 /* Recomputes mode and the flat bits. */
 void cpu_update_mode(struct cpu *c);
+/* The same when only ES, DS, FS or GS was loaded: kernels do that at every entry. */
+void cpu_update_data_segment(struct cpu *c, unsigned seg);
 
 static inline uint32_t cpu_rflags(const struct cpu *c)
 {

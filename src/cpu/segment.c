@@ -54,9 +54,9 @@ static bool load_data(struct cpu *c, unsigned seg, uint16_t sel)
 
     if (sel_null(sel)) {
         seg_set_null(&c->seg[seg], sel);
-        if (cpu_long(c)) /* the base of FS and GS goes as well, on Intel's CPUs and on AMD's since Zen 2 */
+        if (cpu_long(c)) /* FS's and GS's goes too, on Intel's CPUs and on AMD's since Zen 2 */
             c->seg[seg].base = 0;
-        cpu_update_mode(c);
+        cpu_update_data_segment(c, seg);
         return true;
     }
     if (!desc_read(c, sel, &d, VEC_GP, 0))
@@ -70,7 +70,7 @@ static bool load_data(struct cpu *c, unsigned seg, uint16_t sel)
     if (!desc_set_accessed(c, &d))
         return false;
     seg_from_desc(&c->seg[seg], sel, &d);
-    cpu_update_mode(c);
+    cpu_update_data_segment(c, seg);
     return true;
 }
 

@@ -4,8 +4,8 @@
  * the thread's alternate stack (SS_AUTODISARM), not in FS or a global, because guest code may have
  * been running. The entry clears AC and DF before any C code. The callbacks of a thread (one per
  * machine that runs on it) are asked in the order of their registration until one returns true: it
- * may have edited the context (registers, RIP), and the thread resumes. When none does, the fault is
- * the monitor's own: the first one's `fatal` is called, then the default action is taken.
+ * may have edited the context (registers, RIP), and the thread resumes. When none does, the fault
+ * is the monitor's own: the first one's `fatal` is called, then the default action is taken.
  */
 #ifndef DRAGOMAN_HOST_SIGFAULT_H
 #define DRAGOMAN_HOST_SIGFAULT_H
@@ -24,7 +24,8 @@ struct sigfault {
     struct sigfault *next; /* private */
 };
 
-/* Registers for the calling thread; `s` must live until sigfault_fini(), called by the same thread. */
+/* Registers for the calling thread; `s` must live until sigfault_fini(), called by the same thread.
+ */
 int sigfault_init(struct sigfault *s) MUST_CHECK;
 void sigfault_fini(struct sigfault *s);
 

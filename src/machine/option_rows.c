@@ -492,7 +492,7 @@ const struct option_row option_rows[] = {
     {"D", "FILE", OPTION_DEBUG, set_log_file, "write the trace to FILE instead of standard error",
      NULL, false},
     {"perf-map", "FILE", OPTION_DEBUG, set_perf_map,
-     "list translated code for perf; perf looks for /tmp/perf-PID.map", NULL, false},
+     "list translated code for perf; auto: in /tmp/perf-PID.map, where perf looks", NULL, false},
     {"check-blocks", NULL, OPTION_DEBUG, set_check_blocks,
      "prove for every block of translated code that it can't leave the guest", NULL, false},
     {"nographic", NULL, OPTION_ACCEPTED, set_nothing, "always so: there is no screen", NULL, false},

@@ -345,6 +345,9 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
         return;
     if (log_on(e->log, LOG_EXEC))
         log_entry(e);
+    /* RF lasts one instruction, and matters to code breakpoints only: with those enabled nothing is
+     * translated. */
+    e->cpu->rflags &= ~(uint32_t)EF_RF;
     if (e->step_ctx)
         bt_step_arm(e, entry);
     bt_enter(e->cpu, &e->hot, entry);

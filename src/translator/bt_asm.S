@@ -80,6 +80,7 @@ bt_enter:
         .type   leave_cache, @function
 leave_cache:
         save_state
+.Lunwind:
         mov     HOT_RSP(%r15), %rsp
         add     $8, %rsp
         pop     %r15
@@ -140,15 +141,7 @@ bt_stub_callout:
         /* The return address goes with the rest of the stack. */
 .Lleave:
         movq    $3, HOT_EXIT_KIND(%r15)
-        mov     HOT_RSP(%r15), %rsp
-        add     $8, %rsp
-        pop     %r15
-        pop     %r14
-        pop     %r13
-        pop     %r12
-        pop     %rbp
-        pop     %rbx
-        ret
+        jmp     .Lunwind
         .size   bt_stub_callout, . - bt_stub_callout
 
         .section .note.GNU-stack, "", @progbits

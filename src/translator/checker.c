@@ -420,6 +420,8 @@ static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, un
     if (s->type == ZYDIS_OPERAND_TYPE_MEMORY)
         return loaded(k, s, size);
     r = gpr_of(s->reg.value);
+    if (r < 0) /* MOVD and the like: guest data */
+        return (struct fact){.what = size == 32 ? K_U32 : K_ANY};
     if (s->size == size && (size == 64 || is_u32(&k->now.r[r])))
         return k->now.r[r];
     if (size == 64)

@@ -38,8 +38,8 @@ void engine_kick(struct engine *e);
 
 /* What one engine_step() executed: enough for another engine to do exactly the same. */
 struct engine_step {
-    bool one;       /* an event was delivered or one instruction interpreted, as interp_one() does */
-    bool block;     /* translated code was entered */
+    bool one;   /* an event was delivered or one instruction interpreted, as interp_one() does */
+    bool block; /* translated code was entered */
     unsigned insns; /* else: instructions begun, those that faulted included; 0: none, step again */
 };
 

@@ -327,7 +327,8 @@ static bool raise_trap(struct cpu *c, unsigned trap)
 }
 
 /* The host recorded its own pointers: the stub's address. Put the guest's in (pitfalls A14), or
- * what was there before when the instruction doesn't change them. */
+ * what was there before when the instruction doesn't change them: newer CPUs keep FDP but for an
+ * unmasked exception (SDM 1 8.1.8, CPUID.7.EBX[6]). */
 static void set_pointers(struct cpu *c, const struct insn *i, const struct hx_run *r)
 {
     uint8_t *img = c->fpu;
@@ -338,7 +339,7 @@ static void set_pointers(struct cpu *c, const struct insn *i, const struct hx_ru
     }
     st64(img + IMG_FIP, c->rip);
     c->fcs = c->seg[SEG_CS].sel;
-    if (r->mem) {
+    if (r->mem && (!c->model->fdp_on_exception || (ld16(img + IMG_FSW) & FSW_ES))) {
         st64(img + IMG_FDP, x_host_offset(c, i));
         c->fds = c->seg[i->seg].sel;
     } else {

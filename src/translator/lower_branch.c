@@ -185,14 +185,14 @@ bool lower_cli(struct xlate *x, const struct insn *i)
     return true;
 }
 
-/* The next instruction runs before any interrupt (SDM 2B STI), so it must be in this block; the
- * poll after it sees an interrupt that was waiting. A second STI in the shadow does not extend it.
- */
+/* When INTR is asserted, the probe faults and STI is interpreted, which knows the shadow of one
+ * instruction (SDM 2B STI). When it is not, nothing can be due before a device raises it, in a
+ * callout or after a kick, and both look. */
 bool lower_sti(struct xlate *x, const struct insn *i)
 {
-    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK) || xlate_is_last(x, i))
+    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK))
         return false;
+    xlate_probe(x, HOT_IRQ);
     emit_st8imm_b(&x->em, H_R14, CPU_IFLAG, 1);
-    x->sti_pending = true;
     return true;
 }

@@ -15,16 +15,21 @@ static bool seg_is_flat(const struct xlate *x, const struct insn *i)
     return need[i->seg] && (x->mode & need[i->seg]);
 }
 
-bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m)
+static struct gmem operand_address(const struct insn *i)
 {
-    if (i->adsize != 4 || !seg_is_flat(x, i) || x->adapt != ADAPT_NONE)
-        return false;
-    *m = (struct gmem){
+    return (struct gmem){
         .base = i->base == NO_REG ? H_NONE : (uint8_t)host_gpr(i->base),
         .index = i->index == NO_REG ? H_NONE : i->index,
         .scale = i->scale ? i->scale : 1,
         .disp = (int32_t)i->disp,
     };
+}
+
+bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m)
+{
+    if (i->adsize != 4 || !seg_is_flat(x, i) || x->adapt != ADAPT_NONE)
+        return false;
+    *m = operand_address(i);
     return true;
 }
 
@@ -42,12 +47,7 @@ static void emit_view_base(struct xlate *x, unsigned dst, unsigned lin)
 bool xlate_linear(struct xlate *x, const struct insn *i)
 {
     struct emit *em = &x->em;
-    struct gmem m = {
-        .base = i->base == NO_REG ? H_NONE : (uint8_t)host_gpr(i->base),
-        .index = i->index == NO_REG ? H_NONE : i->index,
-        .scale = i->scale ? i->scale : 1,
-        .disp = (int32_t)i->disp,
-    };
+    struct gmem m = operand_address(i);
     bool fs_gs = i->seg == SEG_FS || i->seg == SEG_GS;
 
     if (i->adsize != 4 || (!fs_gs && !seg_is_flat(x, i)) || (fs_gs && x->adapt != ADAPT_NONE))
@@ -99,12 +99,7 @@ bool lower_copy(struct xlate *x, const struct insn *i)
 
 bool lower_lea(struct xlate *x, const struct insn *i)
 {
-    struct gmem m = {
-        .base = i->base == NO_REG ? H_NONE : (uint8_t)host_gpr(i->base),
-        .index = i->index == NO_REG ? H_NONE : i->index,
-        .scale = i->scale ? i->scale : 1,
-        .disp = (int32_t)i->disp,
-    };
+    struct gmem m = operand_address(i);
 
     if (i->adsize != 4 || i->opsize != 4 || i->op[0].kind != OPND_GPR)
         return false;

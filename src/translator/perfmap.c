@@ -3,12 +3,21 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
 
 int bt_perf_map_open(struct engine *e)
 {
-    if (!e->cfg.perf_map)
+    const char *path = e->cfg.perf_map;
+    char where[64];
+
+    if (!path)
         return 0;
-    e->perf_map = fopen(e->cfg.perf_map, "we");
+    if (strcmp(path, "auto") == 0) { /* where perf report looks */
+        snprintf(where, sizeof(where), "/tmp/perf-%d.map", (int)getpid());
+        path = where;
+    }
+    e->perf_map = fopen(path, "we");
     return e->perf_map ? 0 : -errno;
 }
 

@@ -3,6 +3,7 @@
 
 #include <Zydis/Zydis.h>
 
+#include <assert.h>
 #include <string.h>
 
 #include "translator/bt_offsets.h"
@@ -33,6 +34,7 @@ static lower_fn *const lowerings[NLOWER] = {
 
 void xlate_mark(struct xlate *x, enum bt_site_kind kind)
 {
+    assert(x->nmap < ARRAY_SIZE(x->map));
     x->map[x->nmap++] = (struct bt_map){
         .host = (uint32_t)(x->em.p - x->start),
         .guest = (uint16_t)(x->eip - x->b->eip),
@@ -65,14 +67,19 @@ void xlate_exit(struct xlate *x, uint8_t *jump, uint32_t eip)
     x->exits[x->nexits++] = (struct bt_exit){.jump = jump, .from = x->b, .eip = eip};
 }
 
-void xlate_poll(struct xlate *x, int32_t hot_ptr)
+void xlate_probe(struct xlate *x, int32_t hot_ptr)
 {
-    xlate_mark(x, SITE_POLL);
     emit_ld64_b(&x->em, H_R8, H_R15, hot_ptr);
     emit_rex(&x->em, false, H_R8, 0, H_R8); /* movzx r8d, byte [r8] */
     emit8(&x->em, 0x0f);
     emit8(&x->em, 0xb6);
     emit8(&x->em, 0x00);
+}
+
+void xlate_poll(struct xlate *x, int32_t hot_ptr)
+{
+    xlate_mark(x, SITE_POLL);
+    xlate_probe(x, hot_ptr);
     xlate_mark(x, SITE_PLAIN);
 }
 
@@ -185,10 +192,8 @@ static void lower_one(struct xlate *x, struct insn *i)
     const struct row *r = i->row;
     uint8_t *before = x->em.p;
     unsigned nmap, nexits = x->nexits;
-    bool sti_before = x->sti_pending;
 
     x->insn = i;
-    x->sti_pending = false;
     xlate_mark(x, SITE_PLAIN);
     nmap = x->nmap;
     x->adapt = adaptation(x);
@@ -206,9 +211,6 @@ static void lower_one(struct xlate *x, struct insn *i)
             emit8(&x->em, 0x0b);
             x->ended = true;
         }
-    }
-    if (sti_before && !x->ended) {
-        xlate_poll_after(x, i, HOT_IRQ);
     }
 }
 

@@ -367,7 +367,7 @@ bool x_swapgs(struct cpu *c, const struct insn *i)
     (void)i;
     c->seg[SEG_GS].base = c->kernel_gs_base;
     c->kernel_gs_base = base;
-    cpu_update_mode(c); /* a base takes part in the flat bits */
+    cpu_update_data_segment(c, SEG_GS); /* a base takes part in the flat bit */
     return true;
 }
 
@@ -385,7 +385,7 @@ static bool write_base(struct cpu *c, const struct insn *i, unsigned seg)
     if ((uint64_t)((int64_t)(v << 16) >> 16) != v)
         return cpu_raise(c, VEC_GP, 0);
     c->seg[seg].base = v;
-    cpu_update_mode(c);
+    cpu_update_data_segment(c, seg);
     return true;
 }
 

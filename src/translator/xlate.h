@@ -23,15 +23,15 @@ struct xlate {
     uint32_t eip; /* of the instruction being lowered */
     const struct insn *insn;
     enum bt_adapt adapt;
-    bool ended;       /* a terminator was emitted */
-    bool arena_full;  /* no room for a kept instruction: flush and retry */
-    bool sti_pending; /* the previous instruction was STI */
+    bool ended;      /* a terminator was emitted */
+    bool arena_full; /* no room for a kept instruction: flush and retry */
     unsigned n;
     unsigned side_exits; /* found by the scan */
     struct bt_exit exits[BT_MAX_EXITS];
     unsigned nexits;
     struct insn insns[BT_MAX_INSNS];
-    /* an instruction marks itself, a string or the poll of a branch or POPF (2), and the poll of an STI before it (2) */
+    /* an instruction marks itself, a string or the poll of a branch or POPF (2), and the poll of an
+     * STI before it (2) */
     struct bt_map map[BT_MAX_INSNS * 6 + 4];
     unsigned nmap;
 };
@@ -51,6 +51,8 @@ bool xlate_callout(struct xlate *x, const struct insn *i);
 void xlate_exit(struct xlate *x, uint8_t *jump, uint32_t eip);
 /* Leaves if somebody wants the CPU (flag-free; pitfalls A18). */
 void xlate_poll(struct xlate *x, int32_t hot_ptr);
+/* The load alone: its fault has the instruction interpreted. */
+void xlate_probe(struct xlate *x, int32_t hot_ptr);
 /* The same at the boundary after instruction i. */
 void xlate_poll_after(struct xlate *x, const struct insn *i, int32_t hot_ptr);
 /* Aims a rel32 at one of the fixed stubs. */

@@ -1,6 +1,6 @@
 /* lockstep [options] -- dragoman's options: a whole guest under bt and interp at once, the complete
- * state compared after every translated block. Status 0: no difference; 1: one, with a report; 2: bad
- * usage; 77: an image is missing. */
+ * state compared after every translated block. Status 0: no difference; 1: one, with a report; 2:
+ * bad usage; 77: an image is missing. */
 #include <capstone/capstone.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -18,12 +18,13 @@ enum { STATUS_SAME = 0, STATUS_DIFFERENT = 1, STATUS_USAGE = 2, STATUS_SKIP = 77
 struct job {
     struct pair pair;
     struct differ differ;
-    uint64_t max_insns; /* stop then */
-    uint64_t from;      /* compare only from this instruction on */
-    uint64_t ram_every; /* instructions between comparisons of RAM; 0: only at the end */
-    uint64_t ns;        /* of guest time, per instruction */
-    uint64_t trace;     /* print the steps from this instruction on; UINT64_MAX: none */
-    gpa_t watch;        /* a dword compared after every step; UINT64_MAX: none */
+    uint64_t max_insns;          /* stop then */
+    uint64_t from;               /* A alone until then */
+    uint64_t ram_every;          /* instructions between comparisons of RAM; 0: only at the end */
+    uint64_t ns;                 /* of guest time, per instruction */
+    uint64_t progress;           /* print a line every so many instructions; 0: none */
+    uint64_t trace;              /* print the steps from this instruction on; UINT64_MAX: none */
+    gpa_t watch;                 /* a dword compared after every step; UINT64_MAX: none */
     uint64_t next_ram, ram_good; /* RAM was equal then */
     bool quiet;
     int argc;
@@ -33,9 +34,10 @@ struct job {
 static const char usage[] =
     "usage: lockstep [options] -- dragoman's options\n"
     "  --insns N      stop after N instructions (default: when the guest stops)\n"
-    "  --from N       compare from instruction N on (a replay; default 0)\n"
+    "  --from N       bt alone for N instructions, lockstep from there (a replay; default 0)\n"
     "  --ram-every N  compare all of RAM every N instructions (default 5000000; 0: at the end)\n"
     "  --watch GPA    compare the dword there after every block\n"
+    "  --progress N   say where we are every N instructions\n"
     "  --trace N      list every block from instruction N on\n"
     "  --ns N         nanoseconds of guest time per instruction (default 10)\n"
     "  --quiet        don't show what the guest prints\n";
@@ -57,8 +59,9 @@ static bool parse(struct job *j, int argc, char **argv)
         const char *name;
         uint64_t *value;
     } numbers[] = {
-        {"--insns", &j->max_insns}, {"--from", &j->from}, {"--ram-every", &j->ram_every},
-        {"--watch", &j->watch},     {"--ns", &j->ns},     {"--trace", &j->trace},
+        {"--insns", &j->max_insns},   {"--from", &j->from}, {"--ram-every", &j->ram_every},
+        {"--watch", &j->watch},       {"--ns", &j->ns},     {"--trace", &j->trace},
+        {"--progress", &j->progress},
     };
     int i = 1;
 
@@ -128,8 +131,10 @@ static int report(struct job *j, const char *what)
     const struct pair *p = &j->pair;
     uint64_t first = p->steps > 10 ? p->steps - 10 : 0;
 
-    fprintf(stderr, "\nlockstep: %s after %" PRIu64 " instructions, %" PRIu64 " blocks\n", what,
-            p->insns, p->blocks);
+    fprintf(stderr,
+            "\nlockstep: %s after %" PRIu64 " instructions, %" PRIu64 " blocks, trail %016" PRIx64
+            "\n",
+            what, p->insns, p->blocks, p->trail);
     differ_print(&j->pair, stderr);
     fprintf(stderr, "the last steps, latest first:\n");
     for (uint64_t n = p->steps; n-- > first;)
@@ -146,8 +151,8 @@ static int report_ram(struct job *j, uint64_t gpa)
 {
     char what[128];
 
-    snprintf(what, sizeof(what), "RAM differs at %#" PRIx64 " (equal after instruction %" PRIu64 ")",
-             gpa, j->ram_good);
+    snprintf(what, sizeof(what),
+             "RAM differs at %#" PRIx64 " (equal after instruction %" PRIu64 ")", gpa, j->ram_good);
     report(j, what);
     for (uint64_t o = gpa & ~UINT64_C(15); o < (gpa & ~UINT64_C(15)) + 64; o += 4)
         fprintf(stderr, "  %08" PRIx64 "  bt %08x  interp %08x\n", o,
@@ -179,7 +184,7 @@ static int compare(struct job *j)
     struct pair *p = &j->pair;
     uint64_t gpa;
 
-    if (p->insns < j->from)
+    if (!pair_last(p)->step.one && pair_last(p)->step.insns == 0)
         return -1;
     if (!differ_cpus(&j->differ, p))
         return report(j, "the CPUs differ");
@@ -208,15 +213,17 @@ static void summary(const struct job *j, enum pair_end end, double seconds)
     const struct differ *d = &j->differ;
 
     fprintf(stderr,
-            "lockstep: equal; %s (status %d); %" PRIu64 " instructions, %" PRIu64 " blocks, %" PRIu64
+            "lockstep: equal; %s (status %d); %" PRIu64 " instructions, %" PRIu64
+            " blocks, %" PRIu64
             " events and single instructions, %.2f s of guest time, in %.0f s\n",
             end_name(p, end), p->a->status, p->insns, p->blocks, p->events, (double)p->now / 1e9,
             seconds);
     fprintf(stderr,
-            "lockstep: undefined flags differed %" PRIu64 " times; %" PRIu64
-            " comparisons of vector state, %" PRIu64 " of RAM; A/D bits only in bt %" PRIu64
-            ", only in interp %" PRIu64 "\n",
-            d->flags_undefined, d->vector, d->ram, d->a_ad, d->b_ad);
+            "lockstep: undefined flags differed %" PRIu64
+            " times, x87 pointers or XSTATE_BV %" PRIu64 "; %" PRIu64
+            " comparisons of RAM; A/D bits only in bt %" PRIu64 ", only in interp %" PRIu64
+            "; trail %016" PRIx64 "\n",
+            d->flags_undefined, d->images, d->ram, d->a_ad, d->b_ad, p->trail);
 }
 
 static double seconds_now(void)
@@ -227,6 +234,14 @@ static double seconds_now(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+static void say_progress(const struct pair *p)
+{
+    fprintf(stderr,
+            "lockstep: %" PRIu64 " instructions, %" PRIu64 " blocks, %.2f s, trail %016" PRIx64
+            "\n",
+            p->insns, p->blocks, (double)p->now / 1e9, p->trail);
+}
+
 static int run(struct job *j)
 {
     struct pair *p = &j->pair;
@@ -235,13 +250,18 @@ static int run(struct job *j)
     int status = -1;
     uint64_t gpa;
 
-    j->next_ram = j->ram_every ? j->from + j->ram_every : UINT64_MAX;
+    if (j->from)
+        end = pair_warp(p, j->from);
+    j->ram_good = p->insns;
+    j->next_ram = j->ram_every ? p->insns + j->ram_every : UINT64_MAX;
     while (status < 0 && end == PAIR_RUNNING && p->insns < j->max_insns) {
         end = pair_step(p);
         if (end == PAIR_APART)
             return report(j, "the machines' outputs or ends differ");
         if (p->insns >= j->trace)
             print_past(j, pair_last(p), stderr);
+        if (j->progress && p->insns / j->progress != pair_last(p)->insns / j->progress)
+            say_progress(p);
         status = compare(j);
     }
     if (status >= 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shadowmmu/walk.h"
+#include "warp.h"
 
 /* Monday 1 January 2024, 00:00 UTC: any, but always the same. */
 enum { BOOT_DATE = 1704067200 };
@@ -58,6 +59,7 @@ static void redirect(struct pair *p, struct machine *m,
 
     for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
         d[i]->write = print;
+        d[i]->sink_ready = NULL; /* there is no input */
         d[i]->opaque = p;
     }
 }
@@ -118,12 +120,14 @@ const struct pair_past *pair_last(const struct pair *p)
     return &p->past[(p->steps - 1) % PAIR_HISTORY];
 }
 
-/* True: something fired. */
 static void run_timers(struct pair *p)
 {
-    if (clock_deadline(&p->a->clock) <= p->now)
+    if (clock_deadline(&p->a->clock) <= p->now) {
         clock_run(&p->a->clock);
-    if (clock_deadline(&p->b->clock) <= p->now)
+        if (p->warp)
+            warp_note(p->warp, (struct warp_event){.now = p->now, .kind = WARP_TIMERS});
+    }
+    if (!p->warp && clock_deadline(&p->b->clock) <= p->now)
         clock_run(&p->b->clock);
 }
 
@@ -159,6 +163,10 @@ static enum pair_end look_around(struct pair *p)
     struct machine *a = p->a, *b = p->b;
     struct machine_error err;
 
+    if (p->warp) {
+        a->cpu->kick = 0;
+        return a->stopped || a->reset_asked || a->cpu->shutdown ? PAIR_STOPPED : PAIR_RUNNING;
+    }
     if (!same_output(p) || a->stopped != b->stopped || a->status != b->status ||
         a->reset_asked != b->reset_asked || a->cpu->shutdown != b->cpu->shutdown)
         return PAIR_APART;
@@ -185,10 +193,13 @@ enum pair_end pair_step(struct pair *p)
         if (!skip_time(p))
             return PAIR_STUCK;
     past = &p->past[p->steps++ % PAIR_HISTORY];
-    *past = (struct pair_past){
-        .insns = p->insns, .eip = (uint32_t)cpu_linear_rip(c), .mode = c->mode};
+    *past =
+        (struct pair_past){.insns = p->insns, .eip = (uint32_t)cpu_linear_rip(c), .mode = c->mode};
     engine_step(p->a->engine, &past->step);
-    engine_follow(p->b->engine, &past->step);
+    if (!p->warp)
+        engine_follow(p->b->engine, &past->step);
+    p->trail =
+        (p->trail ^ past->eip ^ (uint64_t)past->step.insns << 32) * UINT64_C(0x9e3779b97f4a7c15);
     p->blocks += past->step.block;
     p->events += past->step.one;
     /* An event or an interpreted instruction takes time as well: a guest that does nothing else
@@ -206,7 +217,8 @@ size_t pair_read_code(struct machine *m, uint32_t lin, uint8_t *buf, size_t len)
         uint32_t at = lin + (uint32_t)done;
         size_t n = PAGE_SIZE - (at & PAGE_MASK);
         struct walk w;
-        hva_t from = mmu_walk(m->cpu, &m->mem, at, WALK_NO_AD, &w) ? physmem_ptr(&m->mem, w.pa) : NULL;
+        hva_t from =
+            mmu_walk(m->cpu, &m->mem, at, WALK_NO_AD, &w) ? physmem_ptr(&m->mem, w.pa) : NULL;
 
         if (!from)
             break;

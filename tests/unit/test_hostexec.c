@@ -309,6 +309,7 @@ START_TEST(x87_and_pointers)
 {
     long double want;
 
+    model.fdp_on_exception = false;
     put_double(data(0), 2);
     c->rip = 0x1234;
     run("dd 03"); /* fld qword [ebx] */
@@ -398,10 +399,34 @@ START_TEST(x87_store_with_unmasked_exception)
 }
 END_TEST
 
+/* CPUs that promise it in leaf 7 keep FDP but for an unmasked exception (SDM 1 8.1.8). */
+START_TEST(data_pointer_on_exception)
+{
+    model.fdp_on_exception = true;
+    st64(c->fpu + IMG_FDP, 0x4444);
+    c->fds = 0x44;
+    put_double(data(0), 2);
+    put_double(data(8), 0);
+    run("dd 03"); /* fld qword [ebx] */
+    ck_assert_uint_eq(ld64(c->fpu + IMG_FDP), 0x4444);
+    ck_assert_uint_eq(c->fds, 0x44);
+    run("dc 73 08"); /* fdiv qword [ebx+8]: ZE, masked */
+    ck_assert_uint_eq(ld64(c->fpu + IMG_FDP), 0x4444);
+    st16(c->fpu, 0x37b); /* ZM clear */
+    run("db e2");        /* fnclex */
+    run("dd 03");
+    run("dc 73 08");
+    ck_assert_uint_eq(ld16(c->fpu + IMG_FSW) & FSW_ES, FSW_ES);
+    ck_assert_uint_eq(ld64(c->fpu + IMG_FDP), DATA + 8);
+    ck_assert_uint_eq(c->fds, DS_SEL);
+}
+END_TEST
+
 START_TEST(environment)
 {
     uint8_t before[IMG_MXCSR];
 
+    model.fdp_on_exception = false;
     put_double(data(0), 0.5);
     c->rip = 0x77770000;
     run("dd 03");
@@ -678,6 +703,7 @@ int main(void)
     tcase_add_test(t, simd_exceptions);
     tcase_add_test(t, mmx);
     tcase_add_test(t, x87_and_pointers);
+    tcase_add_test(t, data_pointer_on_exception);
     tcase_add_test(t, x87_exceptions);
     tcase_add_test(t, x87_exception_by_ferr);
     tcase_add_test(t, x87_store_with_unmasked_exception);

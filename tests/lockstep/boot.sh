@@ -1,0 +1,20 @@
+#!/bin/sh
+# boot.sh LOCKSTEP KERNEL [FROM TO] - a Debian boot with the smoke script, or its instructions FROM to TO,
+# translated and interpreted in lockstep. KERNEL is 686 or 686-pae. Skipped when the guest is not in the
+# cache: scripts/fetch-guests gets it.
+set -u
+here=$(cd "$(dirname "$0")/../.." && pwd)
+. "$here/scripts/lib.sh"
+lockstep=${1:?usage: boot.sh LOCKSTEP KERNEL [FROM TO]}
+kernel=$cache/vmlinuz-${2:?which kernel}
+from=${3:-0}
+to=${4:-0}
+
+[ -e "$kernel" ] && [ -e "$cache/busybox-i386" ] || skip "no $kernel; scripts/fetch-guests gets it"
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+"$top/scripts/make-initrd" "$work/initrd.gz" || exit 1
+set -- --ram-every 20000000
+[ "$to" -eq 0 ] || set -- "$@" --quiet --from "$from" --insns "$to"
+"$lockstep" "$@" -- -m 256 -kernel "$kernel" -initrd "$work/initrd.gz" \
+    -append "console=ttyS0 dragoman.script=smoke" -nographic -no-reboot </dev/null
