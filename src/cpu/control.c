@@ -1,7 +1,7 @@
 /* control.c - control registers, XCR0 and the time-stamp counter (SDM 3A 2.5, 2.6, 17.17). */
 #include "cpu/control.h"
 
-#include "cpu/exception.h"
+#include "cpu/desc.h"
 #include "cpu/model.h"
 
 enum {
@@ -80,10 +80,34 @@ static void tell_paging_changed(struct cpu *c)
         c->hooks.paging_changed(c->hooks.opaque, c);
 }
 
+/* PG changes with EFER.LME set: long mode begins or ends (SDM 3A 9.8.5). */
+static bool may_switch_long(struct cpu *c, uint64_t cr0)
+{
+    const struct seg *tr = &c->seg[SEG_TR];
+
+    if (!(cr0 & CR0_PG))
+        return !cpu_cs64(c);
+    return (c->cr4 & CR4_PAE) && !(c->seg[SEG_CS].attr & ATTR_L) &&
+           (!tr->usable || (tr->attr & SYS_32));
+}
+
+/* LMA follows PG. What long mode left in the upper halves is undefined; zero is our contract. */
+static void switch_long(struct cpu *c, uint64_t cr0)
+{
+    if (cr0 & CR0_PG) {
+        c->efer |= EFER_LMA;
+        return;
+    }
+    c->efer &= ~(uint64_t)EFER_LMA;
+    for (unsigned i = 0; i < NGPR; i++)
+        c->gpr[i] = (uint32_t)c->gpr[i];
+}
+
 static bool write_cr0(struct cpu *c, uint64_t val)
 {
     struct paging_regs r = {.cr3 = c->cr3, .cr4 = c->cr4};
     uint64_t changed;
+    bool switches;
 
     if (val >> 32)
         return cpu_raise(c, VEC_GP, 0);
@@ -93,6 +117,11 @@ static bool write_cr0(struct cpu *c, uint64_t val)
     if ((r.cr0 & CR0_NW) && !(r.cr0 & CR0_CD))
         return cpu_raise(c, VEC_GP, 0);
     changed = r.cr0 ^ c->cr0;
+    switches = (changed & CR0_PG) && (c->efer & EFER_LME);
+    if (switches && !may_switch_long(c, r.cr0))
+        return cpu_raise(c, VEC_GP, 0);
+    if (switches)
+        switch_long(c, r.cr0);
     if (!install(c, &r, changed & CR0_PDPTE_BITS))
         return false;
     if (changed & CR0_PAGING_BITS)
@@ -126,6 +155,8 @@ static bool write_cr4(struct cpu *c, uint64_t val)
     uint64_t changed = val ^ c->cr4;
 
     if (val & ~(uint64_t)cr4_allowed(c->model))
+        return cpu_raise(c, VEC_GP, 0);
+    if (cpu_long(c) && !(val & CR4_PAE))
         return cpu_raise(c, VEC_GP, 0);
     if (!install(c, &r, changed & CR4_PDPTE_BITS))
         return false;

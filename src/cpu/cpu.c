@@ -238,6 +238,8 @@ void cpu_dump(const struct cpu *c, FILE *out)
     for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
         fprintf(out, "%s=%08" PRIx64 "%c", gpr[order[i]], c->gpr[order[i]],
                 i % 4 == 3 ? '\n' : ' ');
+    for (unsigned i = R8; cpu_long(c) && i < NGPR; i++)
+        fprintf(out, "R%-2u=%08" PRIx64 "%c", i, c->gpr[i], i % 4 == 3 ? '\n' : ' ');
     dump_flags(c, out);
     for (unsigned i = 0; i < ARRAY_SIZE(seg); i++)
         dump_segment(seg[i], &c->seg[i], out);

@@ -8,7 +8,7 @@
  *    Read and write the whole through cpu_rflags()/cpu_set_rflags().
  *  - `rip` is the address of the current instruction until it completes; `next_rip` is where
  *    execution goes on (handlers of branches set it). Both are offsets into CS.
- *  - Upper halves of gpr[] are zero outside 64-bit mode, at every instruction boundary.
+ *  - Upper halves of gpr[] are zero outside long mode, at every instruction boundary.
  *  - A guest fault is a value: cpu_raise*() fills `fault` and returns false; the engine then
  *    calls cpu_deliver(). Nothing before the fault was committed (faults), or everything was (traps).
  *  - Vector and x87 state is in `fpu` unless `fpu_live`, when it is in the host's registers

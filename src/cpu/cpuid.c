@@ -150,6 +150,9 @@ static void leaf_ext_features(const struct cpu *c, uint32_t leaf, uint32_t sub, 
         out[R_EDX] = basic[R_EDX] & AMD_EDX_ALIASES;
     }
     add_features(c->model, leaf, 0, out);
+    /* Intel's SYSCALL exists, and is shown, in 64-bit mode only. */
+    if (!is_amd(c->model) && !cpu_cs64(c))
+        out[R_EDX] &= ~(UINT32_C(1) << 11);
 }
 
 static void leaf_brand(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4])

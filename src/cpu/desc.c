@@ -32,7 +32,7 @@ enum desc_result desc_fetch(struct cpu *c, uint16_t sel, struct desc *d)
     }
     if (index + 7 > limit)
         return DESC_OUTSIDE;
-    d->lin = cpu_long(c) ? base + index : (uint32_t)(base + index);
+    d->lin = sys_linear(c, base + index);
     if (!c->mem->read(c, d->lin, raw, sizeof(raw), false))
         return DESC_FAULT;
     d->lo = ld32(raw);
@@ -47,11 +47,37 @@ bool desc_read(struct cpu *c, uint16_t sel, struct desc *d, enum vector v, uint3
     return r == DESC_OUTSIDE ? raise_sel(c, v, sel, ext) : r == DESC_OK;
 }
 
+bool desc_read_high(struct cpu *c, uint16_t sel, const struct desc *d, enum vector v, uint32_t ext,
+                    uint32_t *high)
+{
+    uint32_t limit = sel & 4 ? c->seg[SEG_LDTR].limit : c->gdtr.limit;
+    uint8_t raw[8];
+
+    if ((sel & 0xfff8u) + 15 > limit)
+        return raise_sel(c, v, sel, ext);
+    if (!c->mem->read(c, d->lin + 8, raw, sizeof(raw), false))
+        return false;
+    *high = ld32(raw);
+    return !(raw[5] & 0x1f) || raise_sel(c, v, sel, ext);
+}
+
+bool desc_check_size(struct cpu *c, uint16_t sel, const struct desc *d, uint32_t ext)
+{
+    bool both = (desc_attr(d) & (ATTR_L | ATTR_DB)) == (ATTR_L | ATTR_DB);
+
+    return !(cpu_long(c) && both) || raise_sel(c, VEC_GP, sel, ext);
+}
+
+bool desc_holds_rip(const struct cpu *c, const struct desc *d, uint64_t rip)
+{
+    return desc_code64(c, d) ? canonical(rip) : rip <= desc_limit(d);
+}
+
 static bool write_type(struct cpu *c, struct desc *d, uint32_t hi)
 {
     uint8_t type = (uint8_t)(hi >> 8);
 
-    if (!c->mem->write(c, (uint32_t)(d->lin + 5), &type, 1, false))
+    if (!c->mem->write(c, sys_linear(c, d->lin + 5), &type, 1, false))
         return false;
     d->hi = hi;
     return true;

@@ -86,6 +86,12 @@ static inline bool desc_readable(const struct desc *d)
     return !desc_system(d) && (!desc_code(d) || (desc_attr(d) & ATTR_W));
 }
 
+/* L: 64-bit code, which long mode alone knows. */
+static inline bool desc_code64(const struct cpu *c, const struct desc *d)
+{
+    return cpu_long(c) && (desc_attr(d) & ATTR_L);
+}
+
 static inline uint32_t desc_base(const struct desc *d)
 {
     return d->lo >> 16 | (d->hi & 0xff) << 16 | (d->hi & 0xff000000);
@@ -105,6 +111,17 @@ static inline uint32_t gate_offset(const struct desc *d)
     return desc_type(d) & SYS_32 ? low | (d->hi & 0xffff0000) : low;
 }
 
+/* Linear addresses of tables and stacks: 64 bits wide in long mode, compatibility mode included. */
+static inline gva_t sys_linear(const struct cpu *c, uint64_t lin)
+{
+    return cpu_long(c) ? lin : (uint32_t)lin;
+}
+
+static inline bool canonical(uint64_t lin)
+{
+    return (uint64_t)((int64_t)(lin << 16) >> 16) == lin;
+}
+
 /* A TSS type, busy or not. */
 static inline bool sys_is_tss(unsigned type)
 {
@@ -118,6 +135,14 @@ bool raise_sel(struct cpu *c, enum vector v, uint16_t sel, uint32_t ext);
 enum desc_result desc_fetch(struct cpu *c, uint16_t sel, struct desc *d);
 /* The same; outside of the table is v(sel | ext). */
 bool desc_read(struct cpu *c, uint16_t sel, struct desc *d, enum vector v, uint32_t ext);
+/* Long mode: LDT, TSS and call gate descriptors have 16 bytes (SDM 3A 3.5.2). *high: bits 64-95; the
+ * type field above them must be zero, v(sel | ext). */
+bool desc_read_high(struct cpu *c, uint16_t sel, const struct desc *d, enum vector v, uint32_t ext,
+                    uint32_t *high);
+/* A code segment may be entered: L and D are not both set in long mode. #GP(sel | ext). */
+bool desc_check_size(struct cpu *c, uint16_t sel, const struct desc *d, uint32_t ext);
+/* rip lies inside the code segment, or is canonical for 64-bit code. */
+bool desc_holds_rip(const struct cpu *c, const struct desc *d, uint64_t rip);
 /* Set the accessed bit; set or clear the busy bit. In memory and in *d. */
 bool desc_set_accessed(struct cpu *c, struct desc *d);
 bool desc_set_busy(struct cpu *c, struct desc *d, bool busy);
@@ -143,13 +168,13 @@ void seg_drop_inner(struct cpu *c);
 enum { STACK_MAX = 36 }; /* SS, ESP, 31 parameters, CS, EIP, one spare */
 
 struct stack {
-    const struct seg *ss;
+    const struct seg *ss; /* NULL: 64-bit code's, without base and limit */
     uint64_t sp, mask;
     bool user;     /* pushed with CPL-3 rights */
-    uint8_t width; /* bytes per item, 2 or 4 */
+    uint8_t width; /* bytes per item, 2, 4 or 8 */
     uint8_t n;
     uint32_t err;            /* of the #SS when the limit is exceeded */
-    uint32_t val[STACK_MAX]; /* in the order of pushing */
+    uint64_t val[STACK_MAX]; /* in the order of pushing */
 };
 
 static inline uint64_t stack_mask(const struct seg *ss)
@@ -157,17 +182,33 @@ static inline uint64_t stack_mask(const struct seg *ss)
     return ss->attr & ATTR_DB ? 0xffffffff : 0xffff;
 }
 
+/* Of the stack pointer in the current mode: 64-bit code has no segmented stack (SDM 1 6.2.5). */
+static inline uint64_t stack_width_mask(const struct cpu *c)
+{
+    return cpu_cs64(c) ? UINT64_MAX : stack_mask(&c->seg[SEG_SS]);
+}
+
 void stack_init(struct stack *st, const struct seg *ss, uint64_t sp, unsigned cpl, unsigned width,
                 uint32_t err);
-void stack_put(struct stack *st, uint32_t val);
+/* The same for the stack of 64-bit code. */
+void stack_init_64(struct stack *st, uint64_t sp, unsigned cpl, unsigned width, uint32_t err);
+/* The current stack, in the current mode. */
+void stack_init_current(const struct cpu *c, struct stack *st, unsigned width);
+void stack_put(struct stack *st, uint64_t val);
 /* Writes all items; st->sp is then the new stack pointer. */
 bool stack_write(struct cpu *c, struct stack *st);
 /* Reads `width` bytes at SS:SP + off without popping. */
-bool stack_peek(struct cpu *c, unsigned off, unsigned width, uint32_t *val);
-/* Writes the stack pointer as the stack's width allows: a 16-bit stack keeps ESP[31:16]. */
+bool stack_peek(struct cpu *c, unsigned off, unsigned width, uint64_t *val);
+/* Writes the stack pointer as the stack's width allows: a 16-bit stack keeps ESP[31:16]. The mode must
+ * be up to date. */
 void stack_set_sp(struct cpu *c, uint64_t sp);
 /* SS:ESP of privilege level `cpl` from the TSS, checked: #TS and #SS (SDM 3A 5.8.5). */
 bool stack_from_tss(struct cpu *c, unsigned cpl, uint32_t ext, struct seg *ss, uint32_t *esp);
+
+/* Slots of the 64-bit TSS: RSP0-2 and IST1-7 (SDM 3A figure 7-11). */
+enum { TSS64_RSP0 = 4, TSS64_IST1 = 0x24 };
+/* The stack pointer at offset `at` of the 64-bit TSS; #TS. */
+bool stack_from_tss64(struct cpu *c, unsigned at, uint32_t ext, uint64_t *rsp);
 
 /* An event on its way through the IDT. */
 struct event {

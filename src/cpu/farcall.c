@@ -7,7 +7,7 @@
 struct far {
     bool call;
     uint16_t sel; /* as in the instruction */
-    uint32_t off;
+    uint64_t off;
     unsigned opsize; /* width of what CALL pushes; a call gate's own width replaces it */
 };
 
@@ -20,7 +20,7 @@ static bool far_real(struct cpu *c, const struct far *f)
     if (f->call) {
         stack_init(&st, &c->seg[SEG_SS], c->gpr[RSP], c->cpl, f->opsize, 0);
         stack_put(&st, c->seg[SEG_CS].sel);
-        stack_put(&st, (uint32_t)c->next_rip);
+        stack_put(&st, c->next_rip);
         if (!stack_write(c, &st))
             return false;
         stack_set_sp(c, st.sp);
@@ -36,16 +36,18 @@ static bool enter_same(struct cpu *c, const struct far *f, uint16_t sel, struct 
 {
     struct stack st;
 
+    if (!desc_check_size(c, sel, cs, 0))
+        return false;
     if (!desc_present(cs))
         return raise_sel(c, VEC_NP, sel, 0);
-    if (f->off > desc_limit(cs))
+    if (!desc_holds_rip(c, cs, f->off))
         return cpu_raise(c, VEC_GP, 0);
     if (!desc_set_accessed(c, cs))
         return false;
     if (f->call) {
-        stack_init(&st, &c->seg[SEG_SS], c->gpr[RSP], c->cpl, f->opsize, 0);
+        stack_init_current(c, &st, f->opsize);
         stack_put(&st, c->seg[SEG_CS].sel);
-        stack_put(&st, (uint32_t)c->next_rip);
+        stack_put(&st, c->next_rip);
         if (!stack_write(c, &st))
             return false;
         stack_set_sp(c, st.sp);
@@ -63,7 +65,8 @@ static bool enter_inner(struct cpu *c, const struct far *f, uint16_t sel, unsign
     unsigned cpl = desc_dpl(cs);
     struct stack st;
     struct seg ss;
-    uint32_t esp, val;
+    uint32_t esp;
+    uint64_t val;
 
     if (!desc_present(cs))
         return raise_sel(c, VEC_NP, sel, 0);
@@ -75,14 +78,14 @@ static bool enter_inner(struct cpu *c, const struct far *f, uint16_t sel, unsign
         return false;
     stack_init(&st, &ss, esp, cpl, f->opsize, ss.sel & 0xfffcu);
     stack_put(&st, c->seg[SEG_SS].sel);
-    stack_put(&st, (uint32_t)c->gpr[RSP]);
+    stack_put(&st, c->gpr[RSP]);
     for (unsigned i = params; i-- > 0;) {
         if (!stack_peek(c, i * f->opsize, f->opsize, &val))
             return false;
         stack_put(&st, val);
     }
     stack_put(&st, c->seg[SEG_CS].sel);
-    stack_put(&st, (uint32_t)c->next_rip);
+    stack_put(&st, c->next_rip);
     if (!stack_write(c, &st))
         return false;
 
@@ -93,6 +96,61 @@ static bool enter_inner(struct cpu *c, const struct far *f, uint16_t sel, unsign
     c->next_rip = f->off;
     cpu_update_mode(c);
     return true;
+}
+
+/* Long mode: the target is 64-bit code, nothing is copied, the new SS is null (SDM 3A 5.8.5.1). */
+static bool enter_inner64(struct cpu *c, const struct far *f, uint16_t sel, struct desc *cs)
+{
+    unsigned cpl = desc_dpl(cs);
+    struct stack st;
+    uint64_t rsp;
+
+    if (!desc_present(cs))
+        return raise_sel(c, VEC_NP, sel, 0);
+    if (!stack_from_tss64(c, TSS64_RSP0 + 8 * cpl, 0, &rsp))
+        return false;
+    if (!canonical(f->off))
+        return cpu_raise(c, VEC_GP, 0);
+    if (!desc_set_accessed(c, cs))
+        return false;
+    stack_init_64(&st, rsp, cpl, 8, 0);
+    stack_put(&st, c->seg[SEG_SS].sel);
+    stack_put(&st, c->gpr[RSP]);
+    stack_put(&st, c->seg[SEG_CS].sel);
+    stack_put(&st, c->next_rip);
+    if (!stack_write(c, &st))
+        return false;
+
+    seg_set_null(&c->seg[SEG_SS], (uint16_t)cpl);
+    c->gpr[RSP] = st.sp;
+    c->cpl = (uint8_t)cpl;
+    seg_from_desc(&c->seg[SEG_CS], (uint16_t)((sel & ~3u) | cpl), cs);
+    c->next_rip = f->off;
+    cpu_update_mode(c);
+    return true;
+}
+
+static bool through_call_gate64(struct cpu *c, const struct far *from, const struct desc *gate)
+{
+    uint16_t sel = gate_sel(gate);
+    struct far f = *from;
+    struct desc cs;
+    uint32_t high;
+
+    if (!desc_read_high(c, from->sel, gate, VEC_GP, 0, &high))
+        return false;
+    f.off = (uint64_t)high << 32 | gate_offset(gate);
+    f.opsize = 8;
+    if (sel_null(sel))
+        return cpu_raise(c, VEC_GP, 0);
+    if (!desc_read(c, sel, &cs, VEC_GP, 0))
+        return false;
+    if (!desc_code(&cs) || desc_dpl(&cs) > c->cpl ||
+        (desc_attr(&cs) & (ATTR_L | ATTR_DB)) != ATTR_L)
+        return raise_sel(c, VEC_GP, sel, 0);
+    if (desc_conforming(&cs) || desc_dpl(&cs) == c->cpl)
+        return enter_same(c, &f, sel, &cs);
+    return f.call ? enter_inner64(c, &f, sel, &cs) : raise_sel(c, VEC_GP, sel, 0);
 }
 
 static bool through_call_gate(struct cpu *c, const struct far *from, const struct desc *gate)
@@ -134,12 +192,16 @@ static bool far_system(struct cpu *c, const struct far *f, const struct desc *d)
     unsigned type = desc_type(d);
     bool gate = type == SYS_CALL16 || type == SYS_CALL32 || type == SYS_TASK_GATE;
 
+    if (cpu_long(c) && type != SYS_CALL32) /* no tasks, no 16-bit gates */
+        return raise_sel(c, VEC_GP, f->sel, 0);
     if (!gate && type != SYS_TSS16 && type != SYS_TSS32)
         return raise_sel(c, VEC_GP, f->sel, 0);
     if (desc_dpl(d) < c->cpl || desc_dpl(d) < (f->sel & 3u))
         return raise_sel(c, VEC_GP, f->sel, 0);
     if (!desc_present(d))
         return raise_sel(c, VEC_NP, f->sel, 0);
+    if (cpu_long(c))
+        return through_call_gate64(c, f, d);
     if (!gate)
         return to_task(c, f, f->sel);
     return type == SYS_TASK_GATE ? to_task(c, f, gate_sel(d)) : through_call_gate(c, f, d);
@@ -165,15 +227,14 @@ static bool far_transfer(struct cpu *c, const struct far *f)
 
 bool cpu_far_jmp(struct cpu *c, uint16_t sel, uint64_t off, unsigned opsize)
 {
-    struct far f = {.sel = sel, .off = (uint32_t)trunc_bytes(off, opsize), .opsize = opsize};
+    struct far f = {.sel = sel, .off = trunc_bytes(off, opsize), .opsize = opsize};
 
     return far_transfer(c, &f);
 }
 
 bool cpu_far_call(struct cpu *c, uint16_t sel, uint64_t off, unsigned opsize)
 {
-    struct far f = {
-        .call = true, .sel = sel, .off = (uint32_t)trunc_bytes(off, opsize), .opsize = opsize};
+    struct far f = {.call = true, .sel = sel, .off = trunc_bytes(off, opsize), .opsize = opsize};
 
     return far_transfer(c, &f);
 }

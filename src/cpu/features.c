@@ -32,7 +32,7 @@ const struct feature_row feature_rows[] = {
     {"monitor", FEAT_MONITOR, 1, 0, R_ECX, 3, NOT_YET},
     {"ssse3", FEAT_SSSE3, 1, 0, R_ECX, 9, BY_HOST},
     {"fma", FEAT_FMA, 1, 0, R_ECX, 12, BY_HOST},
-    {"cx16", FEAT_CX16, 1, 0, R_ECX, 13, NOT_YET},
+    {"cx16", FEAT_CX16, 1, 0, R_ECX, 13, BY_US},
     {"pcid", FEAT_PCID, 1, 0, R_ECX, 17, NOT_YET},
     {"sse4_1", FEAT_SSE41, 1, 0, R_ECX, 19, BY_HOST},
     {"sse4_2", FEAT_SSE42, 1, 0, R_ECX, 20, BY_HOST},
@@ -44,7 +44,7 @@ const struct feature_row feature_rows[] = {
     {"f16c", FEAT_F16C, 1, 0, R_ECX, 29, BY_HOST},
     {"rdrand", FEAT_RDRAND, 1, 0, R_ECX, 30, BY_HOST},
 
-    {"fsgsbase", FEAT_FSGSBASE, 7, 0, R_EBX, 0, NOT_YET},
+    {"fsgsbase", FEAT_FSGSBASE, 7, 0, R_EBX, 0, BY_US},
     {"bmi1", FEAT_BMI1, 7, 0, R_EBX, 3, BY_HOST},
     {"avx2", FEAT_AVX2, 7, 0, R_EBX, 5, BY_HOST},
     {"smep", FEAT_SMEP, 7, 0, R_EBX, 7, BY_US},
@@ -72,10 +72,11 @@ const struct feature_row feature_rows[] = {
     {"lahf_lm", FEAT_LAHF, EXT1, 0, R_ECX, 0, BY_HOST},
     {"abm", FEAT_ABM, EXT1, 0, R_ECX, 5, BY_HOST},
     {"3dnowprefetch", FEAT_PREFETCHW, EXT1, 0, R_ECX, 8, BY_HOST},
-    {"syscall", FEAT_SYSCALL, EXT1, 0, R_EDX, 11, NOT_YET},
+    {"syscall", FEAT_SYSCALL, EXT1, 0, R_EDX, 11, BY_US},
     {"nx", FEAT_NX, EXT1, 0, R_EDX, 20, BY_US},
+    {"pdpe1gb", FEAT_PDPE1GB, EXT1, 0, R_EDX, 26, BY_US},
     {"rdtscp", FEAT_RDTSCP, EXT1, 0, R_EDX, 27, BY_HOST},
-    {"lm", FEAT_LM, EXT1, 0, R_EDX, 29, NOT_YET},
+    {"lm", FEAT_LM, EXT1, 0, R_EDX, 29, BY_US},
 };
 
 const unsigned feature_row_count = ARRAY_SIZE(feature_rows);
@@ -120,6 +121,12 @@ const struct feature_need feature_needs[] = {
     {FEAT_TSC_ADJUST, FEAT_MSR},
     {FEAT_RDTSCP, FEAT_MSR},
     {FEAT_SYSCALL, FEAT_MSR},
+    {FEAT_LM, FEAT_PAE},
+    {FEAT_LM, FEAT_SYSCALL},
+    {FEAT_LM, FEAT_SSE2},
+    {FEAT_FSGSBASE, FEAT_LM},
+    {FEAT_CX16, FEAT_LM},
+    {FEAT_PDPE1GB, FEAT_LM},
     {FEAT_ARCH_CAPABILITIES, FEAT_MSR},
 };
 

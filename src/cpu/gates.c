@@ -122,11 +122,11 @@ static void put_frame(struct cpu *c, const struct event *e, bool inner, struct s
     }
     if (inner) {
         stack_put(st, c->seg[SEG_SS].sel);
-        stack_put(st, (uint32_t)c->gpr[RSP]);
+        stack_put(st, c->gpr[RSP]);
     }
     stack_put(st, pushed_flags(c, e));
     stack_put(st, c->seg[SEG_CS].sel);
-    stack_put(st, (uint32_t)e->ret);
+    stack_put(st, e->ret);
     if (e->has_err)
         stack_put(st, e->err);
 }
@@ -226,7 +226,93 @@ static bool deliver_protected(struct cpu *c, const struct event *e)
     return through_gate(c, e, &gate);
 }
 
+/* A 64-bit interrupt or trap gate (SDM 3A 6.14.1). */
+struct gate64 {
+    struct desc low;
+    uint64_t rip;
+    unsigned ist; /* 0: none */
+};
+
+/* The handler's stack: IST, RSPn for a more privileged handler, or the current one; aligned (SDM 3A
+ * 6.14.2). */
+static bool gate_stack64(struct cpu *c, const struct gate64 *g, unsigned cpl, uint32_t ext,
+                         uint64_t *rsp)
+{
+    *rsp = cpu_cs64(c) ? c->gpr[RSP] : c->gpr[RSP] & stack_mask(&c->seg[SEG_SS]);
+    if (g->ist && !stack_from_tss64(c, TSS64_IST1 + 8 * (g->ist - 1), ext, rsp))
+        return false;
+    if (!g->ist && cpl != c->cpl && !stack_from_tss64(c, TSS64_RSP0 + 8 * cpl, ext, rsp))
+        return false;
+    *rsp &= ~UINT64_C(15);
+    return true;
+}
+
+static bool through_gate64(struct cpu *c, const struct event *e, const struct gate64 *g)
+{
+    uint32_t ext = !e->soft;
+    unsigned cpl = c->cpl;
+    struct desc cs;
+    struct stack st;
+    uint64_t rsp;
+
+    if (!gate_target(c, &g->low, ext, &cs))
+        return false;
+    if ((desc_attr(&cs) & (ATTR_L | ATTR_DB)) != ATTR_L)
+        return raise_sel(c, VEC_GP, gate_sel(&g->low), ext);
+    if (!desc_conforming(&cs))
+        cpl = desc_dpl(&cs);
+    if (!gate_stack64(c, g, cpl, ext, &rsp))
+        return false;
+    if (!canonical(g->rip))
+        return cpu_raise(c, VEC_GP, ext);
+    if (!desc_set_accessed(c, &cs))
+        return false;
+    stack_init_64(&st, rsp, cpl, 8, ext);
+    put_frame(c, e, true, &st);
+    if (!stack_write(c, &st))
+        return false;
+
+    if (cpl != c->cpl)
+        seg_set_null(&c->seg[SEG_SS], (uint16_t)cpl);
+    c->gpr[RSP] = st.sp;
+    c->cpl = (uint8_t)cpl;
+    seg_from_desc(&c->seg[SEG_CS], (uint16_t)((gate_sel(&g->low) & ~3u) | cpl), &cs);
+    c->rflags &= ~(uint32_t)EF_HANDLER_CLEAR;
+    if (!(desc_type(&g->low) & 1))
+        c->iflag = 0;
+    c->next_rip = g->rip;
+    cpu_update_mode(c);
+    return true;
+}
+
+static bool deliver_long(struct cpu *c, const struct event *e)
+{
+    uint32_t at = e->vector * 16u;
+    uint32_t err = e->vector * 8u | 2 | !e->soft;
+    struct gate64 g;
+    uint8_t raw[16];
+
+    if (at + 15 > c->idtr.limit)
+        return cpu_raise(c, VEC_GP, err);
+    g.low.lin = c->idtr.base + at;
+    if (!c->mem->read(c, g.low.lin, raw, sizeof(raw), false))
+        return false;
+    g.low.lo = ld32(raw);
+    g.low.hi = ld32(raw + 4);
+    g.rip = (uint64_t)ld32(raw + 8) << 32 | gate_offset(&g.low);
+    g.ist = g.low.hi & 7;
+    if (!desc_system(&g.low) || (desc_type(&g.low) & ~1u) != SYS_INT32)
+        return cpu_raise(c, VEC_GP, err);
+    if (e->soft && desc_dpl(&g.low) < c->cpl)
+        return cpu_raise(c, VEC_GP, err);
+    if (!desc_present(&g.low))
+        return cpu_raise(c, VEC_NP, err);
+    return through_gate64(c, e, &g);
+}
+
 bool gate_deliver(struct cpu *c, const struct event *e)
 {
-    return cpu_real(c) ? deliver_real(c, e) : deliver_protected(c, e);
+    if (cpu_real(c))
+        return deliver_real(c, e);
+    return cpu_long(c) ? deliver_long(c, e) : deliver_protected(c, e);
 }

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "cpu/control.h"
-#include "cpu/exception.h"
+#include "cpu/desc.h"
 #include "cpu/model.h"
 
 struct msr_row;
@@ -43,6 +43,16 @@ static bool store(struct cpu *c, const struct msr_row *r, uint32_t index, uint64
     if (val & ~r->arg)
         return bad(c);
     *storage(c, r, index) = val;
+    return true;
+}
+
+/* An address: canonical on a CPU with long mode. Segment bases take part in the mode bits. */
+static bool store_address(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t val)
+{
+    if (model_has(c->model, FEAT_LM) && !canonical(val))
+        return bad(c);
+    *storage(c, r, index) = val;
+    cpu_update_mode(c);
     return true;
 }
 
@@ -226,8 +236,8 @@ static const struct msr_row rows[] = {
     {0xfe, 1, FEAT_MTRR, 0, constant, NULL, 0, MTRR_CAP},
     {0x10a, 1, FEAT_ARCH_CAPABILITIES, 0, read_arch_capabilities, NULL, 0, 0},
     {0x174, 1, FEAT_SEP, 0, load, store, AT(sysenter_cs), UINT32_MAX},
-    {0x175, 1, FEAT_SEP, 0, load, store, AT(sysenter_esp), UINT64_MAX},
-    {0x176, 1, FEAT_SEP, 0, load, store, AT(sysenter_eip), UINT64_MAX},
+    {0x175, 1, FEAT_SEP, 0, load, store_address, AT(sysenter_esp), 0},
+    {0x176, 1, FEAT_SEP, 0, load, store_address, AT(sysenter_eip), 0},
     /* MCG_CAP: no banks. MCG_STATUS */
     {0x179, 1, FEAT_MCE, 0, constant, NULL, 0, 0},
     {0x17a, 1, FEAT_MCE, 0, constant, write_zero, 0, 0},
@@ -242,6 +252,13 @@ static const struct msr_row rows[] = {
     {0x2ff, 1, FEAT_MTRR, 0, load, write_mtrr_def, AT(mtrr_def_type), 0},
     {0xc0000080, 1, FEAT_MSR, 0, read_efer, write_efer, 0, 0},
     {0xc0000081, 1, FEAT_SYSCALL, 0, load, store, AT(star), UINT64_MAX},
+    /* LSTAR, CSTAR, FMASK; FS_BASE, GS_BASE, KERNEL_GS_BASE */
+    {0xc0000082, 1, FEAT_LM, 0, load, store_address, AT(lstar), 0},
+    {0xc0000083, 1, FEAT_LM, 0, load, store_address, AT(cstar), 0},
+    {0xc0000084, 1, FEAT_LM, 0, load, store, AT(fmask), UINT32_MAX},
+    {0xc0000100, 1, FEAT_LM, 0, load, store_address, AT(seg[SEG_FS].base), 0},
+    {0xc0000101, 1, FEAT_LM, 0, load, store_address, AT(seg[SEG_GS].base), 0},
+    {0xc0000102, 1, FEAT_LM, 0, load, store_address, AT(kernel_gs_base), 0},
     {0xc0000103, 1, FEAT_RDTSCP, 0, load, store, AT(tsc_aux), UINT32_MAX},
     /* SYSCFG; HWCR: TscFreqSel; NB_CFG; INT_PENDING; DE_CFG: LFENCE serializes */
     {0xc0010010, 1, FEAT_MSR, 'A', constant, ignore, 0, 0},

@@ -9,7 +9,7 @@ enum {
 };
 
 struct iret_frame {
-    uint32_t ip, cs, flags;
+    uint64_t ip, cs, flags;
 };
 
 static bool read_frame(struct cpu *c, unsigned opsize, struct iret_frame *f)
@@ -49,7 +49,7 @@ static bool iret_real(struct cpu *c, unsigned opsize)
     stack_set_sp(c, c->gpr[RSP] + 3 * opsize);
     seg_load_real(c, SEG_CS, (uint16_t)f.cs);
     c->next_rip = f.ip;
-    merge_flags(c, f.flags, mask);
+    merge_flags(c, (uint32_t)f.flags, mask);
     return true;
 }
 
@@ -79,10 +79,10 @@ static bool iret_vm86(struct cpu *c, unsigned opsize)
     if (f.ip > 0xffff)
         return cpu_raise(c, VEC_GP, 0);
     if (virtual_if) {
-        if (!iret_vme_flags(c, f.flags))
+        if (!iret_vme_flags(c, (uint32_t)f.flags))
             return false;
     } else {
-        merge_flags(c, f.flags, mask);
+        merge_flags(c, (uint32_t)f.flags, mask);
     }
     stack_set_sp(c, c->gpr[RSP] + 3 * opsize);
     seg_load_real(c, SEG_CS, (uint16_t)f.cs);
@@ -94,7 +94,7 @@ static bool iret_vm86(struct cpu *c, unsigned opsize)
 static bool iret_to_vm86(struct cpu *c, const struct iret_frame *f)
 {
     static const uint8_t order[] = {SEG_SS, SEG_ES, SEG_DS, SEG_FS, SEG_GS};
-    uint32_t esp, sel[ARRAY_SIZE(order)];
+    uint64_t esp, sel[ARRAY_SIZE(order)];
 
     if (!stack_peek(c, 12, 4, &esp))
         return false;
@@ -108,7 +108,7 @@ static bool iret_to_vm86(struct cpu *c, const struct iret_frame *f)
         seg_load_vm86(c, order[i], (uint16_t)sel[i]);
     c->gpr[RSP] = esp;
     c->next_rip = f->ip & 0xffff;
-    cpu_set_rflags(c, f->flags);
+    cpu_set_rflags(c, (uint32_t)f->flags);
     return true;
 }
 
@@ -125,42 +125,74 @@ static bool check_return_cs(struct cpu *c, uint16_t sel, struct desc *cs)
         return raise_sel(c, VEC_GP, sel, 0);
     if (desc_conforming(cs) ? desc_dpl(cs) > rpl : desc_dpl(cs) != rpl)
         return raise_sel(c, VEC_GP, sel, 0);
+    if (!desc_check_size(c, sel, cs, 0))
+        return false;
     return desc_present(cs) || raise_sel(c, VEC_NP, sel, 0);
 }
 
-/* Returns to sel:ip. `at`: bytes from SS:SP to the outer ESP and SS; `same_pop`: what a return to
- * the same level takes off the stack, `outer_pop`: off the outer stack. Sets next_rip, CPL, CS, SS.
- */
-static bool return_to(struct cpu *c, uint16_t sel, uint32_t ip, unsigned opsize, unsigned at,
-                      unsigned outer_pop)
+/* The stack segment to return to: 64-bit code below CPL 3 may have a null one. */
+static bool load_return_ss(struct cpu *c, uint16_t sel, uint16_t cs_sel, const struct desc *cs,
+                           struct seg *ss)
 {
-    bool outer = (sel & 3u) > c->cpl;
-    uint32_t esp, ss_sel;
-    struct desc cs, ss;
+    struct desc d;
 
-    if (!check_return_cs(c, sel, &cs))
+    *ss = c->seg[SEG_SS];
+    if (sel_null(sel) && desc_code64(c, cs) && (cs_sel & 3) != 3 && (sel & 3) == (cs_sel & 3)) {
+        seg_set_null(ss, sel);
+        return true;
+    }
+    if (!seg_check_stack(c, sel, cs_sel & 3, VEC_GP, 0, &d))
         return false;
-    if (outer) {
-        if (!stack_peek(c, at, opsize, &esp) || !stack_peek(c, at + opsize, opsize, &ss_sel))
+    seg_from_desc(ss, sel, &d);
+    return true;
+}
+
+/* Where a return goes. `at`: bytes from SS:SP to the outer RSP and SS, which is what a return to
+ * the same level takes off the stack; `outer_pop`: what is taken off the outer one. */
+struct return_target {
+    uint16_t sel;
+    uint64_t ip;
+    unsigned opsize, at, outer_pop;
+    bool pops_stack; /* RSP and SS also when the level stays: IRET of 64-bit code (SDM 3A 6.14.3) */
+};
+
+/* Sets next_rip, CPL, CS, SS, RSP and the mode. */
+static bool return_to(struct cpu *c, const struct return_target *t)
+{
+    bool outer = (t->sel & 3u) > c->cpl;
+    bool stack = outer || t->pops_stack;
+    uint64_t rsp = c->gpr[RSP] + t->at, ss_sel;
+    struct desc cs;
+    struct seg ss;
+
+    if (!check_return_cs(c, t->sel, &cs))
+        return false;
+    if (stack) {
+        if (!stack_peek(c, t->at, t->opsize, &rsp) ||
+            !stack_peek(c, t->at + t->opsize, t->opsize, &ss_sel))
             return false;
-        if (!seg_check_stack(c, (uint16_t)ss_sel, sel & 3, VEC_GP, 0, &ss))
+        if (!load_return_ss(c, (uint16_t)ss_sel, t->sel, &cs, &ss))
             return false;
     }
-    if (ip > desc_limit(&cs))
+    if (!desc_holds_rip(c, &cs, t->ip))
         return cpu_raise(c, VEC_GP, 0);
     if (!desc_set_accessed(c, &cs))
         return false;
 
-    seg_from_desc(&c->seg[SEG_CS], sel, &cs);
-    c->next_rip = ip;
-    if (!outer) {
-        stack_set_sp(c, c->gpr[RSP] + at);
-        return true;
+    if (!stack)
+        stack_set_sp(c, rsp); /* of the old width: SS stays */
+    seg_from_desc(&c->seg[SEG_CS], t->sel, &cs);
+    c->next_rip = t->ip;
+    c->cpl = t->sel & 3;
+    if (stack)
+        c->seg[SEG_SS] = ss;
+    cpu_update_mode(c);
+    if (stack)
+        stack_set_sp(c, outer ? rsp + t->outer_pop : rsp);
+    if (outer) {
+        seg_drop_inner(c);
+        cpu_update_mode(c);
     }
-    c->cpl = sel & 3;
-    seg_from_desc(&c->seg[SEG_SS], (uint16_t)ss_sel, &ss);
-    stack_set_sp(c, (uint64_t)esp + outer_pop);
-    seg_drop_inner(c);
     return true;
 }
 
@@ -171,11 +203,18 @@ static bool iret_protected(struct cpu *c, unsigned opsize)
 
     if (!read_frame(c, opsize, &f))
         return false;
-    if (opsize == 4 && (f.flags & EF_VM) && c->cpl == 0)
+    if (opsize == 4 && (f.flags & EF_VM) && c->cpl == 0 && !cpu_long(c))
         return iret_to_vm86(c, &f);
-    if (!return_to(c, (uint16_t)f.cs, f.ip, opsize, 3 * opsize, 0))
+    const struct return_target t = {
+        .sel = (uint16_t)f.cs,
+        .ip = f.ip,
+        .opsize = opsize,
+        .at = 3 * opsize,
+        .pops_stack = cpu_cs64(c),
+    };
+    if (!return_to(c, &t))
         return false;
-    merge_flags(c, f.flags, mask);
+    merge_flags(c, (uint32_t)f.flags, mask);
     return true;
 }
 
@@ -188,13 +227,13 @@ bool cpu_iret(struct cpu *c, unsigned opsize)
     if (cpu_vm86(c))
         return iret_vm86(c, opsize);
     if (c->rflags & EF_NT)
-        return task_return(c);
+        return cpu_long(c) ? cpu_raise(c, VEC_GP, 0) : task_return(c);
     return iret_protected(c, opsize);
 }
 
 static bool far_ret_real(struct cpu *c, unsigned opsize, unsigned pop_bytes)
 {
-    uint32_t ip, sel;
+    uint64_t ip, sel;
 
     if (!stack_peek(c, 0, opsize, &ip) || !stack_peek(c, opsize, opsize, &sel))
         return false;
@@ -209,14 +248,14 @@ static bool far_ret_real(struct cpu *c, unsigned opsize, unsigned pop_bytes)
 
 bool cpu_far_ret(struct cpu *c, unsigned opsize, unsigned pop_bytes)
 {
-    uint32_t ip, sel;
+    struct return_target t = {
+        .opsize = opsize, .at = 2 * opsize + pop_bytes, .outer_pop = pop_bytes};
+    uint64_t sel;
 
     if (cpu_real(c) || cpu_vm86(c))
         return far_ret_real(c, opsize, pop_bytes);
-    if (!stack_peek(c, 0, opsize, &ip) || !stack_peek(c, opsize, opsize, &sel))
+    if (!stack_peek(c, 0, opsize, &t.ip) || !stack_peek(c, opsize, opsize, &sel))
         return false;
-    if (!return_to(c, (uint16_t)sel, ip, opsize, 2 * opsize + pop_bytes, pop_bytes))
-        return false;
-    cpu_update_mode(c);
-    return true;
+    t.sel = (uint16_t)sel;
+    return return_to(c, &t);
 }

@@ -9,18 +9,6 @@ static bool raise_access(struct cpu *c, unsigned seg)
     return cpu_raise(c, seg == SEG_SS ? VEC_SS : VEC_GP, 0);
 }
 
-static bool canonical(uint64_t lin)
-{
-    return (uint64_t)((int64_t)(lin << 16) >> 16) == lin;
-}
-
-/* Only FS and GS have bases, nothing has a limit (SDM 3A 3.2.4). */
-static bool linear_64(struct cpu *c, unsigned seg, uint64_t off, unsigned len, gva_t *lin)
-{
-    *lin = off + (seg == SEG_FS || seg == SEG_GS ? c->seg[seg].base : 0);
-    return (canonical(*lin) && canonical(*lin + len - 1)) || raise_access(c, seg);
-}
-
 /* What the type allows (SDM 3A 5.5). Real and V86 segments are all read/write/execute. */
 static bool type_allows(const struct seg *s, unsigned access)
 {
@@ -35,8 +23,6 @@ bool cpu_linear_slow(struct cpu *c, unsigned seg, uint64_t off, unsigned len, un
     const struct seg *s = &c->seg[seg];
     bool typed = !cpu_real(c) && !cpu_vm86(c);
 
-    if (cpu_cs64(c))
-        return linear_64(c, seg, off, len, lin);
     if (typed && (!s->usable || !type_allows(s, access)))
         return raise_access(c, seg);
     if (!seg_holds(s, off, len))
@@ -49,6 +35,12 @@ static bool load_ss(struct cpu *c, uint16_t sel)
 {
     struct desc d;
 
+    /* 64-bit code below CPL 3 runs with a null SS (SDM 3A 5.7.2). */
+    if (cpu_cs64(c) && sel_null(sel) && c->cpl != 3 && (sel & 3u) == c->cpl) {
+        seg_set_null(&c->seg[SEG_SS], sel);
+        cpu_update_mode(c);
+        return true;
+    }
     if (!seg_check_stack(c, sel, c->cpl, VEC_GP, 0, &d))
         return false;
     seg_from_desc(&c->seg[SEG_SS], sel, &d);
@@ -62,6 +54,8 @@ static bool load_data(struct cpu *c, unsigned seg, uint16_t sel)
 
     if (sel_null(sel)) {
         seg_set_null(&c->seg[seg], sel);
+        if (cpu_long(c)) /* FS's and GS's goes too, on Intel's CPUs and on AMD's since Zen 2 */
+            c->seg[seg].base = 0;
         cpu_update_data_segment(c, seg);
         return true;
     }
@@ -90,9 +84,21 @@ bool cpu_load_seg(struct cpu *c, unsigned seg, uint16_t sel)
     return seg == SEG_SS ? load_ss(c, sel) : load_data(c, seg, sel);
 }
 
+/* The upper half of an LDT's or TSS's base in long mode. */
+static bool read_system_base(struct cpu *c, uint16_t sel, const struct desc *d, uint64_t *base)
+{
+    uint32_t high = 0;
+
+    if (cpu_long(c) && !desc_read_high(c, sel, d, VEC_GP, 0, &high))
+        return false;
+    *base = (uint64_t)high << 32 | desc_base(d);
+    return canonical(*base) || raise_sel(c, VEC_GP, sel, 0);
+}
+
 bool cpu_lldt(struct cpu *c, uint16_t sel)
 {
     struct desc d;
+    uint64_t base;
 
     if (sel_null(sel)) {
         seg_set_null(&c->seg[SEG_LDTR], sel);
@@ -106,13 +112,17 @@ bool cpu_lldt(struct cpu *c, uint16_t sel)
         return raise_sel(c, VEC_GP, sel, 0);
     if (!desc_present(&d))
         return raise_sel(c, VEC_NP, sel, 0);
+    if (!read_system_base(c, sel, &d, &base))
+        return false;
     seg_from_desc(&c->seg[SEG_LDTR], sel, &d);
+    c->seg[SEG_LDTR].base = base;
     return true;
 }
 
 bool cpu_ltr(struct cpu *c, uint16_t sel)
 {
     struct desc d;
+    uint64_t base;
 
     if (sel_null(sel))
         return cpu_raise(c, VEC_GP, 0);
@@ -120,13 +130,15 @@ bool cpu_ltr(struct cpu *c, uint16_t sel)
         return raise_sel(c, VEC_GP, sel, 0);
     if (!desc_read(c, sel, &d, VEC_GP, 0))
         return false;
-    if (!desc_system(&d) || (desc_type(&d) != SYS_TSS16 && desc_type(&d) != SYS_TSS32))
+    if (!desc_system(&d) ||
+        (desc_type(&d) != SYS_TSS32 && (desc_type(&d) != SYS_TSS16 || cpu_long(c))))
         return raise_sel(c, VEC_GP, sel, 0);
     if (!desc_present(&d))
         return raise_sel(c, VEC_NP, sel, 0);
-    if (!desc_set_busy(c, &d, true))
+    if (!read_system_base(c, sel, &d, &base) || !desc_set_busy(c, &d, true))
         return false;
     seg_from_desc(&c->seg[SEG_TR], sel, &d);
+    c->seg[SEG_TR].base = base;
     return true;
 }
 
@@ -152,7 +164,13 @@ enum {
                 1 << SYS_TASK_GATE | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY | 1 << SYS_CALL32,
     LSL_TYPES =
         1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY,
+    LONG_TYPES = 1 << SYS_LDT | 1 << SYS_TSS32 | 1 << SYS_TSS32_BUSY | 1 << SYS_CALL32,
 };
+
+static bool type_among(const struct cpu *c, const struct desc *d, unsigned types)
+{
+    return (cpu_long(c) ? types & LONG_TYPES : types) >> desc_type(d) & 1;
+}
 
 bool cpu_lar(struct cpu *c, uint16_t sel, bool *ok, uint32_t *rights)
 {
@@ -161,7 +179,7 @@ bool cpu_lar(struct cpu *c, uint16_t sel, bool *ok, uint32_t *rights)
     if (!visible(c, sel, &d, ok))
         return false;
     if (*ok && desc_system(&d))
-        *ok = LAR_TYPES >> desc_type(&d) & 1;
+        *ok = type_among(c, &d, LAR_TYPES);
     if (*ok)
         *rights = d.hi & 0x00ffff00;
     return true;
@@ -174,7 +192,7 @@ bool cpu_lsl(struct cpu *c, uint16_t sel, bool *ok, uint32_t *limit)
     if (!visible(c, sel, &d, ok))
         return false;
     if (*ok && desc_system(&d))
-        *ok = LSL_TYPES >> desc_type(&d) & 1;
+        *ok = type_among(c, &d, LSL_TYPES);
     if (*ok)
         *limit = desc_limit(&d);
     return true;
@@ -200,12 +218,12 @@ static bool bitmap_allows(struct cpu *c, uint16_t port, unsigned size)
 
     if (!tr->usable || !(tr->attr & SYS_32) || tr->limit < 0x67)
         return cpu_raise(c, VEC_GP, 0);
-    if (!c->mem->read(c, (uint32_t)(tr->base + 0x66), raw, 2, false))
+    if (!c->mem->read(c, sys_linear(c, tr->base + 0x66), raw, 2, false))
         return false;
     at = ld16(raw) + port / 8u;
     if (at + 1 > tr->limit)
         return cpu_raise(c, VEC_GP, 0);
-    if (!c->mem->read(c, (uint32_t)(tr->base + at), raw, 2, false))
+    if (!c->mem->read(c, sys_linear(c, tr->base + at), raw, 2, false))
         return false;
     if (ld16(raw) >> (port & 7) & ((1u << size) - 1))
         return cpu_raise(c, VEC_GP, 0);

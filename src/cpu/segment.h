@@ -4,9 +4,21 @@
 #ifndef DRAGOMAN_CPU_SEGMENT_H
 #define DRAGOMAN_CPU_SEGMENT_H
 
-#include "cpu/cpu.h"
+#include "cpu/exception.h"
 
 enum seg_access { SEG_READ = 1, SEG_WRITE = 2, SEG_EXEC = 4 };
+
+/* 64-bit code: only FS and GS have bases, nothing has a limit or type (SDM 3A 3.2.4); what isn't
+ * canonical is #GP(0), or #SS(0). Adding 2^47 turns canonical addresses into those below 2^48. */
+static inline bool cpu_linear_64(struct cpu *c, unsigned seg, uint64_t off, unsigned len, gva_t *lin)
+{
+    const uint64_t half = UINT64_C(1) << 47;
+
+    *lin = seg < SEG_FS ? off : off + c->seg[seg].base;
+    if (!(((*lin + half) | (*lin + len - 1 + half)) >> 48))
+        return true;
+    return cpu_raise(c, seg == SEG_SS ? VEC_SS : VEC_GP, 0);
+}
 
 /* The slow path of cpu_linear(): limit, type, expand-down, null checks; #GP(0) or #SS(0). */
 bool cpu_linear_slow(struct cpu *c, unsigned seg, uint64_t off, unsigned len, unsigned access,
@@ -22,6 +34,8 @@ static inline bool cpu_linear(struct cpu *c, unsigned seg, uint64_t off, unsigne
         *lin = off;
         return true;
     }
+    if (c->mode & MODE_CS64)
+        return cpu_linear_64(c, seg, off, len, lin);
     return cpu_linear_slow(c, seg, off, len, access, lin);
 }
 

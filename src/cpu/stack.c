@@ -16,7 +16,21 @@ void stack_init(struct stack *st, const struct seg *ss, uint64_t sp, unsigned cp
     st->err = err;
 }
 
-void stack_put(struct stack *st, uint32_t val)
+void stack_init_64(struct stack *st, uint64_t sp, unsigned cpl, unsigned width, uint32_t err)
+{
+    *st = (struct stack){
+        .sp = sp, .mask = UINT64_MAX, .user = cpl == 3, .width = (uint8_t)width, .err = err};
+}
+
+void stack_init_current(const struct cpu *c, struct stack *st, unsigned width)
+{
+    if (cpu_cs64(c))
+        stack_init_64(st, c->gpr[RSP], c->cpl, width, 0);
+    else
+        stack_init(st, &c->seg[SEG_SS], c->gpr[RSP], c->cpl, width, 0);
+}
+
+void stack_put(struct stack *st, uint64_t val)
 {
     st->val[st->n++] = val;
 }
@@ -24,9 +38,10 @@ void stack_put(struct stack *st, uint32_t val)
 static bool probe_span(struct cpu *c, const struct stack *st, uint64_t off, unsigned len,
                        gva_t *lin)
 {
-    if (!st->ss->usable || !seg_holds(st->ss, off, len))
+    if (st->ss ? !st->ss->usable || !seg_holds(st->ss, off, len)
+               : !canonical(off) || !canonical(off + len - 1))
         return cpu_raise(c, VEC_SS, st->err);
-    *lin = (uint32_t)(st->ss->base + off);
+    *lin = st->ss ? (uint32_t)(st->ss->base + off) : off;
     return c->mem->probe_write(c, *lin, len, st->user);
 }
 
@@ -52,7 +67,7 @@ bool stack_write(struct cpu *c, struct stack *st)
 {
     unsigned total = st->n * st->width;
     uint64_t top = st->sp ? st->sp : st->mask + 1;
-    uint8_t image[STACK_MAX * 4];
+    uint8_t image[STACK_MAX * 8];
     gva_t lin;
 
     if (top < total)
@@ -64,8 +79,10 @@ bool stack_write(struct cpu *c, struct stack *st)
 
         if (st->width == 2)
             st16(at, (uint16_t)st->val[i]);
+        else if (st->width == 4)
+            st32(at, (uint32_t)st->val[i]);
         else
-            st32(at, st->val[i]);
+            st64(at, st->val[i]);
     }
     if (!c->mem->write(c, lin, image, total, st->user))
         return false;
@@ -73,21 +90,21 @@ bool stack_write(struct cpu *c, struct stack *st)
     return true;
 }
 
-bool stack_peek(struct cpu *c, unsigned off, unsigned width, uint32_t *val)
+bool stack_peek(struct cpu *c, unsigned off, unsigned width, uint64_t *val)
 {
     gva_t lin;
 
     *val = 0;
-    return cpu_linear(c, SEG_SS, (c->gpr[RSP] + off) & stack_mask(&c->seg[SEG_SS]), width, SEG_READ,
+    return cpu_linear(c, SEG_SS, (c->gpr[RSP] + off) & stack_width_mask(c), width, SEG_READ,
                       &lin) &&
            c->mem->read(c, lin, val, width, c->cpl == 3);
 }
 
 void stack_set_sp(struct cpu *c, uint64_t sp)
 {
-    uint64_t mask = stack_mask(&c->seg[SEG_SS]);
+    uint64_t mask = stack_width_mask(c);
 
-    c->gpr[RSP] = (c->gpr[RSP] & ~mask) | (sp & mask);
+    c->gpr[RSP] = mask == 0xffff ? (c->gpr[RSP] & ~mask) | (sp & mask) : sp & mask;
 }
 
 bool stack_from_tss(struct cpu *c, unsigned cpl, uint32_t ext, struct seg *ss, uint32_t *esp)
@@ -112,15 +129,18 @@ bool stack_from_tss(struct cpu *c, unsigned cpl, uint32_t ext, struct seg *ss, u
     return true;
 }
 
-/* In 64-bit mode the stack is RSP without segment limits (SDM 1 6.2.5). */
-static uint64_t sp_mask(const struct cpu *c)
+bool stack_from_tss64(struct cpu *c, unsigned at, uint32_t ext, uint64_t *rsp)
 {
-    return cpu_cs64(c) ? UINT64_MAX : stack_mask(&c->seg[SEG_SS]);
+    const struct seg *tr = &c->seg[SEG_TR];
+
+    if (!tr->usable || at + 7 > tr->limit)
+        return raise_sel(c, VEC_TS, tr->sel, ext);
+    return c->mem->read(c, tr->base + at, rsp, sizeof(*rsp), false);
 }
 
 bool cpu_push(struct cpu *c, uint64_t val, unsigned len)
 {
-    uint64_t mask = sp_mask(c);
+    uint64_t mask = stack_width_mask(c);
     uint64_t sp = (c->gpr[RSP] - len) & mask;
     gva_t lin;
 
@@ -129,13 +149,13 @@ bool cpu_push(struct cpu *c, uint64_t val, unsigned len)
         return false;
     if (c->mode & MODE_DR7)
         cpu_check_data_bp(c, lin, len, true);
-    c->gpr[RSP] = (c->gpr[RSP] & ~mask) | sp;
+    c->gpr[RSP] = mask == 0xffff ? (c->gpr[RSP] & ~mask) | sp : sp;
     return true;
 }
 
 bool cpu_pop(struct cpu *c, uint64_t *val, unsigned len)
 {
-    uint64_t mask = sp_mask(c);
+    uint64_t mask = stack_width_mask(c);
     uint64_t sp = c->gpr[RSP] & mask;
     uint64_t got = 0;
     gva_t lin;
@@ -145,7 +165,7 @@ bool cpu_pop(struct cpu *c, uint64_t *val, unsigned len)
         return false;
     if (c->mode & MODE_DR7)
         cpu_check_data_bp(c, lin, len, false);
-    c->gpr[RSP] = (c->gpr[RSP] & ~mask) | ((sp + len) & mask);
+    stack_set_sp(c, sp + len);
     *val = got;
     return true;
 }

@@ -109,11 +109,12 @@ static bool translate(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags, 
 static unsigned translate_all(struct cpu *c, gva_t lin, unsigned len, unsigned flags,
                               struct piece p[MAX_ACCESS_PAGES])
 {
+    bool wide = cpu_long(c) && (cpu_cs64(c) || lin >> 32);
     unsigned n = 0;
 
     assert(len <= (MAX_ACCESS_PAGES - 1) * PAGE_SIZE);
     while (len) {
-        gva_t at = (uint32_t)lin; /* wraps at 4 GiB */
+        gva_t at = wide ? lin : (uint32_t)lin; /* 32-bit addresses wrap at 4 GiB */
         unsigned room = PAGE_SIZE - (unsigned)(at & PAGE_MASK);
         uint32_t err;
 
@@ -233,7 +234,7 @@ bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, bool user)
 hva_t mem_ptr(struct cpu *c, gva_t lin, unsigned len, bool write, bool user)
 {
     struct smmu *m = c->mmu;
-    gva_t at = (uint32_t)lin, page = at & ~(gva_t)PAGE_MASK;
+    gva_t at = cpu_long(c) ? lin : (uint32_t)lin, page = at & ~(gva_t)PAGE_MASK;
     const struct softtlb_entry *e = softtlb_slot(c, at, user);
     struct piece p;
     uint32_t err;

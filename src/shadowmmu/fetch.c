@@ -35,18 +35,20 @@ static void mark_fetched(struct smmu *m, const struct cpu *c, const struct walk 
     *e |= flag;
 }
 
-bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t lin, struct code_page *out)
+bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t at, struct code_page *out)
 {
-    uint32_t vpn = (uint32_t)lin >> PAGE_SHIFT, frame;
+    gva_t lin = cpu_long(c) ? at : (uint32_t)at;
+    uint32_t vpn = (uint32_t)(lin >> PAGE_SHIFT), frame;
     struct walk w;
 
-    if (!smmu_walk(m, c, (uint32_t)lin, WALK_EXEC | (c->cpl == 3 ? WALK_USER : 0), &w))
-        return cpu_raise_pf(c, (uint32_t)lin, w.err);
+    if (!smmu_walk(m, c, lin, WALK_EXEC | (c->cpl == 3 ? WALK_USER : 0), &w))
+        return cpu_raise_pf(c, lin, w.err);
     *out = (struct code_page){.frame = SMMU_ALL_PAGES};
     frame = frame_of(m, w.pa);
     if (frame == NO_FRAME)
         return true;
-    if (m->paging & PB_PG) /* without paging the map is constant until the mode changes */
+    /* Without paging the map is constant until the mode changes; in long mode every event ends it. */
+    if (m->paging & PB_PG)
         mark_fetched(m, c, &w, vpn, frame);
     if (!(m->frame[frame].flags & F_CODE)) {
         m->frame[frame].flags |= F_CODE;

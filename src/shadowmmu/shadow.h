@@ -132,7 +132,17 @@ struct remap_slot {
     uint64_t epoch;
 };
 
-enum paging_bits { PB_PG = 1, PB_PAE = 2, PB_PSE = 4, PB_NXE = 8, PB_WP = 16, PB_SMEP = 32 };
+/* PB_LONG stands alone: there are no windows for 64-bit spaces, nothing is shadowed; the software TLB
+ * and what was fetched are forgotten whenever the architecture ends the right to staleness. */
+enum paging_bits {
+    PB_PG = 1,
+    PB_PAE = 2,
+    PB_PSE = 4,
+    PB_NXE = 8,
+    PB_WP = 16,
+    PB_SMEP = 32,
+    PB_LONG = 64
+};
 
 struct smmu {
     struct softtlb tlb; /* first: access.h */

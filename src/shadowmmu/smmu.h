@@ -1,4 +1,5 @@
 /* smmu.h - the shadow MMU: the host's MMU shadows the guest's page tables (32-bit and PAE guests).
+ * In long mode it shadows nothing: there are only software walks (access.h) and smmu_fetch().
  *
  * Guest linear address spaces are windows of host address space: slots of 4 GiB plus a 4 GiB gap at
  * 2^40 + k * 8 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a
@@ -118,9 +119,9 @@ struct code_page {
     const uint8_t *bytes; /* start of the page in the monitor's alias; NULL: not RAM */
 };
 
-/* Where code at linear `lin` comes from, with execute rights of c->cpl (NX, U/S, SMEP). On success
+/* Where code at linear `at` comes from, with execute rights of c->cpl (NX, U/S, SMEP). On success
  * the frame is CODE: write-protected in all views first. False: #PF recorded. */
-bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t lin, struct code_page *out);
+bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t at, struct code_page *out);
 
 /* No cached code of this frame is left: stores may run at full speed again. */
 void smmu_clear_code(struct smmu *m, uint64_t frame);

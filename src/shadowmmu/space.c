@@ -304,6 +304,8 @@ void smmu_cr3_written(void *opaque, struct cpu *c)
     softtlb_flush(m);
     if (m->paging & PB_PG)
         enter_space(m, c);
+    else if (m->paging & PB_LONG)
+        emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
 }
 
 static unsigned paging_of(const struct cpu *c)
@@ -312,6 +314,8 @@ static unsigned paging_of(const struct cpu *c)
 
     if (!(c->cr0 & CR0_PG))
         return 0;
+    if (cpu_long(c))
+        return PB_LONG;
     return PB_PG | (pae ? PB_PAE : 0) | (c->cr4 & CR4_PSE ? PB_PSE : 0) |
            (pae && (c->efer & EFER_NXE) ? PB_NXE : 0) | (c->cr0 & CR0_WP ? PB_WP : 0) |
            (c->cr4 & CR4_SMEP ? PB_SMEP : 0);
@@ -360,7 +364,7 @@ void smmu_paging_changed(void *opaque, struct cpu *c)
     unsigned now = paging_of(c), diff = now ^ m->paging;
 
     softtlb_flush(m);
-    if (!m->cur || (diff & (PB_PG | PB_PAE | PB_PSE | PB_NXE))) {
+    if (!m->cur || (diff & (PB_PG | PB_PAE | PB_PSE | PB_NXE | PB_LONG))) {
         restart(m, now); /* under the old mode: what is dropped was made under it */
     } else if (diff & (PB_WP | PB_SMEP)) {
         wipe_kernel(m);
@@ -368,6 +372,8 @@ void smmu_paging_changed(void *opaque, struct cpu *c)
             if (m->space[i].used)
                 view_wipe(m, m->space[i].priv);
         report_kfetch(m);
+    } else if (now & PB_LONG) {
+        emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
     }
     m->paging = now;
     m->rsvd = reserved_bits(c, now);

@@ -150,8 +150,9 @@ void smmu_invlpg(void *opaque, struct cpu *c, gva_t lin)
     struct smmu *m = opaque;
     uint32_t vpn = (uint32_t)lin >> PAGE_SHIFT;
 
-    (void)c;
-    softtlb_flush_page(m, (uint32_t)lin);
+    softtlb_flush_page(m, cpu_long(c) ? lin : (uint32_t)lin);
+    if (m->paging & PB_LONG)
+        emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
     if (!(m->paging & PB_PG))
         return;
     sync_page(m, m->kernel, vpn);

@@ -15,7 +15,7 @@ enum {
 };
 #define PTE_NX (UINT64_C(1) << 63)
 
-enum large_page { LARGE_NEVER, LARGE_IF_PSE, LARGE_ALWAYS };
+enum large_page { LARGE_NEVER, LARGE_IF_PSE, LARGE_IF_1G, LARGE_ALWAYS };
 
 struct level {
     uint8_t shift, bits; /* of the linear address */
@@ -23,16 +23,40 @@ struct level {
     bool latched;        /* lives in the CPU, has neither rights nor A (PAE PDPTE) */
 };
 
-/* A paging mode as data; 4-level paging is one more row. */
+/* A paging mode as data. Bits from ignored_from up to 62 of an entry are ignored: PAE has none. */
 struct format {
-    uint8_t nlevels, entry_bytes;
+    uint8_t nlevels, entry_bytes, ignored_from;
+    bool large_reserved; /* PS is reserved where no large page is possible */
+    uint64_t cr3_mask;
     struct level level[4];
 };
 
 static const struct format FORMAT_32 = {
-    2, 4, {{22, 10, LARGE_IF_PSE, false}, {12, 10, LARGE_NEVER, false}}};
+    .nlevels = 2,
+    .entry_bytes = 4,
+    .cr3_mask = 0xfffff000,
+    .level = {{22, 10, LARGE_IF_PSE, false}, {12, 10, LARGE_NEVER, false}},
+};
 static const struct format FORMAT_PAE = {
-    3, 8, {{30, 2, LARGE_NEVER, true}, {21, 9, LARGE_ALWAYS, false}, {12, 9, LARGE_NEVER, false}}};
+    .nlevels = 3,
+    .entry_bytes = 8,
+    .ignored_from = 63,
+    .cr3_mask = 0xffffffe0,
+    .level = {{30, 2, LARGE_NEVER, true},
+              {21, 9, LARGE_ALWAYS, false},
+              {12, 9, LARGE_NEVER, false}},
+};
+static const struct format FORMAT_LONG = {
+    .nlevels = 4,
+    .entry_bytes = 8,
+    .ignored_from = 52,
+    .large_reserved = true,
+    .cr3_mask = UINT64_C(0xffffffffff000),
+    .level = {{39, 9, LARGE_NEVER, false},
+              {30, 9, LARGE_IF_1G, false},
+              {21, 9, LARGE_ALWAYS, false},
+              {12, 9, LARGE_NEVER, false}},
+};
 
 struct env {
     const struct cpu *c;
@@ -47,7 +71,7 @@ static struct env env_of(const struct cpu *c)
 
     return (struct env){
         .c = c,
-        .f = pae ? &FORMAT_PAE : &FORMAT_32,
+        .f = cpu_long(c) ? &FORMAT_LONG : pae ? &FORMAT_PAE : &FORMAT_32,
         .phys_bits = c->model && c->model->phys_bits ? c->model->phys_bits : 36,
         .nxe = pae && (c->efer & EFER_NXE),
     };
@@ -59,15 +83,34 @@ static uint64_t bit_range(unsigned lo, unsigned hi)
     return hi > lo ? (UINT64_C(1) << hi) - (UINT64_C(1) << lo) : 0;
 }
 
-/* SDM 3A tables 4-4 to 4-11 (32-bit PSE-36, PAE). */
-static uint64_t reserved_bits(const struct env *e, bool large)
+static bool is_large(const struct env *e, const struct level *l, uint64_t entry)
 {
+    if (!(entry & PTE_PS))
+        return false;
+    switch (l->large) {
+    case LARGE_IF_PSE:
+        return e->c->cr4 & CR4_PSE;
+    case LARGE_IF_1G:
+        return e->c->model && model_has(e->c->model, FEAT_PDPE1GB);
+    default:
+        return l->large == LARGE_ALWAYS;
+    }
+}
+
+/* SDM 3A tables 4-4 to 4-11 (32-bit PSE-36, PAE), 4-15 to 4-20 (4-level). */
+static uint64_t reserved_bits(const struct env *e, const struct level *l, bool large)
+{
+    uint64_t rsvd;
+
     if (e->f->entry_bytes == 4) {
         unsigned width = e->phys_bits < 40 ? e->phys_bits : 40;
 
         return large ? bit_range(width - 32 + 13, 22) : 0;
     }
-    return bit_range(e->phys_bits, 63) | (e->nxe ? 0 : PTE_NX) | (large ? bit_range(13, 21) : 0);
+    rsvd = bit_range(e->phys_bits, e->f->ignored_from) | (e->nxe ? 0 : PTE_NX);
+    if (large)
+        return rsvd | bit_range(13, l->shift);
+    return rsvd | (e->f->large_reserved && l->shift > PAGE_SHIFT ? PTE_PS : 0);
 }
 
 static gpa_t entry_base(const struct env *e, uint64_t entry, const struct level *l, bool large)
@@ -117,7 +160,7 @@ static bool rights_allow(const struct cpu *c, const struct walk *w, unsigned fla
 static bool read_levels(const struct env *e, const struct physmem *pm, gva_t lin, unsigned flags,
                         struct walk *w)
 {
-    gpa_t table = e->c->cr3 & (e->f->entry_bytes == 4 ? 0xfffff000 : 0xffffffe0);
+    gpa_t table = e->c->cr3 & e->f->cr3_mask;
 
     w->user = w->writable = true;
     w->nx = false;
@@ -126,8 +169,7 @@ static bool read_levels(const struct env *e, const struct physmem *pm, gva_t lin
         unsigned index = (unsigned)(lin >> l->shift & ((1u << l->bits) - 1));
         gpa_t pa = l->latched ? 0 : table + index * e->f->entry_bytes;
         uint64_t entry = l->latched ? e->c->pdpte[index] : read_entry(pm, pa, e->f->entry_bytes);
-        bool large = (entry & PTE_PS) && (l->large == LARGE_ALWAYS ||
-                                          (l->large == LARGE_IF_PSE && (e->c->cr4 & CR4_PSE)));
+        bool large = is_large(e, l, entry);
 
         w->entry[i] = entry;
         w->entry_pa[i] = pa;
@@ -137,7 +179,7 @@ static bool read_levels(const struct env *e, const struct physmem *pm, gva_t lin
         table = entry_base(e, entry, l, large);
         if (l->latched)
             continue;
-        if (entry & reserved_bits(e, large))
+        if (entry & reserved_bits(e, l, large))
             return deny(e, w, flags, PF_P | PF_RSVD);
         w->user = w->user && (entry & PTE_U);
         w->writable = w->writable && (entry & PTE_W);

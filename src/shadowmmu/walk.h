@@ -1,6 +1,6 @@
 /* walk.h - the one page walker: pure but for A/D bits (SDM 3A chapter 4). 32-bit, PAE (with PSE,
- * NX, WP, reserved bits, SMEP/SMAP); 4-level joins it with long mode. Used for faults, software
- * access, debugger, tests.
+ * NX, WP, reserved bits, SMEP/SMAP) and 4-level with pages of 4 KiB, 2 MiB and 1 GiB. Used for faults,
+ * software access, debugger, tests.
  */
 #ifndef DRAGOMAN_SHADOWMMU_WALK_H
 #define DRAGOMAN_SHADOWMMU_WALK_H
@@ -21,7 +21,7 @@ struct walk {
     bool user, writable, nx, global; /* effective rights of the page */
     bool dirty;                      /* D set (after this walk) */
     uint8_t levels;                  /* entries visited */
-    uint8_t page_shift;              /* 12, 21 or 22 */
+    uint8_t page_shift;              /* 12, 21, 22 or 30 */
     uint64_t entry[4];               /* entries read, top first (after A/D updates) */
     gpa_t entry_pa[4]; /* where they live: the shadow traces these pages; PAE level 0 is the latched
                           PDPTE (pa 0) */

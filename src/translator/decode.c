@@ -123,7 +123,13 @@ static void set_operand(struct insn *i, struct opnd *o, const ZydisDecodedOperan
     }
 }
 
-static void set_prefixes(struct insn *i, const ZydisDecodedInstruction *z)
+/* 64-bit code: only FS and GS override anything. */
+static bool is_override(uint8_t seg, unsigned bits)
+{
+    return bits != 64 || seg >= SEG_FS;
+}
+
+static void set_prefixes(struct insn *i, const ZydisDecodedInstruction *z, unsigned bits)
 {
     static const uint8_t overrides[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65}; /* by enum seg_reg */
 
@@ -147,7 +153,7 @@ static void set_prefixes(struct insn *i, const ZydisDecodedInstruction *z)
         if (z->raw.prefixes[n].type != ZYDIS_PREFIX_TYPE_EFFECTIVE)
             continue;
         for (uint8_t s = 0; s < ARRAY_SIZE(overrides); s++) {
-            if (v == overrides[s]) {
+            if (v == overrides[s] && is_override(s, bits)) {
                 i->prefixes |= PFX_SEG;
                 i->seg = s;
             }
@@ -167,6 +173,11 @@ static bool vex_w_is_size(const struct insn *i)
            i->mnemonic == ZYDIS_MNEMONIC_VPINSRD;
 }
 
+static uint8_t rex_bits(unsigned w, unsigned r, unsigned x, unsigned b)
+{
+    return (uint8_t)(w << 3 | r << 2 | x << 1 | b);
+}
+
 static void set_vex(struct insn *i, const ZydisDecodedInstruction *z, unsigned bits)
 {
     static const uint8_t pp[4] = {0, 0x66, 0xf3, 0xf2};
@@ -175,6 +186,8 @@ static void set_vex(struct insn *i, const ZydisDecodedInstruction *z, unsigned b
     i->vex_l = z->raw.vex.L;
     i->vex_w = z->raw.vex.W;
     i->vex_vvvv = ~z->raw.vex.vvvv & 15;
+    if (bits == 64)
+        i->rex = rex_bits(z->raw.vex.W, !z->raw.vex.R, !z->raw.vex.X, !z->raw.vex.B);
     if (bits != 64) {
         i->vex_vvvv &= 7;
         if (vex_w_is_size(i))
@@ -187,6 +200,8 @@ static void set_encoding(struct insn *i, const ZydisDecodedInstruction *z, unsig
     switch (z->encoding) {
     case ZYDIS_INSTRUCTION_ENCODING_LEGACY:
         i->enc = ENC_LEGACY;
+        if (z->attributes & ZYDIS_ATTRIB_HAS_REX)
+            i->rex = rex_bits(z->raw.rex.W, z->raw.rex.R, z->raw.rex.X, z->raw.rex.B);
         break;
     case ZYDIS_INSTRUCTION_ENCODING_VEX:
         i->enc = ENC_VEX;
@@ -332,7 +347,7 @@ enum decode_status decode_insn(const uint8_t *bytes, size_t len, unsigned bits, 
     i->opsize = z.operand_width / 8;
     i->adsize = z.address_width / 8;
     __builtin_memcpy(i->bytes, bytes, z.length);
-    set_prefixes(i, &z);
+    set_prefixes(i, &z, bits);
     if (!decode_operands(&d, &ctx, &z, i))
         return fail_decode(i, len, ZYDIS_STATUS_DECODING_ERROR);
     set_encoding(i, &z, bits);

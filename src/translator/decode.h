@@ -75,6 +75,7 @@ struct insn {
     uint8_t opcode;
     uint8_t has_modrm, modrm;
     uint8_t mand;    /* mandatory prefix 0, 66h, F2h, F3h (VEX: pp as the same byte) */
+    uint8_t rex; /* REX or VEX bits, not inverted: W 8, R 4, X 2, B 1; 0 outside 64-bit code */
     uint8_t vex_w, vex_l, vex_vvvv; /* vvvv as a plain register number (not inverted), VEX only */
     uint8_t vsib;    /* index is a vector register */
     uint8_t imm_size; /* bytes of immediate in the encoding (both) */

@@ -13,11 +13,11 @@
 #include "translator/reencode.h"
 #include "translator/row.h"
 #include "translator/x_host.h"
+#include "translator/x_int.h"
 
 _Static_assert(offsetof(struct hx_frame, flags) == HXF_FLAGS, "hostexec_asm.S");
 _Static_assert(offsetof(struct hx_frame, image) == HXF_IMAGE, "hostexec_asm.S");
 _Static_assert(offsetof(struct hx_frame, mask) == HXF_MASK, "hostexec_asm.S");
-_Static_assert(offsetof(struct hx_frame, bounce) == HXF_BOUNCE, "hostexec_asm.S");
 _Static_assert(offsetof(struct hx_frame, use_flags) == HXF_USE_FLAGS, "hostexec_asm.S");
 _Static_assert(offsetof(struct hx_frame, faulted) == HXF_FAULTED, "hostexec_asm.S");
 
@@ -27,7 +27,12 @@ enum {
     STUB_PROBES = 8,
     OPCODE_INT3 = 0xcc, /* no stub begins with it: marks a free slot */
     OPCODE_RET = 0xc3,
-    BOUNCE_REG = 9, /* R9: no guest register lives there */
+    BOUNCE_REG = 9, /* R9: no register of a 32-bit guest lives there */
+    RSP_REG = 12,   /* R12: where its ESP is */
+    /* A 64-bit guest's instruction leaves at least one of two free: it names at most one GPR. */
+    BOUNCE_REG_64 = 10,
+    BOUNCE_REG_64_OTHER = 9,
+    RSP_REG_64 = 8,
     BOUNCE_ALIGN = 64,
     BOUNCE_BYTES = 2 * BOUNCE_ALIGN,
     NO_TRAP = 0xff,
@@ -46,6 +51,7 @@ struct hx_run {
     struct hx_frame f;
     const struct opnd *mem;
     gva_t lin;
+    unsigned bounce_reg, rsp_reg;
     uint8_t pointers[IMG_MXCSR - IMG_FOP]; /* FOP, FIP, FDP before */
     bool x87;
 };
@@ -151,13 +157,35 @@ static const void *stub_get(struct hostexec *h, const uint8_t code[STUB_BYTES])
     return h->rx + slot * STUB_BYTES;
 }
 
-static const void *stub_of(struct hostexec *h, const struct insn *i)
+static bool names_gpr(const struct insn *i, unsigned reg)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == OPND_GPR && i->op[n].reg == reg)
+            return true;
+    return false;
+}
+
+static bool encode_stub(const struct cpu *c, const struct insn *i, struct hx_run *r, uint8_t *code,
+                        unsigned *len)
 {
     static const struct remem bounce = {.kind = REMEM_BASE, .base = BOUNCE_REG};
+
+    r->bounce_reg = BOUNCE_REG;
+    r->rsp_reg = RSP_REG;
+    if (!cpu_cs64(c))
+        return reencode(i, &bounce, code, len);
+    r->bounce_reg = names_gpr(i, BOUNCE_REG_64) ? BOUNCE_REG_64_OTHER : BOUNCE_REG_64;
+    r->rsp_reg = RSP_REG_64;
+    return reencode_long(i, r->bounce_reg, r->rsp_reg, code, len);
+}
+
+static const void *stub_of(struct hostexec *h, const struct cpu *c, const struct insn *i,
+                           struct hx_run *r)
+{
     uint8_t code[REENCODE_MAX + 1];
     unsigned len;
 
-    if (!reencode(i, &bounce, code, &len) || len >= STUB_BYTES)
+    if (!encode_stub(c, i, r, code, &len) || len >= STUB_BYTES)
         return NULL;
     code[len++] = OPCODE_RET;
     memset(code + len, OPCODE_INT3, STUB_BYTES - (len < STUB_BYTES ? len : STUB_BYTES));
@@ -324,7 +352,10 @@ static void load_frame(struct cpu *c, const struct insn *i, struct hx_run *r)
 {
     struct hx_frame *f = &r->f;
 
-    memcpy(f->gpr, c->gpr, 8 * sizeof(f->gpr[0]));
+    memcpy(f->gpr, c->gpr, sizeof(f->gpr));
+    if (!cpu_cs64(c) || names_gpr(i, RSP))
+        f->gpr[r->rsp_reg] = c->gpr[RSP];
+    f->gpr[r->bounce_reg] = (uintptr_t)f->bounce;
     f->image = c->fpu;
     f->use_flags = i->flags_read || i->flags_written;
     f->flags = (c->rflags & EF_ARITH) | EF_R1;
@@ -333,10 +364,34 @@ static void load_frame(struct cpu *c, const struct insn *i, struct hx_run *r)
         memcpy(r->pointers, c->fpu + IMG_FOP, sizeof(r->pointers));
 }
 
-static void commit(struct cpu *c, const struct insn *i, const struct hx_frame *f)
+/* PCMPESTRI, PCMPISTRI: the index goes to ECX, which is no operand. */
+static bool writes_ecx(const struct insn *i)
 {
-    for (unsigned n = 0; n < 8; n++)
-        c->gpr[n] = (uint32_t)f->gpr[n];
+    return i->map == 3 && (i->opcode == 0x61 || i->opcode == 0x63);
+}
+
+static void commit_gprs_64(struct cpu *c, const struct insn *i, const struct hx_run *r)
+{
+    for (unsigned n = 0; n < i->nops; n++) {
+        const struct opnd *o = &i->op[n];
+
+        if (o->kind == OPND_GPR && (o->access & 2))
+            gpr_write(c, o->reg, o->size, r->f.gpr[o->reg == RSP ? r->rsp_reg : o->reg]);
+    }
+    if (writes_ecx(i))
+        c->gpr[RCX] = (uint32_t)r->f.gpr[RCX];
+}
+
+static void commit(struct cpu *c, const struct insn *i, const struct hx_run *r)
+{
+    const struct hx_frame *f = &r->f;
+
+    if (cpu_cs64(c)) {
+        commit_gprs_64(c, i, r);
+    } else {
+        for (unsigned n = 0; n < 8; n++)
+            c->gpr[n] = (uint32_t)f->gpr[n == RSP ? RSP_REG : n];
+    }
     if (i->flags_written)
         c->rflags = (c->rflags & ~(uint32_t)EF_ARITH) | ((uint32_t)f->flags & EF_ARITH);
 }
@@ -348,7 +403,7 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
     bool done;
 
     cpu_fpu_sync(c); /* first: what follows uses libc */
-    stub = stub_of(h, i);
+    stub = stub_of(h, c, i, &r);
     if (!stub)
         return cpu_raise(c, VEC_UD, 0);
     r.f.mask = components(c, i);
@@ -372,6 +427,6 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
         return raise_trap(c, h->trap);
     if (r.mem && (r.mem->access & 2) && !write_operand(c, &r))
         return false;
-    commit(c, i, &r.f);
+    commit(c, i, &r);
     return true;
 }

@@ -1,7 +1,8 @@
 /* hostexec_asm.S - the only place where C's state and a stub's guest state meet.
  *
  * The host stack pointer stays in RSP all the time, because guest ESP is R12 in re-encoded
- * instructions: a signal in a stub finds [rsp] = our return address and [rsp + 8] = the frame.
+ * instructions and 64-bit guests' RSP some free register: a signal in a stub finds [rsp] = our
+ * return address, [rsp + 8] = the stub and [rsp + 16] = the frame.
  */
 #include "translator/hostexec_asm.h"
 
@@ -18,7 +19,7 @@ hostexec_enter:
         push    r14
         push    r15
         push    rdi
-        mov     r10, rsi
+        push    rsi
         mov     r11, rdi
 
         mov     eax, [r11 + HXF_MASK]
@@ -28,33 +29,47 @@ hostexec_enter:
         mov     rcx, [r11 + HXF_IMAGE]
         xrstor64 [rcx]
 1:
-        mov     r9, [r11 + HXF_BOUNCE]
         cmp     dword ptr [r11 + HXF_USE_FLAGS], 0
         je      2f
         push    qword ptr [r11 + HXF_FLAGS]
         popfq
 2:
-        mov     eax, [r11 + 0 * 8]
-        mov     ecx, [r11 + 1 * 8]
-        mov     edx, [r11 + 2 * 8]
-        mov     ebx, [r11 + 3 * 8]
-        mov     r12d, [r11 + 4 * 8]
-        mov     ebp, [r11 + 5 * 8]
-        mov     esi, [r11 + 6 * 8]
-        mov     edi, [r11 + 7 * 8]
-        call    r10
+        mov     rax, [r11 + 0 * 8]
+        mov     rcx, [r11 + 1 * 8]
+        mov     rdx, [r11 + 2 * 8]
+        mov     rbx, [r11 + 3 * 8]
+        mov     rbp, [r11 + 5 * 8]
+        mov     rsi, [r11 + 6 * 8]
+        mov     rdi, [r11 + 7 * 8]
+        mov     r8, [r11 + 8 * 8]
+        mov     r9, [r11 + 9 * 8]
+        mov     r10, [r11 + 10 * 8]
+        mov     r12, [r11 + 12 * 8]
+        mov     r13, [r11 + 13 * 8]
+        mov     r14, [r11 + 14 * 8]
+        mov     r15, [r11 + 15 * 8]
+        mov     r11, [r11 + 11 * 8]
+        call    [rsp]
 
-        mov     r11, [rsp]
+        push    r11
+        mov     r11, [rsp + 16]
         mov     dword ptr [r11 + HXF_FAULTED], 0
 .Lstore:
+        pop     qword ptr [r11 + 11 * 8]
         mov     [r11 + 0 * 8], rax
         mov     [r11 + 1 * 8], rcx
         mov     [r11 + 2 * 8], rdx
         mov     [r11 + 3 * 8], rbx
-        mov     [r11 + 4 * 8], r12
         mov     [r11 + 5 * 8], rbp
         mov     [r11 + 6 * 8], rsi
         mov     [r11 + 7 * 8], rdi
+        mov     [r11 + 8 * 8], r8
+        mov     [r11 + 9 * 8], r9
+        mov     [r11 + 10 * 8], r10
+        mov     [r11 + 12 * 8], r12
+        mov     [r11 + 13 * 8], r13
+        mov     [r11 + 14 * 8], r14
+        mov     [r11 + 15 * 8], r15
         mov     ecx, [r11 + HXF_USE_FLAGS]
         jrcxz   3f
         pushfq
@@ -81,6 +96,7 @@ hostexec_enter:
         jz      6f
         vzeroupper
 6:
+        pop     rsi
         pop     rdi
         pop     r15
         pop     r14
@@ -95,7 +111,8 @@ hostexec_enter:
         .type   hostexec_fault, @function
 hostexec_fault:
         lea     rsp, [rsp + 8]
-        mov     r11, [rsp]
+        push    r11
+        mov     r11, [rsp + 16]
         mov     dword ptr [r11 + HXF_FAULTED], 1
         jmp     .Lstore
         .size   hostexec_fault, . - hostexec_fault

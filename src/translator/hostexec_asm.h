@@ -6,7 +6,6 @@
 #define HXF_FLAGS     128
 #define HXF_IMAGE     136
 #define HXF_MASK      144
-#define HXF_BOUNCE    152
 #define HXF_USE_FLAGS 160
 #define HXF_FAULTED   164
 
@@ -18,11 +17,11 @@
 
 /* What a stub runs with, and leaves behind. */
 struct hx_frame {
-    uint64_t gpr[NGPR]; /* guest numbering; 0-7 are used */
+    uint64_t gpr[NGPR]; /* host numbering; all but RSP */
     uint64_t flags;     /* loaded and stored when use_flags */
     uint8_t *image;     /* XSAVE image, standard format */
     uint64_t mask;      /* components to load before and store after; 0: none */
-    uint8_t *bounce;    /* memory operand, in R9 */
+    uint8_t *bounce;    /* memory operand; its register in gpr[] points there */
     uint32_t use_flags;
     uint32_t faulted; /* left through hostexec_fault() */
 };

@@ -263,7 +263,7 @@ static bool read_odd_bytes(struct cpu *c, gva_t lin, uint8_t *buf, unsigned len)
     for (unsigned n = 0; n < len; n++) {
         uint64_t v;
 
-        if (!mem_read(c, (uint32_t)(lin + n), 1, &v))
+        if (!mem_read(c, cpu_cs64(c) ? lin + n : (uint32_t)(lin + n), 1, &v))
             return false;
         buf[n] = (uint8_t)v;
     }

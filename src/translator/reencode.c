@@ -114,7 +114,7 @@ struct enc {
     unsigned len;
     uint8_t opcode, modrm, rex;
     uint8_t vvvv, imm_size;
-    bool has_modrm, has_mem;
+    bool has_modrm, has_mem, from64;
     uint8_t kind;
 };
 
@@ -395,7 +395,7 @@ static void put_ea(struct enc *e, const struct ea *a)
 static void put_vex(struct enc *e, const struct insn *i)
 {
     unsigned pp = i->mand == 0x66 ? 1 : i->mand == 0xf3 ? 2 : i->mand == 0xf2 ? 3 : 0;
-    unsigned w = i->vex_w && !w_is_gpr_width(i);
+    unsigned w = i->vex_w && (e->from64 || !w_is_gpr_width(i));
     unsigned low = (~(unsigned)e->vvvv & 15) << 3 | (unsigned)(i->vex_l != 0) << 2 | pp;
 
     if (i->map == 1 && !w && !(e->rex & (REX_B | REX_X))) {
@@ -450,7 +450,7 @@ static void put_imm(struct enc *e, const struct insn *i)
 
     /* is4: the register operand; bit 7 is ignored in 32-bit mode only (pitfalls A13) */
     if (i->enc == ENC_VEX && i->map == 3 && i->opcode >= 0x4a && i->opcode <= 0x4c)
-        imm = (uint64_t)(i->op[3].reg & 7) << 4;
+        imm = (uint64_t)(i->op[3].reg & (e->from64 ? 15 : 7)) << 4;
     for (unsigned n = 0; n < e->imm_size; n++)
         put8(e, (uint8_t)(imm >> (8 * n)));
 }
@@ -507,6 +507,63 @@ bool reencode(const struct insn *i, const struct remem *mem, uint8_t *out, unsig
         put8(&e, 0x65);
         put8(&e, 0x67);
     }
+    put_prefixes(&e, i);
+    put8(&e, e.opcode);
+    if (e.has_mem)
+        put_ea(&e, &ea);
+    else if (e.has_modrm)
+        put8(&e, e.modrm);
+    put_imm(&e, i);
+    *len = e.len;
+    return e.len <= LEGACY_MAX;
+}
+
+/* Vector and x87 instructions have at most one GPR operand, in ModRM. */
+static void map_rsp(const struct insn *i, struct enc *e, unsigned rsp)
+{
+    for (unsigned n = 0; n < i->nops; n++) {
+        if (i->op[n].kind != OPND_GPR || i->op[n].reg != RSP)
+            continue;
+        if (gpr_in_reg(i)) {
+            e->modrm = (uint8_t)((e->modrm & 0xc7) | (rsp & 7) << 3);
+            e->rex |= rsp >= 8 ? REX_R : 0;
+        } else {
+            e->modrm = (uint8_t)((e->modrm & 0xf8) | (rsp & 7));
+            e->rex |= rsp >= 8 ? REX_B : 0;
+        }
+    }
+}
+
+/* x87, or an instruction with a vector operand or LDMXCSR and its like; BMI's are done in C. */
+static bool long_allowed(const struct insn *i, const struct enc *e)
+{
+    bool x87 = i->map == 0 && i->opcode >= 0xd8 && i->opcode <= 0xdf;
+    bool bmi = i->enc == ENC_VEX && ((i->map == 2 && i->opcode >= 0xf2 && i->opcode <= 0xf7) ||
+                                     (i->map == 3 && i->opcode == 0xf0));
+
+    return (x87 || i->map != 0) && !bmi && !i->vsib && !implicit_mem(i) && kind_allowed(i, e);
+}
+
+bool reencode_long(const struct insn *i, unsigned bounce, unsigned rsp, uint8_t *out, unsigned *len)
+{
+    struct enc e = {.p = out, .from64 = true};
+    const struct ea ea = {.base = (uint8_t)bounce, .index = NO_REG, .scale = 1};
+
+    if ((i->enc != ENC_LEGACY && i->enc != ENC_VEX) || i->map >= ARRAY_SIZE(maps) || !i->len)
+        return false;
+    e.opcode = i->opcode;
+    e.modrm = i->modrm;
+    e.has_modrm = i->has_modrm;
+    e.has_mem = i->has_modrm && i->modrm >> 6 != 3;
+    e.vvvv = i->vex_vvvv;
+    e.imm_size = i->imm_size;
+    e.kind = maps[i->map][i->opcode];
+    if (!long_allowed(i, &e))
+        return false;
+    e.rex = i->rex & (REX_R | (e.has_mem ? 0 : REX_B) | (i->enc == ENC_VEX ? 0 : REX_W));
+    map_rsp(i, &e, rsp);
+    if (e.has_mem)
+        rex_for_ea(&e, &ea);
     put_prefixes(&e, i);
     put8(&e, e.opcode);
     if (e.has_mem)

@@ -28,4 +28,9 @@ enum { REENCODE_MAX = 24 };
  * address with REMEM_WINDOW... The caller then goes another way. Writes *len bytes to out. */
 bool reencode(const struct insn *i, const struct remem *mem, uint8_t *out, unsigned *len);
 
+/* The same for an x87 or vector instruction of 64-bit code: its memory operand becomes [bounce], a
+ * GPR operand RSP becomes register `rsp`, all other registers keep their numbers. */
+bool reencode_long(const struct insn *i, unsigned bounce, unsigned rsp, uint8_t *out,
+                   unsigned *len);
+
 #endif

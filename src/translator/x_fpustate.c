@@ -12,8 +12,8 @@ enum {
     ENV_MAX = 28,
     FSAVE_MAX = ENV_MAX + 8 * ST_BYTES,
     FXSAVE_BYTES = 512,
-    LEGACY_SSE = IMG_XMM,           /* XMM0-7 in 32-bit modes */
-    LEGACY_USED = IMG_XMM + 8 * 16, /* XMM0-7: all there is outside 64-bit mode */
+    LEGACY_USED = IMG_XMM + 16 * 16,
+    REX_W = 8,
     FCW_MASKS = 0x3f,
     FSW_TOP_SHIFT = 11,
 };
@@ -208,7 +208,7 @@ static void env_store32(const struct cpu *c, uint8_t *p)
     st32(p + 24, 0xffff0000 | c->fds);
 }
 
-static void set_pointers(struct cpu *c, uint32_t ip, uint16_t cs, uint32_t dp, uint16_t ds)
+static void set_pointers(struct cpu *c, uint64_t ip, uint16_t cs, uint64_t dp, uint16_t ds)
 {
     st64(c->fpu + IMG_FIP, ip);
     st64(c->fpu + IMG_FDP, dp);
@@ -367,26 +367,31 @@ bool x_frstor(struct cpu *c, const struct insn *i)
     return true;
 }
 
-/* ---- the legacy region of FXSAVE and XSAVE, 32-bit form: pointers with selectors, XMM0-7 ---- */
+/* ---- the legacy region of FXSAVE and XSAVE ---- */
 
-void fpu_legacy_store(const struct cpu *c, uint8_t *p)
+void fpu_legacy_store(const struct cpu *c, const struct insn *i, uint8_t *p)
 {
     memcpy(p, c->fpu, IMG_FIP);
     p[5] = 0;
-    st32(p + 8, (uint32_t)ld64(c->fpu + IMG_FIP));
-    st32(p + 12, c->fcs);
-    st32(p + 16, (uint32_t)ld64(c->fpu + IMG_FDP));
-    st32(p + 20, c->fds);
+    st64(p + IMG_FIP, ld64(c->fpu + IMG_FIP));
+    st64(p + IMG_FDP, ld64(c->fpu + IMG_FDP));
+    if (!(i->rex & REX_W)) {
+        st32(p + IMG_FIP + 4, c->fcs);
+        st32(p + IMG_FDP + 4, c->fds);
+    }
     memcpy(p + IMG_ST, c->fpu + IMG_ST, IMG_XMM - IMG_ST);
 }
 
-void fpu_legacy_load(struct cpu *c, const uint8_t *p)
+void fpu_legacy_load(struct cpu *c, const struct insn *i, const uint8_t *p)
 {
     memcpy(c->fpu, p, IMG_FIP);
     st16(c->fpu + IMG_FCW, (ld16(p) & 0x1f3f) | 0x40);
     c->fpu[5] = 0;
     st16(c->fpu + IMG_FOP, ld16(p + 6) & 0x7ff);
-    set_pointers(c, ld32(p + 8), ld16(p + 12), ld32(p + 16), ld16(p + 20));
+    if (i->rex & REX_W)
+        set_pointers(c, ld64(p + IMG_FIP), 0, ld64(p + IMG_FDP), 0);
+    else
+        set_pointers(c, ld32(p + 8), ld16(p + 12), ld32(p + 16), ld16(p + 20));
     for (unsigned n = 0; n < 8; n++) {
         memset(c->fpu + IMG_ST + 16 * n, 0, 16);
         memcpy(c->fpu + IMG_ST + 16 * n, p + IMG_ST + 16 * n, ST_BYTES);
@@ -419,10 +424,10 @@ bool x_fxsave(struct cpu *c, const struct insn *i)
     if (!fpu_image_linear(c, i, FXSAVE_BYTES, 16, SEG_WRITE, &lin) ||
         !mem_probe_write(c, lin, FXSAVE_BYTES, user))
         return false;
-    fpu_legacy_store(c, buf);
+    fpu_legacy_store(c, i, buf);
     fpu_store_mxcsr(c, buf);
-    memcpy(buf + IMG_XMM, c->fpu + IMG_XMM, 8 * 16);
-    return mem_write_slow(c, lin, buf, sizeof(buf), user);
+    memcpy(buf + IMG_XMM, c->fpu + IMG_XMM, fpu_xmm_bytes(c));
+    return mem_write_slow(c, lin, buf, IMG_XMM + fpu_xmm_bytes(c), user);
 }
 
 bool x_fxrstor(struct cpu *c, const struct insn *i)
@@ -436,9 +441,9 @@ bool x_fxrstor(struct cpu *c, const struct insn *i)
         return false;
     if (ld32(buf + IMG_MXCSR) & ~(uint32_t)MXCSR_VALID)
         return cpu_raise(c, VEC_GP, 0);
-    fpu_legacy_load(c, buf);
+    fpu_legacy_load(c, i, buf);
     st32(c->fpu + IMG_MXCSR, ld32(buf + IMG_MXCSR));
-    memcpy(c->fpu + IMG_XMM, buf + IMG_XMM, 8 * 16);
+    memcpy(c->fpu + IMG_XMM, buf + IMG_XMM, fpu_xmm_bytes(c));
     fpu_mark(c, XCR0_SSE);
     return true;
 }

@@ -135,7 +135,7 @@ static bool store_bytes(struct cpu *c, const struct insn *i, const uint8_t *src,
 
 bool x_maskmov(struct cpu *c, const struct insn *i)
 {
-    unsigned src = i->modrm >> 3 & 7, mask = i->modrm & 7;
+    unsigned src = i->op[0].reg, mask = i->op[1].reg;
     bool mmx = i->enc == ENC_LEGACY && i->mand != 0x66, done;
 
     fpu_open(c);

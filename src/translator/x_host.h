@@ -59,10 +59,17 @@ bool x_host_linear(struct cpu *c, const struct insn *i, unsigned len, unsigned a
 /* The image holds ST(0).. from TOP on: moving TOP leaves the registers where they are, so their slots move. */
 void fpu_set_top(struct cpu *c, unsigned top);
 
-/* The legacy region as FXSAVE and XSAVE show it outside 64-bit mode: x87 with 32-bit pointers and
- * selectors; MXCSR and its mask. p is the start of the area. */
-void fpu_legacy_store(const struct cpu *c, uint8_t *p);
-void fpu_legacy_load(struct cpu *c, const uint8_t *p);
+/* The legacy region as FXSAVE and XSAVE show it: x87 with 32-bit pointers and selectors or, with
+ * REX.W, 64-bit pointers; MXCSR and its mask. p is the start of the area. */
+void fpu_legacy_store(const struct cpu *c, const struct insn *i, uint8_t *p);
+void fpu_legacy_load(struct cpu *c, const struct insn *i, const uint8_t *p);
+
+/* Bytes of XMM registers that the current mode has: 8 or 16 of them. */
+static inline unsigned fpu_xmm_bytes(const struct cpu *c)
+{
+    return cpu_cs64(c) ? 16 * 16 : 8 * 16;
+}
+
 void fpu_store_mxcsr(const struct cpu *c, uint8_t *p);
 
 /* Puts component n into its initial state (its header bit is the caller's). */

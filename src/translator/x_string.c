@@ -100,7 +100,7 @@ static hva_t side_ptr(struct cpu *c, const struct insn *i, unsigned seg, uint64_
 /* Segment base plus offset, to find the page; checks come with side_ptr(). */
 static gva_t side_lin(const struct cpu *c, unsigned seg, uint64_t off)
 {
-    return c->seg[seg].base + off;
+    return cpu_cs64(c) && seg < SEG_FS ? off : c->seg[seg].base + off;
 }
 
 #define COPY(insn) __asm__ volatile(insn : "+D"(dst), "+S"(src), "+c"(n) : : "memory")

@@ -103,7 +103,9 @@ static bool load_table(struct cpu *c, const struct insn *i, struct dtable *t)
         !mem_read(c, lin + 2, size, &base))
         return false;
     t->limit = (uint16_t)limit;
-    t->base = i->opsize == 2 ? base & 0xffffff : base;
+    if (size == 8 && (uint64_t)((int64_t)(base << 16) >> 16) != base)
+        return cpu_raise(c, VEC_GP, 0);
+    t->base = size == 4 && i->opsize == 2 ? base & 0xffffff : base;
     return true;
 }
 
@@ -365,6 +367,7 @@ bool x_swapgs(struct cpu *c, const struct insn *i)
     (void)i;
     c->seg[SEG_GS].base = c->kernel_gs_base;
     c->kernel_gs_base = base;
+    cpu_update_data_segment(c, SEG_GS); /* a base takes part in the flat bit */
     return true;
 }
 
@@ -382,6 +385,7 @@ static bool write_base(struct cpu *c, const struct insn *i, unsigned seg)
     if ((uint64_t)((int64_t)(v << 16) >> 16) != v)
         return cpu_raise(c, VEC_GP, 0);
     c->seg[seg].base = v;
+    cpu_update_data_segment(c, seg);
     return true;
 }
 

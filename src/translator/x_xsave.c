@@ -61,6 +61,8 @@ static uint32_t component_len(const struct cpu *c, unsigned n)
 {
     uint32_t len = c->model->xsave_len[n];
 
+    if (cpu_cs64(c))
+        return len;
     if (n == 2 || n == 6)
         return len / 2;
     return n == 7 ? 0 : len;
@@ -71,19 +73,19 @@ static bool store_component(struct cpu *c, unsigned n, const struct xlayout *l, 
     bool user = c->cpl == 3;
 
     if (n == 1)
-        return mem_write_slow(c, lin + IMG_XMM, c->fpu + IMG_XMM, 8 * 16, user);
+        return mem_write_slow(c, lin + IMG_XMM, c->fpu + IMG_XMM, fpu_xmm_bytes(c), user);
     if (!component_len(c, n))
         return true;
     return mem_write_slow(c, lin + l->offset[n], c->fpu + c->model->xsave_offset[n],
                           component_len(c, n), user);
 }
 
-static bool store_legacy(struct cpu *c, uint64_t which, bool mxcsr, gva_t lin)
+static bool store_legacy(struct cpu *c, const struct insn *i, uint64_t which, bool mxcsr, gva_t lin)
 {
     uint8_t buf[IMG_XMM];
     bool user = c->cpl == 3;
 
-    fpu_legacy_store(c, buf);
+    fpu_legacy_store(c, i, buf);
     fpu_store_mxcsr(c, buf);
     if ((which & XCR0_X87) &&
         (!mem_write_slow(c, lin, buf, IMG_MXCSR, user) ||
@@ -92,10 +94,10 @@ static bool store_legacy(struct cpu *c, uint64_t which, bool mxcsr, gva_t lin)
     return !mxcsr || mem_write_slow(c, lin + IMG_MXCSR, buf + IMG_MXCSR, 8, user);
 }
 
-static bool store_components(struct cpu *c, uint64_t which, bool mxcsr, const struct xlayout *l,
-                             gva_t lin)
+static bool store_components(struct cpu *c, const struct insn *i, uint64_t which, bool mxcsr,
+                             const struct xlayout *l, gva_t lin)
 {
-    if (!store_legacy(c, which, mxcsr, lin))
+    if (!store_legacy(c, i, which, mxcsr, lin))
         return false;
     for (unsigned n = 1; n < NCOMPONENTS; n++)
         if ((which >> n & 1) && !store_component(c, n, l, lin))
@@ -122,7 +124,7 @@ static bool save_standard(struct cpu *c, const struct insn *i, bool init)
         !mem_probe_write(c, lin, l.size, user) ||
         !mem_read_as(c, lin + IMG_XSTATE_BV, 8, &old, user))
         return false;
-    return store_components(c, init ? used : rfbm, rfbm & (XCR0_SSE | XCR0_AVX), &l, lin) &&
+    return store_components(c, i, init ? used : rfbm, rfbm & (XCR0_SSE | XCR0_AVX), &l, lin) &&
            mem_write_as(c, lin + IMG_XSTATE_BV, 8, (old & ~rfbm) | used, user);
 }
 
@@ -154,7 +156,7 @@ bool x_xsavec(struct cpu *c, const struct insn *i)
     if (!fpu_image_linear(c, i, l.size, 64, SEG_WRITE, &lin) ||
         !mem_probe_write(c, lin, l.size, user))
         return false;
-    return store_components(c, used, used & XCR0_SSE, &l, lin) &&
+    return store_components(c, i, used, used & XCR0_SSE, &l, lin) &&
            mem_write_as(c, lin + IMG_XSTATE_BV, 8, used, user) &&
            mem_write_as(c, lin + IMG_XCOMP_BV, 8, rfbm | UINT64_C(1) << XCOMP_BIT, user);
 }
@@ -186,17 +188,18 @@ struct xarea {
     bool compacted;
 };
 
-static void load_component(struct cpu *c, const struct xarea *a, unsigned n)
+static void load_component(struct cpu *c, const struct insn *i, const struct xarea *a, unsigned n)
 {
     if (n == 0)
-        fpu_legacy_load(c, a->bytes);
+        fpu_legacy_load(c, i, a->bytes);
     else if (n == 1)
-        memcpy(c->fpu + IMG_XMM, a->bytes + IMG_XMM, 8 * 16);
+        memcpy(c->fpu + IMG_XMM, a->bytes + IMG_XMM, fpu_xmm_bytes(c));
     else
         memcpy(c->fpu + c->model->xsave_offset[n], a->bytes + a->l.offset[n], component_len(c, n));
 }
 
-static void load_components(struct cpu *c, const struct xarea *a, uint64_t rfbm)
+static void load_components(struct cpu *c, const struct insn *i, const struct xarea *a,
+                            uint64_t rfbm)
 {
     uint64_t bv = ld64(c->fpu + IMG_XSTATE_BV);
 
@@ -204,7 +207,7 @@ static void load_components(struct cpu *c, const struct xarea *a, uint64_t rfbm)
         if (!(rfbm >> n & 1))
             continue;
         if (a->used >> n & 1) {
-            load_component(c, a, n);
+            load_component(c, i, a, n);
         } else {
             fpu_init_component(c, n);
             if (n == 0)
@@ -266,7 +269,7 @@ bool x_xrstor(struct cpu *c, const struct insn *i)
         return false;
     if (!new_mxcsr(c, &a, rfbm, &mxcsr))
         return cpu_raise(c, VEC_GP, 0);
-    load_components(c, &a, rfbm);
+    load_components(c, i, &a, rfbm);
     st32(c->fpu + IMG_MXCSR, mxcsr);
     return true;
 }

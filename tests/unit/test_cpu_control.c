@@ -289,7 +289,7 @@ START_TEST(test_cpuid_host)
         ck_assert_uint_eq(id[1], 576);
     }
     cpu_cpuid(c, 7, 0, id);
-    ck_assert_uint_eq(id[1] & (1u << 16 | 1 << 20 | 1 << 0), 0); /* AVX-512F, SMAP, FSGSBASE */
+    ck_assert_uint_eq(id[1] & (1u << 16 | 1 << 20), 0); /* AVX-512F, SMAP */
     cpu_cpuid(c, 0xa, 0, id);
     ck_assert_uint_eq(id[0] | id[1] | id[2] | id[3], 0);
     cpu_cpuid(c, 0x40000000, 0, id);
@@ -332,7 +332,10 @@ static const struct spec_row {
     bool has;
 } spec_rows[] = {
     {"host", NULL, FEAT_SSE2, true},
-    {"host", NULL, FEAT_LM, false},
+    {"host", NULL, FEAT_LM, true},
+    {"host,-pae", NULL, FEAT_LM, false},
+    {"host,-lm", NULL, FEAT_CX16, false},
+    {"qemu32", NULL, FEAT_LM, false},
     {"max", NULL, FEAT_NX, true},
     {"host,-sse2", NULL, FEAT_AVX, false},
     {"host,-sse2", NULL, FEAT_SSE, true},
@@ -350,7 +353,7 @@ static const struct spec_row {
     {"", "unknown CPU model ''", FEAT_BASE, false},
     {"host,+turbo", "unknown CPU feature 'turbo'; known are: fpu", FEAT_BASE, false},
     {"host,", "unknown CPU feature ''", FEAT_BASE, false},
-    {"host,+lm", "'lm' is not available: it is not emulated", FEAT_BASE, false},
+    {"host,+smap", "'smap' is not available: it is not emulated", FEAT_BASE, false},
     {"host,nx=maybe", "must end with =on or =off", FEAT_BASE, false},
     {"host,-sse,+sse2", "'sse2' needs 'sse'", FEAT_BASE, false},
 };
