@@ -1,5 +1,5 @@
-/* control.h - control, debug and model-specific registers, CPUID, TSC. Checks included; the privilege check
- * (CPL 0) is the caller's, from the instruction's row. False: fault recorded.
+/* control.h - control, debug and model-specific registers, CPUID, TSC. Checks included; the
+ * privilege check (CPL 0) is the caller's, from the instruction's row. False: fault recorded.
  */
 #ifndef DRAGOMAN_CPU_CONTROL_H
 #define DRAGOMAN_CPU_CONTROL_H
@@ -17,11 +17,13 @@ bool cpu_wrmsr(struct cpu *c, uint32_t index, uint64_t val);
 bool cpu_xsetbv(struct cpu *c, uint32_t index, uint64_t val);
 bool cpu_xgetbv(struct cpu *c, uint32_t index, uint64_t *val);
 
-/* EAX, EBX, ECX, EDX of a leaf, as the guest sees it now (OSXSAVE, APIC bits follow CRs and MSRs). */
+/* EAX, EBX, ECX, EDX of a leaf, as the guest sees it now (OSXSAVE, APIC bits follow CRs and MSRs).
+ */
 void cpu_cpuid(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4]);
 uint64_t cpu_tsc(const struct cpu *c);
 
-/* Data breakpoints (MODE_DR7): called for each data access and I/O; sets debug_trap and pending_dr6. */
+/* Data breakpoints (MODE_DR7): called for each data access and I/O; sets debug_trap and
+ * pending_dr6. */
 void cpu_check_data_bp(struct cpu *c, gva_t lin, unsigned len, bool write);
 void cpu_check_io_bp(struct cpu *c, uint16_t port, unsigned size);
 /* Instruction breakpoint at lin and RF clear: #DB recorded, false. */

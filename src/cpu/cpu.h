@@ -10,7 +10,8 @@
  *    execution goes on (handlers of branches set it). Both are offsets into CS.
  *  - Upper halves of gpr[] are zero outside long mode, at every instruction boundary.
  *  - A guest fault is a value: cpu_raise*() fills `fault` and returns false; the engine then
- *    calls cpu_deliver(). Nothing before the fault was committed (faults), or everything was (traps).
+ *    calls cpu_deliver(). Nothing before the fault was committed (faults), or everything was
+ * (traps).
  *  - Vector and x87 state is in `fpu` unless `fpu_live`, when it is in the host's registers
  *    (translator only). Call cpu_fpu_sync() before touching `fpu`.
  *  - Derived state (`mode`, seg[].flat) is recomputed by cpu_update_mode(), which every writer of
@@ -111,14 +112,16 @@ enum vector {
 enum pf_err { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
 
 /* The hidden part of a segment register. `attr` is descriptor bits 8-15 and 20-23 as in the
- * descriptor's second dword shifted right by 8: type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14, G 15. */
+ * descriptor's second dword shifted right by 8: type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D/B 14,
+ * G 15. */
 struct seg {
     uint16_t sel;
     uint16_t attr;
     uint32_t limit; /* in bytes, G applied */
     uint64_t base;
-    bool usable;    /* false: null selector loaded */
-    bool flat;      /* base 0, limit 4 GiB - 1, present, writable data expand-up (or CS: readable code) */
+    bool usable; /* false: null selector loaded */
+    bool
+        flat; /* base 0, limit 4 GiB - 1, present, writable data expand-up (or CS: readable code) */
 };
 
 enum seg_attr {
@@ -143,35 +146,35 @@ struct dtable {
 struct fault {
     uint8_t vector;
     bool has_err;
-    bool soft;       /* INT n, INT3, INTO: gate DPL is checked, EXT is clear */
+    bool soft; /* INT n, INT3, INTO: gate DPL is checked, EXT is clear */
     uint32_t err;
-    uint64_t cr2;    /* #PF */
-    uint32_t dr6;    /* #DB: bits to set */
+    uint64_t cr2; /* #PF */
+    uint32_t dr6; /* #DB: bits to set */
 };
 
 /* The mode bits that decide what code means. Two equal values: same decoding, same translation. */
 enum cpu_mode {
-    MODE_CPL3 = 1 << 0,    /* CPL == 3 (CPL 1 and 2 are marked besides) */
+    MODE_CPL3 = 1 << 0, /* CPL == 3 (CPL 1 and 2 are marked besides) */
     MODE_CPL12 = 1 << 1,
     MODE_PE = 1 << 2,
     MODE_VM = 1 << 3,
-    MODE_CS32 = 1 << 4,    /* CS.D */
-    MODE_SS32 = 1 << 5,    /* SS.B */
+    MODE_CS32 = 1 << 4, /* CS.D */
+    MODE_SS32 = 1 << 5, /* SS.B */
     MODE_LMA = 1 << 6,
-    MODE_CS64 = 1 << 7,    /* LMA and CS.L */
+    MODE_CS64 = 1 << 7, /* LMA and CS.L */
     MODE_PG = 1 << 8,
     MODE_FLAT_CS = 1 << 9, /* base 0, limit 4 GiB, readable */
     MODE_FLAT_SS = 1 << 10,
     MODE_FLAT_DS = 1 << 11,
     MODE_FLAT_ES = 1 << 12,
-    MODE_NOFPU = 1 << 13,  /* CR0.TS or CR0.EM set */
-    MODE_NOSSE = 1 << 14,  /* CR4.OSFXSR clear, or CR0.EM, TS */
-    MODE_NOAVX = 1 << 15,  /* CR4.OSXSAVE clear or XCR0 lacks AVX, or TS */
-    MODE_AC = 1 << 16,     /* CR0.AM, EFLAGS.AC, CPL 3 */
+    MODE_NOFPU = 1 << 13, /* CR0.TS or CR0.EM set */
+    MODE_NOSSE = 1 << 14, /* CR4.OSFXSR clear, or CR0.EM, TS */
+    MODE_NOAVX = 1 << 15, /* CR4.OSXSAVE clear or XCR0 lacks AVX, or TS */
+    MODE_AC = 1 << 16,    /* CR0.AM, EFLAGS.AC, CPL 3 */
     MODE_TF = 1 << 17,
     MODE_IOPL_OK = 1 << 18, /* CPL <= IOPL: CLI/STI/IN/OUT allowed without further checks */
-    MODE_DR7 = 1 << 19,    /* some breakpoint is enabled */
-    MODE_TSD = 1 << 20,    /* RDTSC faults at this CPL */
+    MODE_DR7 = 1 << 19,     /* some breakpoint is enabled */
+    MODE_TSD = 1 << 20,     /* RDTSC faults at this CPL */
     MODE_WP = 1 << 21,
 };
 
@@ -191,16 +194,18 @@ struct cpu_mem_ops {
 
 /* Where control must flow up from the CPU model. Any member may be NULL in tests. */
 struct cpu_hooks {
-    void (*paging_changed)(void *opaque, struct cpu *c); /* CR0.PG/WP, CR4.PSE/PAE/PGE/.., EFER.NXE */
-    void (*cr3_written)(void *opaque, struct cpu *c);    /* MOV CR3, task switch; also the same value */
-    bool (*load_pdptes)(void *opaque, struct cpu *c);    /* PAE: latch PDPTEs from CR3; false: #GP */
+    void (*paging_changed)(void *opaque,
+                           struct cpu *c); /* CR0.PG/WP, CR4.PSE/PAE/PGE/.., EFER.NXE */
+    void (*cr3_written)(void *opaque,
+                        struct cpu *c); /* MOV CR3, task switch; also the same value */
+    bool (*load_pdptes)(void *opaque, struct cpu *c); /* PAE: latch PDPTEs from CR3; false: #GP */
     void (*invlpg)(void *opaque, struct cpu *c, gva_t lin);
-    int (*intr_ack)(void *opaque);                       /* INTA: vector of the pending interrupt */
-    void (*fpu_sync)(void *opaque, struct cpu *c);       /* live host registers -> c->fpu */
+    int (*intr_ack)(void *opaque);                 /* INTA: vector of the pending interrupt */
+    void (*fpu_sync)(void *opaque, struct cpu *c); /* live host registers -> c->fpu */
     uint32_t (*io_read)(void *opaque, uint16_t port, unsigned size);
     void (*io_write)(void *opaque, uint16_t port, unsigned size, uint32_t val);
-    uint64_t (*tsc)(void *opaque);                       /* the guest's time-stamp counter */
-    void (*ferr)(void *opaque, bool level);              /* FERR#: x87 error with CR0.NE = 0 */
+    uint64_t (*tsc)(void *opaque);          /* the guest's time-stamp counter */
+    void (*ferr)(void *opaque, bool level); /* FERR#: x87 error with CR0.NE = 0 */
     void *opaque;
 };
 
@@ -212,25 +217,26 @@ struct cpu {
     uint64_t gpr[NGPR];
     /* warm: still within disp32, grouped by use */
     uint64_t rip, next_rip;
-    uint32_t rflags;       /* never holds IF */
-    uint8_t iflag;         /* EFLAGS.IF, 0 or 1 */
+    uint32_t rflags; /* never holds IF */
+    uint8_t iflag;   /* EFLAGS.IF, 0 or 1 */
     uint8_t cpl;
-    uint8_t intr;          /* level of the INTR pin */
-    uint8_t intr_shadow;   /* STI / MOV SS: no interrupt before the next instruction completes */
+    uint8_t intr;           /* level of the INTR pin */
+    uint8_t intr_shadow;    /* STI / MOV SS: no interrupt before the next instruction completes */
     volatile uint32_t kick; /* set from other threads: leave the engine and look around */
-    uint32_t mode;         /* enum cpu_mode, kept by cpu_update_mode() */
-    uint8_t fpu_live;      /* x87/vector state is in the host's registers */
-    uint8_t halted;        /* HLT executed, waiting for an interrupt */
-    uint8_t shutdown;      /* triple fault */
+    uint32_t mode;          /* enum cpu_mode, kept by cpu_update_mode() */
+    uint8_t fpu_live;       /* x87/vector state is in the host's registers */
+    uint8_t halted;         /* HLT executed, waiting for an interrupt */
+    uint8_t shutdown;       /* triple fault */
     uint8_t nmi_pending, nmi_blocked;
-    uint8_t in_rep;        /* a REP instruction was left half-way: next_rip == rip */
-    uint8_t debug_trap;    /* a #DB trap (data breakpoint, TF, task switch T) is due after this instruction */
+    uint8_t in_rep;     /* a REP instruction was left half-way: next_rip == rip */
+    uint8_t debug_trap; /* a #DB trap (data breakpoint, TF, task switch T) is due after this
+                           instruction */
     uint32_t pending_dr6;
 
     struct seg seg[NSEG + 2]; /* by enum seg_reg, with LDTR and TR */
     struct dtable gdtr, idtr;
     uint64_t cr0, cr2, cr3, cr4, cr8, efer;
-    uint64_t pdpte[4];     /* PAE: latched at MOV CR3 (SDM 3A 4.4.1) */
+    uint64_t pdpte[4]; /* PAE: latched at MOV CR3 (SDM 3A 4.4.1) */
     uint64_t dr[8];
     uint64_t xcr0;
     uint64_t tsc_offset, tsc_adjust;
@@ -248,8 +254,8 @@ struct cpu {
     struct cpu_hooks hooks;
     const struct cpu_model *model;
     struct log *log;
-    void *mmu;             /* struct smmu of this machine: shadowmmu/access.h */
-    void *engine;          /* private to the engine that runs this CPU */
+    void *mmu;                 /* struct smmu of this machine: shadowmmu/access.h */
+    void *engine;              /* private to the engine that runs this CPU */
     struct hostexec *hostexec; /* runs vector instructions on the host: translator/hostexec.h */
 
     /* The XSAVE image (standard format, as XSAVE64 writes it: 64-bit FIP/FDP). FIP/FDP hold guest

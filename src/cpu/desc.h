@@ -135,8 +135,8 @@ bool raise_sel(struct cpu *c, enum vector v, uint16_t sel, uint32_t ext);
 enum desc_result desc_fetch(struct cpu *c, uint16_t sel, struct desc *d);
 /* The same; outside of the table is v(sel | ext). */
 bool desc_read(struct cpu *c, uint16_t sel, struct desc *d, enum vector v, uint32_t ext);
-/* Long mode: LDT, TSS and call gate descriptors have 16 bytes (SDM 3A 3.5.2). *high: bits 64-95; the
- * type field above them must be zero, v(sel | ext). */
+/* Long mode: LDT, TSS and call gate descriptors have 16 bytes (SDM 3A 3.5.2). *high: bits 64-95;
+ * the type field above them must be zero, v(sel | ext). */
 bool desc_read_high(struct cpu *c, uint16_t sel, const struct desc *d, enum vector v, uint32_t ext,
                     uint32_t *high);
 /* A code segment may be entered: L and D are not both set in long mode. #GP(sel | ext). */
@@ -199,8 +199,8 @@ void stack_put(struct stack *st, uint64_t val);
 bool stack_write(struct cpu *c, struct stack *st);
 /* Reads `width` bytes at SS:SP + off without popping. */
 bool stack_peek(struct cpu *c, unsigned off, unsigned width, uint64_t *val);
-/* Writes the stack pointer as the stack's width allows: a 16-bit stack keeps ESP[31:16]. The mode must
- * be up to date. */
+/* Writes the stack pointer as the stack's width allows: a 16-bit stack keeps ESP[31:16]. The mode
+ * must be up to date. */
 void stack_set_sp(struct cpu *c, uint64_t sp);
 /* SS:ESP of privilege level `cpl` from the TSS, checked: #TS and #SS (SDM 3A 5.8.5). */
 bool stack_from_tss(struct cpu *c, unsigned cpl, uint32_t ext, struct seg *ss, uint32_t *esp);

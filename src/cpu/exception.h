@@ -9,10 +9,12 @@
 
 #include "cpu/cpu.h"
 
-/* Values of cpu.intr_shadow. STI holds back interrupts, MOV SS and POP SS debug traps as well (SDM 3A 6.8.3). */
+/* Values of cpu.intr_shadow. STI holds back interrupts, MOV SS and POP SS debug traps as well (SDM
+ * 3A 6.8.3). */
 enum { INTR_SHADOW_STI = 1, INTR_SHADOW_SS = 2 };
 
-/* Record; always false, so that a handler can `return cpu_raise(...)`. Error code where the vector has one. */
+/* Record; always false, so that a handler can `return cpu_raise(...)`. Error code where the vector
+ * has one. */
 bool cpu_raise(struct cpu *c, enum vector v, uint32_t err);
 bool cpu_raise_pf(struct cpu *c, gva_t cr2, uint32_t err);
 bool cpu_raise_db(struct cpu *c, uint32_t dr6_bits);
@@ -31,10 +33,11 @@ void cpu_interrupt(struct cpu *c, uint8_t vector);
 /* IRET in all forms; opsize 2, 4 or 8 bytes. Sets next_rip. */
 bool cpu_iret(struct cpu *c, unsigned opsize);
 
-/* After a completed instruction (rip already past it): raises #DB (false) when debug_trap is due, or true.
- * The engine makes the single-step trap due itself, when MODE_TF was set as the instruction began: debug_trap = 1,
- * pending_dr6 |= DR6.BS. Delivery of a fault drops it, INT n drops BS.
- * With intr_shadow == INTR_SHADOW_SS (MOV SS, POP SS) the trap stays due for the next boundary. */
+/* After a completed instruction (rip already past it): raises #DB (false) when debug_trap is due,
+ * or true. The engine makes the single-step trap due itself, when MODE_TF was set as the
+ * instruction began: debug_trap = 1, pending_dr6 |= DR6.BS. Delivery of a fault drops it, INT n
+ * drops BS. With intr_shadow == INTR_SHADOW_SS (MOV SS, POP SS) the trap stays due for the next
+ * boundary. */
 bool cpu_debug_traps(struct cpu *c);
 
 #endif

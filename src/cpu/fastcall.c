@@ -10,7 +10,8 @@ enum {
     FLAT_ATTR = ATTR_G | ATTR_DB | ATTR_P | ATTR_S | ATTR_W | ATTR_A,
     FLAT_RING3 = FLAT_ATTR | 3 << ATTR_DPL_SHIFT,
     /* RFLAGS bits that SYSRET loads from R11: not RF and VM */
-    EF_SYSRET = EF_ARITH | EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_AC | EF_VIF | EF_VIP | EF_ID,
+    EF_SYSRET =
+        EF_ARITH | EF_TF | EF_IF | EF_DF | EF_IOPL | EF_NT | EF_AC | EF_VIF | EF_VIP | EF_ID,
 };
 
 static bool is_amd(const struct cpu *c)

@@ -224,8 +224,8 @@ static const struct msr_row rows[] = {
     {0x10, 1, FEAT_TSC, 0, read_tsc, write_tsc, 0, 0},
     /* PLATFORM_ID */
     {0x17, 1, FEAT_MSR, 'G', constant, NULL, 0, 0},
-    /* TSC_ADJUST, the sum of all writes to the TSC (SDM 3B 18.17.3): with it Linux trusts a constant, non-stop TSC
-     * without watching it by jiffies. */
+    /* TSC_ADJUST, the sum of all writes to the TSC (SDM 3B 18.17.3): with it Linux trusts a
+     * constant, non-stop TSC without watching it by jiffies. */
     {0x3b, 1, FEAT_TSC_ADJUST, 0, load, write_tsc_adjust, AT(tsc_adjust), 0},
     /* APIC_BASE: BSP, enable, base */
     {0x1b, 1, FEAT_APIC, 0, load, store, AT(apic_base), 0xffffff900},

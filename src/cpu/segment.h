@@ -10,7 +10,8 @@ enum seg_access { SEG_READ = 1, SEG_WRITE = 2, SEG_EXEC = 4 };
 
 /* 64-bit code: only FS and GS have bases, nothing has a limit or type (SDM 3A 3.2.4); what isn't
  * canonical is #GP(0), or #SS(0). Adding 2^47 turns canonical addresses into those below 2^48. */
-static inline bool cpu_linear_64(struct cpu *c, unsigned seg, uint64_t off, unsigned len, gva_t *lin)
+static inline bool cpu_linear_64(struct cpu *c, unsigned seg, uint64_t off, unsigned len,
+                                 gva_t *lin)
 {
     const uint64_t half = UINT64_C(1) << 47;
 
@@ -30,7 +31,8 @@ static inline bool cpu_linear(struct cpu *c, unsigned seg, uint64_t off, unsigne
 {
     const struct seg *s = &c->seg[seg];
 
-    if (s->flat && (!(access & SEG_WRITE) || seg != SEG_CS) && off <= UINT32_C(0xffffffff) - (len - 1)) {
+    if (s->flat && (!(access & SEG_WRITE) || seg != SEG_CS) &&
+        off <= UINT32_C(0xffffffff) - (len - 1)) {
         *lin = off;
         return true;
     }
@@ -67,7 +69,8 @@ bool cpu_task_switch(struct cpu *c, uint16_t tss_sel, enum task_source src, bool
 /* Is [port, port+size) open to the current CPL, IOPL and I/O bitmap? #GP(0) otherwise. */
 bool cpu_io_allowed(struct cpu *c, uint16_t port, unsigned size);
 
-/* Stack operations on SS:rSP with the stack's address size; len 2, 4 or 8. RSP moves only on success. */
+/* Stack operations on SS:rSP with the stack's address size; len 2, 4 or 8. RSP moves only on
+ * success. */
 bool cpu_push(struct cpu *c, uint64_t val, unsigned len);
 bool cpu_pop(struct cpu *c, uint64_t *val, unsigned len);
 

@@ -47,7 +47,8 @@ bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t at, struct code_page *out)
     frame = frame_of(m, w.pa);
     if (frame == NO_FRAME)
         return true;
-    /* Without paging the map is constant until the mode changes; in long mode every event ends it. */
+    /* Without paging the map is constant until the mode changes; in long mode every event ends it.
+     */
     if (m->paging & PB_PG)
         mark_fetched(m, c, &w, vpn, frame);
     if (!(m->frame[frame].flags & F_CODE)) {

@@ -132,8 +132,8 @@ struct remap_slot {
     uint64_t epoch;
 };
 
-/* PB_LONG stands alone: there are no windows for 64-bit spaces, nothing is shadowed; the software TLB
- * and what was fetched are forgotten whenever the architecture ends the right to staleness. */
+/* PB_LONG stands alone: there are no windows for 64-bit spaces, nothing is shadowed; the software
+ * TLB and what was fetched are forgotten whenever the architecture ends the right to staleness. */
 enum paging_bits {
     PB_PG = 1,
     PB_PAE = 2,

@@ -71,7 +71,9 @@ static struct env env_of(const struct cpu *c)
 
     return (struct env){
         .c = c,
-        .f = cpu_long(c) ? &FORMAT_LONG : pae ? &FORMAT_PAE : &FORMAT_32,
+        .f = cpu_long(c) ? &FORMAT_LONG
+             : pae       ? &FORMAT_PAE
+                         : &FORMAT_32,
         .phys_bits = c->model && c->model->phys_bits ? c->model->phys_bits : 36,
         .nxe = pae && (c->efer & EFER_NXE),
     };

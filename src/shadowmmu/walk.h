@@ -1,6 +1,6 @@
 /* walk.h - the one page walker: pure but for A/D bits (SDM 3A chapter 4). 32-bit, PAE (with PSE,
- * NX, WP, reserved bits, SMEP/SMAP) and 4-level with pages of 4 KiB, 2 MiB and 1 GiB. Used for faults,
- * software access, debugger, tests.
+ * NX, WP, reserved bits, SMEP/SMAP) and 4-level with pages of 4 KiB, 2 MiB and 1 GiB. Used for
+ * faults, software access, debugger, tests.
  */
 #ifndef DRAGOMAN_SHADOWMMU_WALK_H
 #define DRAGOMAN_SHADOWMMU_WALK_H

@@ -272,14 +272,16 @@ static bool write_operand(struct cpu *c, const struct hx_run *r)
     return true;
 }
 
-/* Legacy SSE operands of 16 bytes and the VMOVAs: #GP(0) comes before a page fault of the same access. The exceptions
- * are MOVUPS, MOVUPD, MOVDQU, LDDQU and the PCMPxSTRx (SDM 1 11.3, 2 "Exceptions type 4"). */
+/* Legacy SSE operands of 16 bytes and the VMOVAs: #GP(0) comes before a page fault of the same
+ * access. The exceptions are MOVUPS, MOVUPD, MOVDQU, LDDQU and the PCMPxSTRx (SDM 1 11.3, 2
+ * "Exceptions type 4"). */
 static bool must_be_aligned(const struct insn *i, unsigned size)
 {
     if (size < 16)
         return false;
     if (i->enc == ENC_VEX)
-        return i->map == 1 ? i->opcode == 0x28 || i->opcode == 0x29 || i->opcode == 0x2b || i->opcode == 0xe7 ||
+        return i->map == 1 ? i->opcode == 0x28 || i->opcode == 0x29 || i->opcode == 0x2b ||
+                                 i->opcode == 0xe7 ||
                                  ((i->opcode == 0x6f || i->opcode == 0x7f) && i->mand == 0x66)
                            : i->map == 2 && i->opcode == 0x2a;
     if (i->map == 3)

@@ -1,4 +1,5 @@
-/* interp.c - the fetch-execute loop: events, faults, debug traps, and the fast path inside one page. */
+/* interp.c - the fetch-execute loop: events, faults, debug traps, and the fast path inside one
+ * page. */
 #include "translator/interp.h"
 
 #include <errno.h>

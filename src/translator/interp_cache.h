@@ -29,7 +29,8 @@ enum {
 struct icode {
     struct insn insn;
     bool fast;   /* no check of the row depends on the CPU's state */
-    bool plain;  /* besides: computes and moves only, so that mode, flags of attention and shadows stay */
+    bool plain;  /* besides: computes and moves only, so that mode, flags of attention and shadows
+                    stay */
     bool branch; /* plain, but control may go elsewhere: loops are interrupted here */
 };
 

@@ -56,7 +56,8 @@ bool fpu_pending(struct cpu *c, bool *done);
 uint64_t x_host_offset(const struct cpu *c, const struct insn *i);
 bool x_host_linear(struct cpu *c, const struct insn *i, unsigned len, unsigned access, gva_t *lin);
 
-/* The image holds ST(0).. from TOP on: moving TOP leaves the registers where they are, so their slots move. */
+/* The image holds ST(0).. from TOP on: moving TOP leaves the registers where they are, so their
+ * slots move. */
 void fpu_set_top(struct cpu *c, unsigned top);
 
 /* The legacy region as FXSAVE and XSAVE show it: x87 with 32-bit pointers and selectors or, with

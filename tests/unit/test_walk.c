@@ -2,6 +2,8 @@
  * codes), 4.8 (A and D). */
 #include "mmu_rig.h"
 
+#include "cpu/model.h"
+
 enum { PD = 0x10000, PT = 0x11000, PDPT = 0x12020, LEAF = 0x20000 };
 #define LIN UINT64_C(0x00c05123) /* PDE 3, PTE 5; PAE: PDPTE 0, PDE 6, PTE 5 */
 
@@ -202,9 +204,88 @@ START_TEST(accessed_bits_are_reported_once)
 }
 END_TEST
 
+/* 4-level: one row per entry that says something, the levels above are P | W | U. */
+enum { PML4 = 0x13000, PDPT4 = 0x14000, PD4 = 0x15000, PT4 = 0x16000 };
+#define LIN4 UINT64_C(0xffff912345678abc)
+
+static const struct long_row {
+    const char *what;
+    unsigned level; /* of `entry`: 0 PML4E .. 3 PTE */
+    uint64_t entry, cr0, efer;
+    unsigned flags;
+    int64_t err; /* -1: allowed */
+    uint64_t pa;
+    unsigned shift;
+} long_rows[] = {
+    {"4 KiB page", 3, P | W | U | LEAF, 0, 0, WR | US, -1, LEAF + 0xabc, 12},
+    {"ignored bits 52-62", 3, P | W | U | LEAF | UINT64_C(0x7ff) << 52, 0, 0, 0, -1, LEAF + 0xabc,
+     12},
+    {"reserved bit 51", 3, P | LEAF | UINT64_C(1) << 51, 0, 0, 0, PF_P | PF_RSVD, 0, 0},
+    {"2 MiB page", 2, P | W | U | PS | 0x600000, 0, 0, WR, -1, 0x678abc, 21},
+    {"2 MiB page, reserved bit 20", 2, P | PS | 1 << 20, 0, 0, 0, PF_P | PF_RSVD, 0, 0},
+    {"1 GiB page", 1, P | W | U | PS | UINT64_C(0x40000000), 0, 0, WR, -1, 0x45678abc, 30},
+    {"1 GiB page, reserved bit 29", 1, P | PS | 1 << 29, 0, 0, 0, PF_P | PF_RSVD, 0, 0},
+    {"PS in a PML4E", 0, P | W | U | PS | PDPT4, 0, 0, 0, PF_P | PF_RSVD, 0, 0},
+    {"PML4E not present", 0, 0, 0, 0, WR | US, PF_W | PF_U, 0, 0},
+    {"PDPTE not present", 1, 0, 0, 0, 0, 0, 0, 0},
+    {"supervisor PML4E", 0, P | W | PDPT4, 0, 0, US, PF_P | PF_U, 0, 0},
+    {"supervisor PDPTE", 1, P | W | PD4, 0, 0, US, PF_P | PF_U, 0, 0},
+    {"read-only PML4E, WP", 0, P | U | PDPT4, WP, 0, WR, PF_P | PF_W, 0, 0},
+    {"read-only PDPTE, no WP", 1, P | U | PD4, 0, 0, WR, -1, LEAF + 0xabc, 12},
+    {"NX without NXE", 0, P | W | U | PDPT4 | NX, 0, 0, 0, PF_P | PF_RSVD, 0, 0},
+    {"NX in the PML4E", 0, P | W | U | PDPT4 | NX, 0, NXE, EX, PF_P | PF_I, 0, 0},
+    {"NX in a 1 GiB page", 1, P | W | U | PS | NX, 0, NXE, EX | US, PF_P | PF_I | PF_U, 0, 0},
+};
+
+START_TEST(walk_long_row)
+{
+    const struct long_row *row = &long_rows[_i];
+    uint64_t e[4] = {P | W | U | PDPT4, P | W | U | PD4, P | W | U | PT4, P | W | U | LEAF};
+    static const gpa_t table[4] = {PML4, PDPT4, PD4, PT4};
+    struct cpu_model model;
+    struct rig r;
+    struct walk w;
+    char err[64];
+    bool ok;
+
+    rig_open(&r);
+    ck_assert_int_eq(cpu_model_init(&model, "max", err, sizeof(err)), 0);
+    r.c->model = &model;
+    e[row->level] = row->entry;
+    for (unsigned i = 0; i < 4; i++)
+        put64(&r, table[i] + (LIN4 >> (39 - 9 * i) & 511) * 8, e[i]);
+    r.c->cr0 = CR0_PE | CR0_PG | row->cr0;
+    r.c->cr4 = CR4_PAE;
+    r.c->efer = EFER_LME | EFER_LMA | row->efer;
+    r.c->cr3 = PML4 | 0x18;
+    ok = mmu_walk(r.c, &r.pm, LIN4, row->flags, &w);
+    ck_assert_msg(ok == (row->err < 0), "%s: ok=%d", row->what, ok);
+    if (ok) {
+        bool large = w.page_shift > PAGE_SHIFT;
+
+        ck_assert_msg(w.pa == row->pa && w.page_shift == row->shift, "%s: pa %lx, shift %u",
+                      row->what, (unsigned long)w.pa, w.page_shift);
+        ck_assert_uint_eq(w.levels, large ? row->level + 1 : 4);
+        for (unsigned i = 0; i < w.levels; i++)
+            ck_assert_uint_eq(peek64(&r, w.entry_pa[i]) ^ e[i],
+                              A | (i + 1u == w.levels && (row->flags & WR) ? D : 0));
+    } else {
+        ck_assert_msg(w.err == (uint32_t)row->err, "%s: err %x", row->what, w.err);
+    }
+    if (row->shift == 30) { /* a CPU without such pages */
+        model_set(&model, FEAT_PDPE1GB, false);
+        ck_assert(!mmu_walk(r.c, &r.pm, LIN4, 0, &w));
+        ck_assert_uint_eq(w.err, PF_P | PF_RSVD);
+    }
+    rig_close(&r);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("walk");
+
+    tcase_add_loop_test(tc, walk_long_row, 0, ARRAY_SIZE(long_rows));
 
     tcase_add_loop_test(tc, walk_row, 0, ARRAY_SIZE(rows));
     tcase_add_test(tc, paging_off_is_identity);
