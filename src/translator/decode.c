@@ -313,6 +313,16 @@ static enum decode_status fail_decode(struct insn *i, size_t len, ZyanStatus st)
     return st == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? DECODE_TOO_LONG : DECODE_UD;
 }
 
+/* SIB base 101 with mod 00 is no base whatever REX.B says (SDM 2A table 2-5). Zydis 4.0 takes R13D
+ * for one under an address-size prefix. */
+static void drop_sib_base(struct insn *i, const ZydisDecodedInstruction *z)
+{
+    if ((z->attributes & ZYDIS_ATTRIB_HAS_SIB) && z->raw.modrm.mod == 0 && z->raw.sib.base == 5) {
+        i->base = NO_REG;
+        i->disp = z->raw.disp.value;
+    }
+}
+
 static bool decode_operands(const ZydisDecoder *d, const ZydisDecoderContext *ctx,
                             const ZydisDecodedInstruction *z, struct insn *i)
 {
@@ -324,6 +334,7 @@ static bool decode_operands(const ZydisDecoder *d, const ZydisDecoderContext *ct
     i->nops = n < MAX_OPNDS ? n : MAX_OPNDS;
     for (unsigned k = 0; k < i->nops; k++)
         set_operand(i, &i->op[k], &ops[k]);
+    drop_sib_base(i, z);
     return true;
 }
 

@@ -131,6 +131,41 @@ START_TEST(test_vex)
 }
 END_TEST
 
+/* 64-bit code: what has no effect there, and registers above 7. */
+START_TEST(test_long)
+{
+    struct insn i = DECODE(64, 0x2e, 0xa4);
+
+    ck_assert_uint_eq(i.seg, SEG_DS);
+    i = DECODE(64, 0x65, 0xa4);
+    ck_assert_uint_eq(i.seg, SEG_GS);
+    i = DECODE(64, 0x66, 0x45, 0x0f, 0x6f, 0x44, 0xcb, 8); /* movdqa xmm8, [r11+rcx*8+8] */
+    ck_assert_uint_eq(i.op[0].reg, 8);
+    ck_assert_uint_eq(i.base, R11);
+    ck_assert_uint_eq(i.rex, 5);
+    i = DECODE(64, 0xc4, 0x41, 0xf9, 0x6e, 0xc1); /* vmovq xmm8, r9 */
+    ck_assert_uint_eq(i.op[0].reg, 8);
+    ck_assert_uint_eq(i.op[1].reg, 9);
+    ck_assert_uint_eq(i.rex, 13);
+    i = DECODE(64, 0x67, 0x4b, 0x02, 0x24, 0x95, 0x1c, 0x59, 0x75, 0x2f); /* no base, not R13 */
+    ck_assert_uint_eq(i.base, NO_REG);
+    ck_assert_uint_eq(i.index, R10);
+    ck_assert_int_eq(i.disp, 0x2f75591c);
+    i = DECODE(64, 0x48, 0x8b, 0x05, 0xf0, 0xff, 0xff, 0xff);
+    ck_assert_uint_eq(i.base, BASE_RIP);
+    ck_assert_int_eq(i.disp, -16);
+    i = DECODE(64, 0x6a, 0x80);
+    ck_assert_uint_eq(i.opsize, 8);
+    ck_assert_uint_eq(i.imm, UINT64_C(0xffffffffffffff80));
+    i = DECODE(64, 0x66, 0xe8, 0, 0, 0, 0); /* 66h does not shorten near branches */
+    ck_assert_uint_eq(i.opsize, 8);
+    i = DECODE(64, 0x48, 0xcf);
+    ck_assert_str_eq(i.row->name, "IRETQ");
+    i = DECODE(32, 0x67, 0x8b, 0x40, 1);
+    ck_assert_uint_eq(i.rex, 0);
+}
+END_TEST
+
 START_TEST(test_flags)
 {
     struct insn i = DECODE(32, 0x11, 0xc8); /* adc */
@@ -289,6 +324,7 @@ int main(void)
     tcase_add_test(tc, test_immediates);
     tcase_add_test(tc, test_prefixes);
     tcase_add_test(tc, test_vex);
+    tcase_add_test(tc, test_long);
     tcase_add_test(tc, test_flags);
     tcase_add_test(tc, test_forms);
     tcase_add_test(tc, test_status);
