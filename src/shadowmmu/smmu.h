@@ -1,5 +1,4 @@
-/* smmu.h - the shadow MMU: the host's MMU shadows the guest's page tables (32-bit and PAE guests).
- * In long mode it shadows nothing: there are only software walks (access.h) and smmu_fetch().
+/* smmu.h - the shadow MMU: the host's MMU shadows the guest's page tables.
  *
  * Guest linear address spaces are windows of host address space: slots of 4 GiB plus a 4 GiB gap at
  * 2^40 + k * 8 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a
@@ -17,6 +16,15 @@
  * runs in the KERNEL view; an access that belongs elsewhere faults there, and the translator makes
  * that site look its view up by address (smmu_view_table). Until a second CR3 value is seen, U/S=1
  * pages are mapped in the KERNEL view too.
+ *
+ * Long mode. Linear space is cut into pieces of 4 GiB, numbered by address bits 47..32; each has
+ * views of its own. What shows piece i at a CPL is found in a table of 65536 deltas (host address =
+ * linear address + delta), one table for CPL 3 and one for CPL 0-2 of each address space, in a
+ * block: SMMU_BLOCK_TABLE bytes that begin with an alias of the engine's hot data, then the table.
+ * For every i, delta[i] = slot_base(slot of i) - (i << 32, sign-extended from bit 47); where
+ * nothing is shown the slot is slot 0, in which nothing is ever mapped. Without blocks
+ * (smmu_use_blocks() not called) nothing is shadowed in long mode: there are only software walks
+ * (access.h) and smmu_fetch().
  *
  * Invariants
  *  - A window maps a page with rights the guest's tables allow, less: write when D=0, or
@@ -45,7 +53,10 @@ enum smmu_verdict {
     SMMU_CODE,     /* write to a page with translated code */
     SMMU_REMAPPED, /* a page that changes too often to be mapped: use the software path */
     SMMU_HOST_ERR, /* the host refused a mapping (memory, limit even after eviction) */
+    SMMU_TABLE,    /* long mode: mapped, but deltas changed: look the table up again */
 };
+
+enum { SMMU_NVERDICTS = SMMU_TABLE + 1 };
 
 enum { ACC_READ = 0, ACC_WRITE = 1, ACC_EXEC = 2 };
 
@@ -57,8 +68,9 @@ struct smmu_listener {
     /* [off, off+len) of a CODE frame has been written (data already there). The listener drops what
      * it made from those bytes; it calls smmu_clear_code() when nothing is left of the frame. */
     void (*code_written)(void *opaque, uint64_t frame, unsigned off, unsigned len);
-    /* The mapping that smmu_fetch() of lin page `vpn` reported is no longer to be trusted in
-     * `space` (NULL: in the kernel context). vpn == SMMU_ALL_PAGES: all of that context. */
+    /* The mapping that smmu_fetch() of lin page `vpn` (linear address >> 12, 52 bits) reported is
+     * no longer to be trusted in `space` (NULL: in the kernel context). vpn == SMMU_ALL_PAGES: all
+     * of that context. */
     void (*code_unmapped)(void *opaque, struct smmu_space *space, uint64_t vpn);
     /* The current space or its windows changed (bases must be reloaded). */
     void (*space_switched)(void *opaque);
@@ -96,7 +108,9 @@ void smmu_cr3_written(void *opaque, struct cpu *c);
 bool smmu_load_pdptes(void *opaque, struct cpu *c);
 void smmu_invlpg(void *opaque, struct cpu *c, gva_t lin);
 
-/* Host address of linear 0 of a view of the current space. Always a valid slot. */
+/* Host address of linear 0 of a view of the current space. Always a valid slot. In long mode
+ * VIEW_USER is piece 0 at CPL 3, for compatibility mode (its slot stays the same while the space is
+ * current; smmu_locate() and smmu_fault() know it, too), and the others are the null slot. */
 uint64_t smmu_base(struct smmu *m, enum smmu_view v);
 
 enum { SMMU_VIEW_SHIFT = 19, SMMU_VIEW_ENTRIES = 1 << (32 - SMMU_VIEW_SHIFT) };
@@ -113,6 +127,33 @@ enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned 
 /* Which view and linear address a host address is, for the current space. False: none of its
  * windows (the slot gaps count: *lin may be up to 4 GiB + gap, *in_gap set). */
 bool smmu_locate(struct smmu *m, uint64_t host, enum smmu_view *v, uint64_t *lin, bool *in_gap);
+
+enum { SMMU_BLOCK_TABLE = 0x10000, SMMU_PIECES = 65536 };
+
+/* Long mode will be shadowed, with blocks that begin with the first hot_bytes (at most
+ * SMMU_BLOCK_TABLE) of hot_fd, shared. Before the guest runs; hot_fd stays the caller's, open for
+ * the smmu's life. */
+int smmu_use_blocks(struct smmu *m, int hot_fd, size_t hot_bytes) MUST_CHECK;
+
+/* The rest: in long mode with blocks only. */
+
+/* Host address of the current space's block for CPL 3 or CPL 0-2. Constant for a space's life. */
+uint64_t smmu_block(struct smmu *m, bool user);
+
+/* The table entry for lin. */
+uint64_t smmu_delta(struct smmu *m, bool user, gva_t lin);
+
+/* Counts changes of table entries, of slots that entries used, and of the current space: deltas
+ * that were read before the last one may be anything's by now. */
+uint64_t smmu_deltas_changed(const struct smmu *m);
+
+/* Which linear address a host address is in a slot that the current tables use (half the gap on
+ * either side counts, with in_gap set). False: the null slot, or none of them. */
+bool smmu_locate_long(struct smmu *m, uint64_t host, gva_t *lin, bool *in_gap);
+
+/* A host fault by guest code at c->cpl that meant `lin`, canonical. MAPPED: the current table's
+ * entry shows the page and no delta changed: retry with the same host address. */
+enum smmu_verdict smmu_fault_long(struct smmu *m, struct cpu *c, gva_t lin, unsigned access);
 
 struct code_page {
     uint64_t frame;       /* frame index of the RAM page, SMMU_ALL_PAGES: not RAM */
