@@ -1,5 +1,7 @@
 #include "shadowmmu/shadow.h"
 
+#include <errno.h>
+
 /* A walk on the shadow's behalf: the A and D bits it sets are no news to the shadow. */
 bool smmu_walk(struct smmu *m, const struct cpu *c, gva_t lin, unsigned flags, struct walk *w)
 {
@@ -12,15 +14,18 @@ bool smmu_walk(struct smmu *m, const struct cpu *c, gva_t lin, unsigned flags, s
     return ok;
 }
 
+/* NULL: no such view (yet), in long mode. */
 struct view *view_get(struct smmu *m, enum smmu_view v)
 {
+    if (smmu_long(m))
+        return v == VIEW_USER ? piece_find(m, m->cur, 0, VIEW_USER) : NULL;
     if (v == VIEW_KERNEL)
         return m->kernel;
     return v == VIEW_USER ? m->cur->user : m->cur->priv;
 }
 
-enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w,
-                            uint32_t vpn)
+static enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w,
+                                   uint32_t vpn)
 {
     if (c->cpl == 3)
         return VIEW_USER;
@@ -32,14 +37,24 @@ enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const str
 }
 
 /* Makes the region of a walked page live in its view: from here on its tables are traced. */
-struct view *fill_prepare(struct smmu *m, const struct walk *w, uint32_t vpn, enum smmu_view target)
+struct view *fill_prepare(struct smmu *m, const struct cpu *c, const struct walk *w, gva_t lin)
 {
-    struct view *v = view_get(m, target);
+    uint32_t vpn = (uint32_t)lin >> PAGE_SHIFT;
     unsigned r = vpn / REGION_PAGES;
     bool leaf = w->levels && w->page_shift == PAGE_SHIFT;
     uint32_t table = leaf ? frame_of(m, w->entry_pa[w->levels - 1]) : NO_FRAME;
+    struct view *v;
 
     evict_for_fill(m);
+    if (smmu_long(m)) {
+        v = piece_for(m, c, w, lin);
+        if (!v)
+            return NULL;
+        upper_open(m, v, r);
+        region_prepare(m, v, r, pde_signature(m, upper_pde(m, v, r)), table);
+        return v;
+    }
+    v = view_get(m, view_of_page(m, c, w, vpn));
     region_prepare(m, v, r, space_pde(m, m->cur, r), table);
     if (!leaf && w->page_shift > REGION_SHIFT)
         region_prepare(m, v, r ^ 1, space_pde(m, m->cur, r ^ 1), NO_FRAME);
@@ -120,11 +135,17 @@ static void protect_special(struct smmu *m, struct view *v, uint32_t vpn, uint32
             view_protect(m, v, vpn + i, 1);
 }
 
-/* A large guest page, or 2 MiB of physical memory when paging is off: one mapping per run of RAM.
- */
+/* Pages that fill_large() shows at a time: those whose regions fill_prepare() made. */
+static uint32_t large_pages(const struct walk *w)
+{
+    return w->levels && w->page_shift < 30 ? 1u << (w->page_shift - PAGE_SHIFT) : REGION_PAGES;
+}
+
+/* A large guest page (of 1 GiB: the region's part), or 2 MiB of physical memory when paging is off:
+ * one mapping per run of RAM. */
 static int fill_large(struct smmu *m, struct view *v, const struct walk *w, uint32_t vpn)
 {
-    uint32_t pages = w->levels ? 1u << (w->page_shift - PAGE_SHIFT) : REGION_PAGES;
+    uint32_t pages = large_pages(w);
     uint32_t first = m->cfg.torture ? vpn : vpn & ~(pages - 1);
     gpa_t pa = (w->pa & ~(gpa_t)PAGE_MASK) - ((gpa_t)(vpn - first) << PAGE_SHIFT);
     bool write = w->dirty && (w->writable || (!(m->paging & PB_WP) && v->kind != VIEW_USER));
@@ -180,7 +201,8 @@ bool fill_eager(struct smmu *m, struct view *v, uint32_t vpn)
     lf = leaf_read(m, v, rg, vpn / REGION_PAGES, vpn % REGION_PAGES);
     if (!lf.ok)
         return false;
-    if ((v->kind == VIEW_USER && m->cpu->cr2 >> PAGE_SHIFT != vpn) || remap_hot(m, v, vpn))
+    if ((v->kind == VIEW_USER && m->cpu->cr2 >> PAGE_SHIFT != view_page(v, vpn)) ||
+        remap_hot(m, v, vpn))
         return true;
     if (m->nodes_left && m->stats.live_maps + 2 < m->cfg.max_maps)
         (void)!map_leaves(m, v, vpn, 1,
@@ -198,37 +220,48 @@ static enum smmu_verdict blocked(struct smmu *m, uint32_t frame)
     return SMMU_TRACED;
 }
 
+static void wipe_user(struct smmu *m)
+{
+    struct view *v = view_get(m, VIEW_USER);
+
+    if (v)
+        view_wipe(m, v);
+}
+
 /* Torture: nothing may depend on a mapping staying. Rare enough that a kernel still boots. */
 static void drop_at_random(struct smmu *m)
 {
     if (one_in(m, 1024))
         evict_all(m);
+    else if (smmu_long(m) && one_in(m, 128))
+        pieces_evict(m);
     else if (one_in(m, 128))
-        view_wipe(m, m->cur->user);
+        wipe_user(m);
     else if (one_in(m, 256))
-        view_wipe(m, m->kernel);
+        kernel_wipe(m);
 }
 
-static int fill_or_evict(struct smmu *m, const struct walk *w, uint32_t vpn, enum smmu_view target,
-                         bool write)
+static int fill_or_evict(struct smmu *m, const struct cpu *c, const struct walk *w, gva_t lin,
+                         bool write, struct view **v)
 {
-    int err = fill(m, view_get(m, target), w, vpn, write);
+    uint32_t vpn = (uint32_t)lin >> PAGE_SHIFT;
+    int err = fill(m, *v, w, vpn, write);
 
     if (err == 0)
         return 0;
     evict_all(m);
-    return fill(m, fill_prepare(m, w, vpn, target), w, vpn, write);
+    *v = fill_prepare(m, c, w, lin);
+    return *v ? fill(m, *v, w, vpn, write) : -ENOSPC;
 }
 
-enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned access,
-                             enum smmu_view v)
+enum smmu_verdict fill_fault(struct smmu *m, const struct cpu *c, gva_t lin, unsigned access,
+                             struct view **v)
 {
     unsigned flags = (access & ACC_WRITE ? WALK_WRITE : 0) | (c->cpl == 3 ? WALK_USER : 0);
-    uint32_t vpn = (uint32_t)lin >> PAGE_SHIFT, frame;
-    enum smmu_view target;
+    uint32_t frame;
     struct walk w;
 
-    if (!smmu_walk(m, c, (uint32_t)lin, flags, &w)) {
+    if (!smmu_walk(m, c, lin, flags, &w)) {
         m->stats.true_faults++;
         return SMMU_TRUE;
     }
@@ -239,23 +272,36 @@ enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned 
     }
     if (m->cfg.torture)
         drop_at_random(m);
-    target = view_of_page(m, c, &w, vpn);
+    if ((m->paging & PB_SMAP) && w.user && c->cpl != 3) /* EFLAGS.AC allowed this one */
+        return SMMU_REMAPPED;
+    *v = fill_prepare(m, c, &w, lin);
+    if (!*v)
+        return SMMU_HOST_ERR;
     /* CR0.WP = 0: the kernel writes what the user may only read. Never writable in the USER view.
      */
-    if ((access & ACC_WRITE) && target == VIEW_USER && !w.writable)
+    if ((access & ACC_WRITE) && (*v)->kind == VIEW_USER && !w.writable)
         return SMMU_REMAPPED;
-    if (remap_hot(m, fill_prepare(m, &w, vpn, target), vpn))
+    if (remap_hot(m, *v, (uint32_t)lin >> PAGE_SHIFT))
         return SMMU_REMAPPED;
     if ((access & ACC_WRITE) && frame_no_write(m, frame))
         return blocked(m, frame);
-    if (fill_or_evict(m, &w, vpn, target, access & ACC_WRITE) < 0)
-        return SMMU_HOST_ERR;
-    if (target == v) {
+    return fill_or_evict(m, c, &w, lin, access & ACC_WRITE, v) < 0 ? SMMU_HOST_ERR : SMMU_MAPPED;
+}
+
+enum smmu_verdict smmu_fault(struct smmu *m, struct cpu *c, gva_t lin, unsigned access,
+                             enum smmu_view v)
+{
+    struct view *got = NULL;
+    enum smmu_verdict res = fill_fault(m, c, (uint32_t)lin, access, &got);
+
+    if (res != SMMU_MAPPED)
+        return res;
+    if (got->kind == v) {
         m->stats.hidden_faults++;
         return SMMU_MAPPED;
     }
     m->stats.view_faults++;
     if (c->cpl != 3)
-        m->view_table[vpn >> (SMMU_VIEW_SHIFT - PAGE_SHIFT)] = (uint8_t)target;
+        m->view_table[(uint32_t)lin >> SMMU_VIEW_SHIFT] = got->kind;
     return SMMU_VIEW;
 }

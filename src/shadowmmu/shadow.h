@@ -33,7 +33,10 @@ enum {
     NREGIONS = 2048,
     NPAGES = NREGIONS * REGION_PAGES,
     MAX_SPACES = 256,
-    MAX_VIEWS = 2 * MAX_SPACES + 1,
+    FIRST_PIECE = 2 * MAX_SPACES + 1, /* views from here on are long mode's */
+    MAX_VIEWS = 4096,                 /* 12 bits of an rmap key */
+    PIECE_BUCKETS = 1024,
+    NTOPS = 256, /* PML4 entries of the upper half */
     SPACE_BUCKETS = 256,
     MAX_UNSYNCED = 64,
     MAX_KFETCH = 64,
@@ -81,15 +84,20 @@ struct frame {
     uint8_t unsync; /* index in unsynced[] */
 };
 
-/* An rmap node (key: view id << 20 | vpn), a leaf use (view id << 11 | region) or, with KEY_PD, a
- * directory use (space id << 2 | quarter). prev 0: first. */
+/* An rmap node (key: view id << 20 | vpn), a leaf use (view id << 11 | region), with KEY_PD a top
+ * table's use (space id << 2 | quarter; long mode: the PML4) or, with KEY_DIR, one of a table
+ * between (view id << 3 | enum upper_table). prev 0: first. */
 struct node {
     uint32_t next, prev, key;
 };
-#define KEY_PD UINT32_C(0x80000000)
+#define KEY_PD    UINT32_C(0x80000000)
+#define KEY_DIR   UINT32_C(0x40000000)
+#define KEY_UPPER (KEY_PD | KEY_DIR)
+
+enum upper_table { UPPER_PD0, UPPER_PDPT = 4 }; /* of a view in long mode: 4 directories, 1 PDPT */
 
 struct region {
-    uint64_t pde;   /* space_pde() when made */
+    uint64_t pde;   /* view_pde() when made */
     uint32_t page;  /* page of entries, 0: none yet */
     uint32_t table; /* frame of the page table; NO_FRAME: large page or paging off */
     uint32_t use;   /* our node in frame[table].uses */
@@ -98,14 +106,26 @@ struct region {
     bool large_w; /* large page was mapped writable */
 };
 
+/* Long mode: what is above a view's regions, as it was when they were made. All of it is traced. */
+struct upper {
+    uint64_t top;      /* signature of the PML4 entry, 0: nothing is believed */
+    uint64_t pdpte[4]; /* signatures, 0: the quarter has no live region */
+    uint32_t pdpt, pd[4];
+    uint32_t pdpt_use, pd_use[4]; /* nodes, 0: not traced */
+};
+
 struct view {
     uint64_t live[NREGIONS / 64];
     struct smmu_space *space; /* NULL: KERNEL */
     uint64_t base, maps;      /* maps: host mappings it consists of, exact */
+    uint64_t origin;          /* linear address of its first byte */
+    struct upper up;
     unsigned slot;
     uint16_t id;
+    uint16_t next, hash_next; /* pieces: ids, 0: none */
     uint8_t kind;
-    bool quiet; /* being wiped: no event per page */
+    bool quiet;   /* being wiped: no event per page */
+    bool fetched; /* has, or had, entries with E_FETCHED */
     struct region region[NREGIONS];
 };
 
@@ -119,6 +139,8 @@ struct smmu_space {
     uint64_t stamp;           /* LRU */
     uint64_t checked;         /* kernel_version its directory was compared with */
     struct view *user, *priv; /* NULL until the slots exist; kept for the next user of the id */
+    uint64_t block[2];        /* long mode: for CPL 0-2 and 3; 0 until made; kept, too */
+    uint16_t pieces;          /* its views in long mode */
     void *cookie;
 };
 
@@ -132,8 +154,29 @@ struct remap_slot {
     uint64_t epoch;
 };
 
-/* PB_LONG stands alone: there are no windows for 64-bit spaces, nothing is shadowed; the software
- * TLB and what was fetched are forgotten whenever the architecture ends the right to staleness. */
+/* Long mode's views, by space (or none), piece, kind and PML4 entry. */
+struct pieces {
+    uint16_t bucket[PIECE_BUCKETS];
+    uint16_t kernel; /* list of KERNEL views */
+    uint16_t free, next_id;
+    unsigned left;
+    /* The PML4 entries (signatures) by which the kernel's half of the table shows KERNEL views now;
+     * valid where a bit is set: there are such views. */
+    uint64_t top[NTOPS], tops[NTOPS / 64];
+    uint16_t of_slot[NSLOTS];
+};
+
+/* Where the tables of deltas live. */
+struct blocks {
+    bool on;
+    int hot_fd, template_fd, upper_fd;
+    size_t hot_bytes;
+    uint64_t *upper; /* the half of the table that all blocks for CPL 0-2 share */
+    uint64_t changes;
+};
+
+/* PB_SOFT stands alone: long mode without blocks. Nothing is shadowed; the software TLB and what
+ * was fetched are forgotten whenever the architecture ends the right to staleness. */
 enum paging_bits {
     PB_PG = 1,
     PB_PAE = 2,
@@ -141,7 +184,9 @@ enum paging_bits {
     PB_NXE = 8,
     PB_WP = 16,
     PB_SMEP = 32,
-    PB_LONG = 64
+    PB_LONG = 64,
+    PB_SOFT = 128,
+    PB_SMAP = 256 /* long mode only: windows then show U/S=1 pages to CPL 3 alone */
 };
 
 struct smmu {
@@ -151,6 +196,8 @@ struct smmu {
     struct smmu_config cfg;
     struct log *log;
     struct slots slots;
+    struct blocks blocks;
+    struct pieces pieces;
     struct smmu_space *cur;
     struct view *kernel, *views;
     struct frame *frame;
@@ -166,7 +213,7 @@ struct smmu {
     bool space_seen; /* one space with paging on was entered in this mode */
     unsigned nkfetch, nunsynced, nlisteners;
     uint64_t rng;
-    uint32_t kfetch[MAX_KFETCH];
+    uint64_t kfetch[MAX_KFETCH];
     struct unsynced unsynced[MAX_UNSYNCED];
     struct remap_slot remap[REMAP_SLOTS];
     uint32_t bucket[SPACE_BUCKETS]; /* id + 1 */
@@ -208,14 +255,47 @@ void space_free(struct smmu *m, struct smmu_space *s);
 bool region_stands(const struct smmu *m, const struct region *rg, uint64_t pde);
 struct smmu_space *space_lru(struct smmu *m);
 void space_wipe(struct smmu *m, struct smmu_space *s);
+void kernel_wipe(struct smmu *m);
+
+/* blocks.c: tables of deltas */
+int blocks_init(struct smmu *m, int hot_fd, size_t hot_bytes) MUST_CHECK;
+void blocks_fini(struct smmu *m);
+int blocks_make(struct smmu *m, struct smmu_space *s) MUST_CHECK;
+void blocks_reset(struct smmu_space *s);
+/* Entry i for CPL 0-2 (user false) or 3 shows `slot`. s is NULL for the kernel's half. */
+void block_point(struct smmu *m, const struct smmu_space *s, bool user, unsigned i, unsigned slot);
+
+/* piece.c: long mode's views */
+void pieces_init(struct smmu *m);
+struct view *piece_find(struct smmu *m, const struct smmu_space *s, unsigned i, unsigned kind);
+struct view *piece_window(struct smmu *m);
+struct view *piece_for(struct smmu *m, const struct cpu *c, const struct walk *w, gva_t lin);
+void pieces_wipe(struct smmu *m, uint16_t list);
+void pieces_free(struct smmu *m, struct smmu_space *s);
+uint64_t pieces_maps(const struct smmu *m, uint16_t list);
+void pieces_evict(struct smmu *m);
+void pieces_enter(struct smmu *m);
+void kernel_point(struct smmu *m, unsigned n, uint64_t top);
+
+/* upper.c: long mode's tables above the leaf ones */
+uint64_t upper_top(const struct smmu *m, const struct smmu_space *s, unsigned idx);
+uint64_t upper_pde(const struct smmu *m, const struct view *v, unsigned r);
+void upper_open(struct smmu *m, struct view *v, unsigned r);
+void upper_close_quarter(struct smmu *m, struct view *v, unsigned q);
+void upper_close(struct smmu *m, struct view *v);
+void upper_untrace(struct smmu *m, uint32_t key);
+void pml4_written(struct smmu *m, struct smmu_space *s, unsigned idx);
+/* True: the table is above something shown. */
+bool upper_written(struct smmu *m, uint32_t key, unsigned first, unsigned last);
 
 /* fill.c: hidden faults */
 bool smmu_walk(struct smmu *m, const struct cpu *c, gva_t lin, unsigned flags, struct walk *w);
-enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, const struct walk *w,
-                            uint32_t vpn);
 struct view *view_get(struct smmu *m, enum smmu_view v);
-struct view *fill_prepare(struct smmu *m, const struct walk *w, uint32_t vpn,
-                          enum smmu_view target);
+/* NULL: long mode's views have run out. May evict. */
+struct view *fill_prepare(struct smmu *m, const struct cpu *c, const struct walk *w, gva_t lin);
+/* The views are those of the current space, for accesses at c->cpl. */
+enum smmu_verdict fill_fault(struct smmu *m, const struct cpu *c, gva_t lin, unsigned access,
+                             struct view **v);
 bool fill_eager(struct smmu *m, struct view *v, uint32_t vpn);
 
 /* A guest page-table entry of region r of view v as the shadow may show it. */
@@ -232,6 +312,7 @@ struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct r
 bool frame_no_write(const struct smmu *m, uint32_t frame);
 void frame_protect(struct smmu *m, uint32_t frame);
 void frame_written(struct smmu *m, uint32_t frame, unsigned off, unsigned len);
+void region_recheck(struct smmu *m, struct view *v, unsigned r, uint64_t pde);
 uint32_t table_use(struct smmu *m, uint32_t frame, uint32_t key);
 void table_unuse(struct smmu *m, uint32_t frame, uint32_t use);
 
@@ -284,9 +365,33 @@ static inline uint64_t table_read(const struct smmu *m, uint32_t frame, unsigned
     return smmu_pae(m) ? ld64(p + idx * 8) : ld32(p + idx * 4);
 }
 
+static inline bool smmu_long(const struct smmu *m)
+{
+    return m->paging & PB_LONG;
+}
+
+static inline unsigned piece_index(const struct view *v)
+{
+    return (unsigned)(v->origin >> 32 & (SMMU_PIECES - 1));
+}
+
+/* PML4 entry above a piece; those of the upper half start at NTOPS. */
+static inline unsigned piece_top(const struct view *v)
+{
+    return piece_index(v) >> 7;
+}
+
 static inline bool view_current(const struct smmu *m, const struct view *v)
 {
-    return !v->space || v->space == m->cur;
+    if (v->space)
+        return v->space == m->cur;
+    return !smmu_long(m) || m->pieces.top[piece_top(v) - NTOPS] == v->up.top;
+}
+
+/* Linear page number, as events have it. */
+static inline uint64_t view_page(const struct view *v, uint32_t vpn)
+{
+    return (v->origin >> PAGE_SHIFT) + vpn;
 }
 
 /* xorshift64: torture only. */

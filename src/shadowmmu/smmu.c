@@ -82,6 +82,7 @@ int smmu_create(struct smmu **out, struct physmem *pm, const struct smmu_config 
     m->rng = UINT64_C(0x9e3779b97f4a7c15);
     m->kernel_version = 1;
     softtlb_flush(m);
+    pieces_init(m);
     err = reserve_tables(m);
     if (err < 0)
         goto fail;
@@ -101,6 +102,7 @@ void smmu_destroy(struct smmu *m)
 {
     if (!m)
         return;
+    blocks_fini(m);
     slots_fini(&m->slots);
     release_tables(m);
 }
@@ -149,7 +151,9 @@ void emit_space_freed(struct smmu *m, struct smmu_space *s)
 
 uint64_t smmu_base(struct smmu *m, enum smmu_view v)
 {
-    return view_get(m, v)->base;
+    const struct view *got = smmu_long(m) && v == VIEW_USER ? piece_window(m) : view_get(m, v);
+
+    return got ? got->base : slot_base(0);
 }
 
 const uint8_t *smmu_view_table(struct smmu *m)
@@ -164,12 +168,12 @@ bool smmu_locate(struct smmu *m, uint64_t host, enum smmu_view *v, uint64_t *lin
     uint64_t half_gap = (SLOT_PITCH - SLOT_BYTES) / 2;
 
     for (unsigned i = 0; i < NVIEWS; i++) {
-        uint64_t base = view_get(m, (enum smmu_view)i)->base;
+        const struct view *got = view_get(m, (enum smmu_view)i);
 
-        if (host - (base - half_gap) >= SLOT_PITCH)
+        if (!got || host - (got->base - half_gap) >= SLOT_PITCH)
             continue;
         *v = (enum smmu_view)i;
-        *lin = host - base;
+        *lin = host - got->base;
         *in_gap = *lin >= SLOT_BYTES;
         return true;
     }

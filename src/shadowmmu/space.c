@@ -6,7 +6,7 @@
 
 /* Bits that change what an entry means for a window: not A, D, G, PWT, PCD, available, PAT. */
 #define SIG_32  UINT64_C(0xffffe087)
-#define SIG_PAE UINT64_C(0x80fffffffffff087)
+#define SIG_PAE UINT64_C(0x80fffffffffff087) /* long mode: bits 55:52 are available, too */
 
 uint64_t pde_signature(const struct smmu *m, uint64_t pde)
 {
@@ -117,11 +117,13 @@ static void key_of(const struct smmu *m, const struct cpu *c, uint64_t key[4])
 {
     for (unsigned i = 0; i < 4; i++) {
         key[i] = 0;
-        if (smmu_pae(m) && (c->pdpte[i] & PTE_P))
+        if (smmu_pae(m) && !smmu_long(m) && (c->pdpte[i] & PTE_P))
             key[i] = c->pdpte[i] & UINT64_C(0xffffffffff001);
     }
     if (!(m->paging & PB_PG))
         key[0] = UINT64_MAX;
+    else if (smmu_long(m))
+        key[0] = c->cr3 & UINT64_C(0xffffffffff000);
     else if (!smmu_pae(m))
         key[0] = c->cr3 & 0xfffff000;
 }
@@ -138,7 +140,7 @@ static struct smmu_space *space_find(struct smmu *m, const uint64_t key[4])
     return NULL;
 }
 
-static void unhash(struct smmu *m, struct smmu_space *s)
+static void space_unhash(struct smmu *m, struct smmu_space *s)
 {
     uint32_t *link = &m->bucket[bucket_of(s->key)];
 
@@ -160,21 +162,38 @@ struct smmu_space *space_lru(struct smmu *m)
     return lru;
 }
 
+static void wipe_quietly(struct smmu *m, struct view *v)
+{
+    if (!v)
+        return;
+    v->quiet = true;
+    view_wipe(m, v);
+    v->quiet = false;
+}
+
 void space_wipe(struct smmu *m, struct smmu_space *s)
 {
-    s->user->quiet = s->priv->quiet = true;
-    view_wipe(m, s->user);
-    view_wipe(m, s->priv);
-    s->user->quiet = s->priv->quiet = false;
+    wipe_quietly(m, s->user);
+    wipe_quietly(m, s->priv);
+    pieces_wipe(m, s->pieces);
+}
+
+void kernel_wipe(struct smmu *m)
+{
+    wipe_quietly(m, m->kernel);
+    pieces_wipe(m, m->pieces.kernel);
+    emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
 }
 
 void space_free(struct smmu *m, struct smmu_space *s)
 {
     space_wipe(m, s);
+    pieces_free(m, s);
+    blocks_reset(s);
     for (unsigned q = 0; q < 4; q++)
         if (s->pd[q] != NO_FRAME)
             table_unuse(m, s->pd[q], s->pd_use[q]);
-    unhash(m, s);
+    space_unhash(m, s);
     s->used = false;
     m->removals++; /* whoever walks lists of uses must start over */
     emit_space_freed(m, s);
@@ -201,7 +220,14 @@ static int space_views(struct smmu *m, struct smmu_space *s)
     return 0;
 }
 
-/* Every space has two slots, and every slot costs a mapping for as long as the machine lives. */
+/* What an id must own before a space can have it. */
+static int space_equip(struct smmu *m, struct smmu_space *s)
+{
+    return smmu_long(m) ? blocks_make(m, s) : space_views(m, s);
+}
+
+/* Every space has two slots or two blocks, and each costs mappings for as long as the machine
+ * lives. */
 static unsigned space_limit(const struct smmu *m)
 {
     uint64_t limit = m->cfg.max_maps / 32;
@@ -209,7 +235,7 @@ static unsigned space_limit(const struct smmu *m)
     return limit < 2 ? 2 : limit < MAX_SPACES ? (unsigned)limit : MAX_SPACES;
 }
 
-/* An unused one with windows; the least recently used one is given up when there is none to be had.
+/* An unused one, equipped; the least recently used one is given up when there is none to be had.
  */
 static struct smmu_space *space_alloc(struct smmu *m)
 {
@@ -218,11 +244,11 @@ static struct smmu_space *space_alloc(struct smmu *m)
     for (unsigned i = 0; i < space_limit(m); i++) {
         s = &m->space[i];
         s->id = (uint16_t)i;
-        if (!s->used && space_views(m, s) == 0)
+        if (!s->used && space_equip(m, s) == 0)
             return s;
     }
     s = space_lru(m);
-    assert(s); /* space 0 has its windows since smmu_create() */
+    assert(s); /* space 0 has what it needs since smmu_create() and smmu_use_blocks() */
     space_free(m, s);
     m->stats.evictions++;
     return s;
@@ -232,7 +258,7 @@ static struct smmu_space *space_alloc(struct smmu *m)
 static void trace_directories(struct smmu *m, struct smmu_space *s)
 {
     for (unsigned q = 0; q < 4; q++) {
-        bool there = smmu_pae(m) ? (s->key[q] & PTE_P) : q == 0;
+        bool there = smmu_pae(m) && !smmu_long(m) ? (s->key[q] & PTE_P) : q == 0;
 
         s->pd[q] = NO_FRAME;
         if (!(m->paging & PB_PG) || !there)
@@ -258,7 +284,7 @@ static struct smmu_space *space_make(struct smmu *m, const uint64_t key[4])
     s->checked = 0;
     m->stats.spaces_made++;
     trace_directories(m, s);
-    if ((m->paging & PB_PG) && m->space_seen && m->unified)
+    if ((m->paging & PB_PG) && m->space_seen && m->unified && !smmu_long(m))
         split(m);
     m->space_seen = m->paging & PB_PG;
     return s;
@@ -291,7 +317,10 @@ static void enter_space(struct smmu *m, const struct cpu *c)
         report_kfetch(m);
         m->cur = s;
         m->stats.space_switches++;
-        kernel_check(m, s);
+        if (smmu_long(m))
+            pieces_enter(m);
+        else
+            kernel_check(m, s);
         emit_space_switched(m);
     }
     sync_all(m);
@@ -304,29 +333,24 @@ void smmu_cr3_written(void *opaque, struct cpu *c)
     softtlb_flush(m);
     if (m->paging & PB_PG)
         enter_space(m, c);
-    else if (m->paging & PB_LONG)
+    else if (m->paging & PB_SOFT)
         emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
 }
 
-static unsigned paging_of(const struct cpu *c)
+static unsigned paging_of(const struct smmu *m, const struct cpu *c)
 {
     bool pae = c->cr4 & CR4_PAE;
+    unsigned bits;
 
     if (!(c->cr0 & CR0_PG))
         return 0;
+    if (cpu_long(c) && !m->blocks.on)
+        return PB_SOFT;
+    bits = PB_PG | (pae ? PB_PAE : 0) | (pae && (c->efer & EFER_NXE) ? PB_NXE : 0) |
+           (c->cr0 & CR0_WP ? PB_WP : 0) | (c->cr4 & CR4_SMEP ? PB_SMEP : 0);
     if (cpu_long(c))
-        return PB_LONG;
-    return PB_PG | (pae ? PB_PAE : 0) | (c->cr4 & CR4_PSE ? PB_PSE : 0) |
-           (pae && (c->efer & EFER_NXE) ? PB_NXE : 0) | (c->cr0 & CR0_WP ? PB_WP : 0) |
-           (c->cr4 & CR4_SMEP ? PB_SMEP : 0);
-}
-
-static void wipe_kernel(struct smmu *m)
-{
-    m->kernel->quiet = true;
-    view_wipe(m, m->kernel);
-    m->kernel->quiet = false;
-    emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
+        return bits | PB_LONG | (c->cr4 & CR4_SMAP ? PB_SMAP : 0);
+    return bits | (c->cr4 & CR4_PSE ? PB_PSE : 0);
 }
 
 /* Entries mean something else now: nothing survives. */
@@ -340,7 +364,8 @@ static void restart(struct smmu *m, unsigned paging)
     for (unsigned i = 0; i < MAX_SPACES; i++)
         if (m->space[i].used)
             space_free(m, &m->space[i]);
-    wipe_kernel(m);
+    pieces_free(m, NULL);
+    kernel_wipe(m);
     for (unsigned r = 0; r < NREGIONS; r++)
         *(volatile uint8_t *)&m->diverged[r] = 0; /* volatile: not a call of memset */
     for (unsigned i = 0; i < ARRAY_SIZE(m->view_table); i++)
@@ -355,24 +380,35 @@ static uint64_t reserved_bits(const struct cpu *c, unsigned paging)
 
     if (!(paging & PB_PAE))
         return 0;
-    return (UINT64_C(1) << 63) - (UINT64_C(1) << phys) + (paging & PB_NXE ? 0 : PTE_NX);
+    return (UINT64_C(1) << (paging & PB_LONG ? 52 : 63)) - (UINT64_C(1) << phys) +
+           (paging & PB_NXE ? 0 : PTE_NX);
+}
+
+/* The views of a space that depend on CPL 0-2's rights. */
+static void supervisor_wipe(struct smmu *m, struct smmu_space *s)
+{
+    if (s->priv)
+        view_wipe(m, s->priv);
+    for (uint16_t id = s->pieces; id; id = m->views[id].next)
+        if (m->views[id].kind == VIEW_PRIVATE)
+            view_wipe(m, &m->views[id]);
 }
 
 void smmu_paging_changed(void *opaque, struct cpu *c)
 {
     struct smmu *m = opaque;
-    unsigned now = paging_of(c), diff = now ^ m->paging;
+    unsigned now = paging_of(m, c), diff = now ^ m->paging;
 
     softtlb_flush(m);
-    if (!m->cur || (diff & (PB_PG | PB_PAE | PB_PSE | PB_NXE | PB_LONG))) {
+    if (!m->cur || (diff & (PB_PG | PB_PAE | PB_PSE | PB_NXE | PB_LONG | PB_SOFT | PB_SMAP))) {
         restart(m, now); /* under the old mode: what is dropped was made under it */
     } else if (diff & (PB_WP | PB_SMEP)) {
-        wipe_kernel(m);
+        kernel_wipe(m);
         for (unsigned i = 0; i < MAX_SPACES; i++)
             if (m->space[i].used)
-                view_wipe(m, m->space[i].priv);
+                supervisor_wipe(m, &m->space[i]);
         report_kfetch(m);
-    } else if (now & PB_LONG) {
+    } else if (now & PB_SOFT) {
         emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
     }
     m->paging = now;

@@ -34,6 +34,16 @@ bool remap_hot(struct smmu *m, const struct view *v, uint32_t vpn)
            s->epoch >= __rdtsc() >> REMAP_EPOCH_SHIFT;
 }
 
+/* Whether a page belongs in a view by its effective U/S. */
+static bool view_takes(const struct smmu *m, const struct view *v, bool user)
+{
+    if (v->kind == VIEW_USER)
+        return user;
+    if (smmu_long(m))
+        return !user || !(m->paging & PB_SMAP);
+    return !user || (v->kind == VIEW_KERNEL && m->unified);
+}
+
 struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct region *rg,
                       unsigned r, unsigned idx)
 {
@@ -41,9 +51,8 @@ struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct r
     uint64_t both = pte & rg->pde;
     struct leaf lf = {.frame = NO_FRAME, .user = both & PTE_U};
     bool write = (both & PTE_W) || (!(m->paging & PB_WP) && v->kind != VIEW_USER);
-    bool ours = v->kind == VIEW_USER ? lf.user : !lf.user || (v->kind == VIEW_KERNEL && m->unified);
 
-    if ((pte & (PTE_P | PTE_A)) != (PTE_P | PTE_A) || (pte & m->rsvd) || !ours)
+    if ((pte & (PTE_P | PTE_A)) != (PTE_P | PTE_A) || (pte & m->rsvd) || !view_takes(m, v, lf.user))
         return lf;
     lf.frame = frame_of(m, pte & UINT64_C(0xffffffffff000));
     lf.ok = lf.frame != NO_FRAME;
@@ -138,8 +147,11 @@ void sync_all(struct smmu *m)
 
 static void sync_page(struct smmu *m, struct view *v, uint32_t vpn)
 {
-    const struct region *rg = &v->region[vpn / REGION_PAGES];
+    const struct region *rg;
 
+    if (!v)
+        return;
+    rg = &v->region[vpn / REGION_PAGES];
     /* Large pages: the directory is traced, so they are true already. */
     if (rg->live && rg->table != NO_FRAME && *view_entry(m, v, vpn))
         sync_entries(m, v, vpn / REGION_PAGES, vpn % REGION_PAGES, vpn % REGION_PAGES);
@@ -151,10 +163,18 @@ void smmu_invlpg(void *opaque, struct cpu *c, gva_t lin)
     uint32_t vpn = (uint32_t)lin >> PAGE_SHIFT;
 
     softtlb_flush_page(m, cpu_long(c) ? lin : (uint32_t)lin);
-    if (m->paging & PB_LONG)
+    if (m->paging & PB_SOFT)
         emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
     if (!(m->paging & PB_PG))
         return;
+    if (smmu_long(m)) {
+        unsigned i = (unsigned)(lin >> 32 & (SMMU_PIECES - 1));
+
+        sync_page(m, piece_find(m, m->cur, i, VIEW_USER), vpn);
+        sync_page(m, piece_find(m, m->cur, i, VIEW_PRIVATE), vpn);
+        sync_page(m, piece_find(m, NULL, i, VIEW_KERNEL), vpn);
+        return;
+    }
     sync_page(m, m->kernel, vpn);
     sync_page(m, m->cur->user, vpn);
     sync_page(m, m->cur->priv, vpn);

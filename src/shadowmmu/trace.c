@@ -43,7 +43,7 @@ uint32_t table_use(struct smmu *m, uint32_t frame, uint32_t key)
     if (!traced) {
         f->downs = 0;
         frame_protect(m, frame);
-    } else if ((f->flags & F_UNSYNC) && (key & KEY_PD)) {
+    } else if ((f->flags & F_UNSYNC) && (key & KEY_UPPER)) {
         table_retrace(m, frame); /* directories are never unsynced */
     }
     return n;
@@ -75,7 +75,7 @@ void table_unuse(struct smmu *m, uint32_t frame, uint32_t use)
 static bool has_directory_use(const struct smmu *m, uint32_t frame)
 {
     for (uint32_t n = m->frame[frame].uses; n; n = m->node[n].next)
-        if (m->node[n].key & KEY_PD)
+        if (m->node[n].key & KEY_UPPER)
             return true;
     return false;
 }
@@ -109,14 +109,15 @@ void table_retrace(struct smmu *m, uint32_t frame)
         for (uint32_t n = m->frame[frame].uses; n && removals == m->removals; n = m->node[n].next) {
             uint32_t key = m->node[n].key;
 
-            if (!(key & KEY_PD))
+            if (!(key & KEY_UPPER))
                 sync_entries(m, &m->views[key >> 11], key & (NREGIONS - 1), 0, REGION_PAGES - 1);
         }
     } while (removals != m->removals);
 }
 
-/* Region r of view v hangs below a directory entry that may have changed. */
-static void recheck_region(struct smmu *m, struct view *v, unsigned r, uint64_t pde)
+/* Region r of view v hangs below a directory entry that may have changed: pde is what is there now.
+ */
+void region_recheck(struct smmu *m, struct view *v, unsigned r, uint64_t pde)
 {
     if (v->region[r].live && !region_stands(m, &v->region[r], pde))
         region_release(m, v, r);
@@ -127,7 +128,7 @@ static void directory_written(struct smmu *m, struct smmu_space *s, unsigned qua
 {
     unsigned n = smmu_pae(m) ? 1 : 2;
     unsigned r = smmu_pae(m) ? quarter * 512 + idx : idx * 2;
-    uint64_t pde = table_read(m, s->pd[quarter], idx);
+    uint64_t pde;
 
     if (s != m->cur) {
         s->checked = 0;
@@ -137,11 +138,15 @@ static void directory_written(struct smmu *m, struct smmu_space *s, unsigned qua
             return;
         }
     }
-    for (; n; n--, r++) {
-        recheck_region(m, s->user, r, pde);
-        recheck_region(m, s->priv, r, pde);
+    if (smmu_long(m)) {
+        pml4_written(m, s, idx);
+        return;
+    }
+    for (pde = table_read(m, s->pd[quarter], idx); n; n--, r++) {
+        region_recheck(m, s->user, r, pde);
+        region_recheck(m, s->priv, r, pde);
         if (s == m->cur)
-            recheck_region(m, m->kernel, r, pde);
+            region_recheck(m, m->kernel, r, pde);
     }
 }
 
@@ -173,8 +178,12 @@ static void use_written(struct smmu *m, uint32_t key, struct change *ch)
 {
     struct smmu_space *s = &m->space[key >> 2 & (MAX_SPACES - 1)];
 
-    if (!(key & KEY_PD)) {
+    if (!(key & KEY_UPPER)) {
         leaf_written(m, &m->views[key >> 11], key & (NREGIONS - 1), ch);
+        return;
+    }
+    if (key & KEY_DIR) {
+        ch->shown |= upper_written(m, key, ch->first, ch->last);
         return;
     }
     ch->shown = true;
@@ -196,7 +205,10 @@ static void untrace(struct smmu *m, uint32_t frame)
     while (m->frame[frame].uses) {
         uint32_t key = m->node[m->frame[frame].uses].key;
 
-        region_release(m, &m->views[key >> 11], key & (NREGIONS - 1));
+        if (key & KEY_DIR)
+            upper_untrace(m, key);
+        else
+            region_release(m, &m->views[key >> 11], key & (NREGIONS - 1));
     }
 }
 

@@ -67,9 +67,9 @@ static void unfetch(struct smmu *m, struct view *v, uint32_t vpn, uint64_t *e)
 
     *e &= ~(E_FETCHED | E_KFETCHED);
     if ((was & E_FETCHED) && !v->quiet)
-        emit_code_unmapped(m, v->space, vpn);
+        emit_code_unmapped(m, v->space, view_page(v, vpn));
     if ((was & E_KFETCHED) && v->space == m->cur)
-        emit_code_unmapped(m, NULL, vpn);
+        emit_code_unmapped(m, NULL, view_page(v, vpn));
 }
 
 static void unlink_rmap(struct smmu *m, const uint64_t *e)
@@ -263,4 +263,5 @@ void view_wipe(struct smmu *m, struct view *v)
     }
     m->stats.live_maps -= v->maps;
     v->maps = 0;
+    v->fetched = false;
 }
