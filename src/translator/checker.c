@@ -735,7 +735,8 @@ void bt_check_block(struct engine *e, const struct bt_block *b)
         return;
     e->log->mask |= LOG_IN_ASM | LOG_OUT_ASM;
     bt_list_block(e, b);
-    fprintf(stderr, "dragoman: jail checker: %s at %" PRIx64 " in the block for guest %08x\n", why,
-            where, b->eip);
+    fprintf(stderr,
+            "dragoman: jail checker: %s at %" PRIx64 " in the block for guest %08" PRIx64 "\n", why,
+            where, b->rip);
     abort();
 }

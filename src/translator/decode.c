@@ -323,14 +323,41 @@ static void drop_sib_base(struct insn *i, const ZydisDecodedInstruction *z)
     }
 }
 
+static uint16_t gpr_mask(ZydisRegister reg)
+{
+    ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+    if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15)
+        return 0;
+    return (uint16_t)(1u << (whole - ZYDIS_REGISTER_RAX));
+}
+
+static void set_gpr_masks(struct insn *i, const ZydisDecodedOperand *ops, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        const ZydisDecodedOperand *o = &ops[k];
+
+        if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+            i->gpr_used |= gpr_mask(o->mem.base) | gpr_mask(o->mem.index);
+        } else if (o->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+            i->gpr_used |= gpr_mask(o->reg.value);
+            if (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+                i->gpr_written |= gpr_mask(o->reg.value);
+        }
+    }
+}
+
 static bool decode_operands(const ZydisDecoder *d, const ZydisDecoderContext *ctx,
                             const ZydisDecodedInstruction *z, struct insn *i)
 {
-    ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT_VISIBLE];
+    ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
+    bool wide = z->machine_mode == ZYDIS_MACHINE_MODE_LONG_64;
     uint8_t n = z->operand_count_visible;
 
-    if (ZYAN_FAILED(ZydisDecoderDecodeOperands(d, ctx, z, ops, n)))
+    if (ZYAN_FAILED(ZydisDecoderDecodeOperands(d, ctx, z, ops, wide ? z->operand_count : n)))
         return false;
+    if (wide)
+        set_gpr_masks(i, ops, z->operand_count);
     i->nops = n < MAX_OPNDS ? n : MAX_OPNDS;
     for (unsigned k = 0; k < i->nops; k++)
         set_operand(i, &i->op[k], &ops[k]);

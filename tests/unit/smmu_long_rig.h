@@ -39,8 +39,8 @@ static void on_long_segv(int sig, siginfo_t *si, void *uc)
     siglongjmp(lwin.escape, 1);
 }
 
-/* One attempt with the delta there is. Not inlined: the jump must not find its caller's variables in
- * registers. */
+/* One attempt with the delta there is. Not inlined: the jump must not find its caller's variables
+ * in registers. */
 static __attribute__((noinline)) enum smmu_verdict long_touch(uint64_t host, bool write,
                                                               uint32_t *val)
 {
