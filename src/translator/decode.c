@@ -195,6 +195,15 @@ static void set_vex(struct insn *i, const ZydisDecodedInstruction *z, unsigned b
     }
 }
 
+/* Zydis 4.0 accepts Knights Corner's VEX encodings in 64-bit code whatever its mode KNC says,
+ * POPCNT, TZCNT and LZCNT among them: #UD on every other CPU (SDM 2D table A-3 has no VEX there).
+ */
+static bool is_knights_corner(const ZydisDecodedInstruction *z)
+{
+    return z->meta.isa_ext == ZYDIS_ISA_EXT_KNC || z->meta.isa_ext == ZYDIS_ISA_EXT_KNCE ||
+           z->meta.isa_ext == ZYDIS_ISA_EXT_KNCV;
+}
+
 static void set_encoding(struct insn *i, const ZydisDecodedInstruction *z, unsigned bits)
 {
     switch (z->encoding) {
@@ -204,7 +213,7 @@ static void set_encoding(struct insn *i, const ZydisDecodedInstruction *z, unsig
             i->rex = rex_bits(z->raw.rex.W, z->raw.rex.R, z->raw.rex.X, z->raw.rex.B);
         break;
     case ZYDIS_INSTRUCTION_ENCODING_VEX:
-        i->enc = ENC_VEX;
+        i->enc = is_knights_corner(z) ? ENC_OTHER : ENC_VEX;
         set_vex(i, z, bits);
         break;
     case ZYDIS_INSTRUCTION_ENCODING_3DNOW:
@@ -347,6 +356,18 @@ static void set_gpr_masks(struct insn *i, const ZydisDecodedOperand *ops, unsign
     }
 }
 
+/* What Zydis and the CPU see in another size. INS and OUTS: REX.W does not promote the operand (SDM
+ * 2A INS, "64-bit mode"). MOVSXD with 66h reads 16 bits of memory (SDM 2B MOVSXD: 63 /r r16,
+ * r/m16).
+ */
+static void narrow_operands(struct insn *i)
+{
+    if (i->mnemonic == ZYDIS_MNEMONIC_INSD || i->mnemonic == ZYDIS_MNEMONIC_OUTSD)
+        i->opsize = 4;
+    if (i->mnemonic == ZYDIS_MNEMONIC_MOVSXD && i->opsize == 2 && i->op[1].kind == OPND_MEM)
+        i->op[1].size = 2;
+}
+
 static bool decode_operands(const ZydisDecoder *d, const ZydisDecoderContext *ctx,
                             const ZydisDecodedInstruction *z, struct insn *i)
 {
@@ -362,6 +383,7 @@ static bool decode_operands(const ZydisDecoder *d, const ZydisDecoderContext *ct
     for (unsigned k = 0; k < i->nops; k++)
         set_operand(i, &i->op[k], &ops[k]);
     drop_sib_base(i, z);
+    narrow_operands(i);
     return true;
 }
 
