@@ -1,6 +1,6 @@
 # breakpoints.S - I/O breakpoints (CR4.DE, R/W 10b), what MOV SS holds back, RF in the flags pushed, a breakpoint before a
 # fetch that faults (SDM 3B 17.2-17.3, SDM 3A 6.8.3, 6.9).
-# TCG 7.2 has no shadow of MOV SS for data breakpoints, sets RF neither for faults nor within strings, and takes a trap of
+# TCG 7.2 has no shadow of MOV SS for debug exceptions, sets RF neither for faults nor within strings, and takes a trap of
 # a REP string instruction before its iteration counts.
 # options: -cpu max
 # engines: bt interp
