@@ -401,8 +401,9 @@ static void commit(struct cpu *c, const struct insn *i, const struct hx_run *r)
 bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
 {
     struct hx_run r;
+    unsigned pending = 0;
     const void *stub;
-    bool done;
+    bool done, waits;
 
     cpu_fpu_sync(c); /* first: what follows uses libc */
     stub = stub_of(h, c, i, &r);
@@ -410,7 +411,8 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
         return cpu_raise(c, VEC_UD, 0);
     r.f.mask = components(c, i);
     r.x87 = is_x87(i);
-    if ((r.f.mask & XCR0_X87) && i->row && (i->row->traits & T_WAITS)) {
+    waits = (r.f.mask & XCR0_X87) && i->row && (i->row->traits & T_WAITS);
+    if (waits) {
         bool result = fpu_pending(c, &done);
 
         if (done)
@@ -420,11 +422,14 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
     r.f.bounce = h->bounce;
     if (r.mem && !fetch_operand(h, c, i, &r))
         return false;
+    if (waits)
+        pending = fpu_hide_pending(c);
     load_frame(c, i, &r);
     h->trap = NO_TRAP;
     hostexec_enter(&r.f, stub);
     if (r.f.mask & XCR0_X87)
         set_pointers(c, i, &r);
+    fpu_show_pending(c, pending);
     if (r.f.faulted)
         return raise_trap(c, h->trap);
     if (r.mem && (r.mem->access & 2) && !write_operand(c, &r))
