@@ -391,6 +391,6 @@ int main(void)
 
     for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
         tcase_add_loop_test(tc, tests[i], 0, 2);
-    tcase_add_loop_test(tc, test_nmi_blocked_halt, 0, 1);
+    tcase_add_loop_test(tc, test_nmi_blocked_halt, 0, 2);
     return rig_main("engine_events", tc);
 }
