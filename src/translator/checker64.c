@@ -188,6 +188,19 @@ static bool callout_ok(struct check64 *k, const struct held *r11)
     return add_label(k, k->off + k->in.length, &f);
 }
 
+/* R10 names the branch: bt64_undo_branch() makes guest state of it. */
+static bool indirect_ok(struct check64 *k)
+{
+    const struct held *r10 = &k->now.r[R10];
+    uint64_t branch = (uint64_t)((int64_t)r10->value >> 16);
+
+    if (!held_clean(&k->now.r[R11]))
+        return breach64(k, "an exit without a guest address");
+    return r10->what == HELD_CONST && branch - k->b->rip < k->b->guest_len
+               ? words_ok(k)
+               : breach64(k, "an indirect exit of another branch");
+}
+
 /* A fixed stub with what it takes in R11 (bt64_asm.S). */
 static bool stub_ok(struct check64 *k, unsigned stub)
 {
@@ -203,8 +216,7 @@ static bool stub_ok(struct check64 *k, unsigned stub)
                    ? true
                    : breach64(k, "a direct exit that is not the block's own");
     case STUB64_INDIRECT:
-        return words_ok(k) && held_clean(r11) ? true
-                                              : breach64(k, "an exit without a guest address");
+        return indirect_ok(k);
     case STUB64_WORD:
         return r11->what == HELD_CONST && r11->value == k->b->rip
                    ? true

@@ -62,7 +62,7 @@ static const struct block good[] = {
     {NULL, "the jump cache",
      "4989c3 @check "
      "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e30e65488b0c25e8000000e9 @indirect 65488b0c25e800000041ffa200000100"},
+     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000100"},
     {NULL, "a callout in the middle", "49bb @site e9 @callout @resume ffc0" END},
     {NULL, "a callout at the end", "49bb @site e9 @callout @resume 0f0b"},
     {NULL, "a poll, and that of STI",
@@ -395,7 +395,7 @@ static const struct block bad[] = {
     {"not through the jump cache", "another offset",
      "4989c3 @check "
      "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e30e65488b0c25e8000000e9 @indirect 65488b0c25e800000041ffa208000100"},
+     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa208000100"},
     {"before its tag", "no tag compared",
      "4989c3 @check "
      "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d165488b0c25e"
@@ -403,23 +403,24 @@ static const struct block bad[] = {
     {"host value where the guest's", "another target than was hashed",
      "4989c3 @check "
      "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d14989db498b0"
-     "a4a8d0c19e30e65488b0c25e8000000e9 @indirect 65488b0c25e800000041ffa200000100"},
+     "a4a8d0c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000100"},
     {"not through the jump cache", "the entry of another",
      "4989c3 @check "
      "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e30e65488b0c25e8000000e9 @indirect 65488b0c25e80000004989da41ffa200000100"},
+     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e80000004989da41ffa200000100"},
     {"host value where the guest's", "an index that is no hash",
      "4989c3 @check "
-     "6548890c25e8000000b913000000c46273f7d065488b0c25000000004e8d14d1498b0a4a8d0c19e30e65488b0c25e"
-     "8000000e9 @indirect 65488b0c25e800000041ffa200000100"},
+     "6548890c25e8000000b913000000c46273f7d065488b0c25000000004e8d14d1498b0a4a8d0c19e31865488b0c25e"
+     "800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000100"},
     {"host value where the guest's", "another shift",
      "4989c3 @check "
      "6548890c25e8000000b9130000004189caf24d0f38f1d3b912000000c44273f7d265488b0c25000000004e8d14d14"
-     "98b0a4a8d0c19e30e65488b0c25e8000000e9 @indirect 65488b0c25e800000041ffa200000100"},
+     "98b0a4a8d0c19e31865488b0c25e800000049ba @branch e9 @indirect "
+     "65488b0c25e800000041ffa200000100"},
     {"where control leaves", "RCX not given back",
      "4989c3 @check "
      "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e30e65488b0c25e8000000e9 @indirect 41ffa200000100"},
+     "c19e31865488b0c25e800000049ba @branch e9 @indirect 41ffa200000100"},
     {"branch on a host value", "JRCXZ of a pointer", "65488b0c2500000000e300" END},
     {"out of the block", "JMP elsewhere", "e9 @out "},
     {"out of the block", "a loop", "ffc075fc" END},
@@ -435,7 +436,9 @@ static const struct block bad[] = {
     {"not the block's own", "an exit as a callout", "49bb @exit e9 @callout @resume 0f0b"},
     {"of another place", "a callout that returns elsewhere",
      " @resume 49bb @site e9 @callout 0f0b"},
-    {"without a guest address", "a pointer as RIP", "654c8b1c2500000000e9 @indirect "},
+    {"without a guest address", "a pointer as RIP", "654c8b1c250000000049ba @branch e9 @indirect "},
+    {"indirect exit of another branch", "R10 as it was", "4989c3e9 @indirect "},
+    {"indirect exit of another branch", "another branch", "4989c349ba @bad e9 @indirect "},
     {"to another address", "a word exit", "4989c3e9 @word "},
     {"not aimed at its stub", "an exit elsewhere", "e9 @jumpnext 90 @stub 49bb @exit e9 @direct "},
     {"without its branch", "an exit that nothing goes to", "49bb @exit e9 @direct "},

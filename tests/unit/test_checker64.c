@@ -29,6 +29,8 @@ static bool place8(const struct made *m, const char *p, uint64_t *v)
         *v = (uint64_t)(uintptr_t)m->site;
     else if (word(p, "@rip"))
         *v = m->b->rip;
+    else if (word(p, "@branch"))
+        *v = m->b->rip << 16;
     else if (word(p, "@bad"))
         *v = (uint64_t)(uintptr_t)&rig;
     else
