@@ -124,8 +124,8 @@ static bool child_map(struct native *n)
 
     for (unsigned i = 0; i < NREGIONS; i++) {
         const struct test_region *r = &test_regions[i];
-        int prot =
-            PROT_READ | (r->writable ? PROT_WRITE : 0) | (r->base == CODE_BASE ? PROT_EXEC : 0);
+        /* without NX a guest executes data, where a self-modified branch may lead it */
+        int prot = PROT_READ | (r->writable ? PROT_WRITE : 0) | PROT_EXEC;
         off_t off = (off_t)(offsetof(struct shared, mem) + r->offset);
         void *p = mmap((void *)(uintptr_t)r->base, r->size, prot,
                        MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, n->fd, off);
