@@ -9,7 +9,13 @@
 #include "translator/row_form.h"
 #include "undef.h"
 
-enum { TRIES = 400, OP_CMP_ECX = 0xf9, LOOP_COUNTER = STACK_BASE + STACK_BYTES - 16 };
+enum {
+    TRIES = 400,
+    OP_CMP_ECX = 0xf9,
+    LOOP_COUNTER = STACK_BASE + STACK_BYTES - 16,
+    NOISE_BYTES =
+        LOW_BYTES, /* repeats in the data region: generating it all takes a third of a run */
+};
 
 #define M(name) ZYDIS_MNEMONIC_##name
 
@@ -357,17 +363,34 @@ static void prepare_special(struct rng *r, struct unit *u, const struct insn *i)
     }
 }
 
-/* Half of them any bytes, half any row of the table. */
+/* MOVS, CMPS, STOS, LODS, SCAS with any prefixes. */
+static void string_bytes(struct rng *r, uint8_t b[MAX_INSN])
+{
+    static const uint8_t opcodes[] = {0xa4, 0xa6, 0xaa, 0xac, 0xae};
+    unsigned n = 0;
+
+    if (chance(r, 60))
+        b[n++] = 0xf2 + (uint8_t)below(r, 2);
+    if (chance(r, 25))
+        b[n++] = 0x66;
+    n += raw_prefixes(r, b + n, false);
+    b[n] = opcodes[below(r, sizeof(opcodes))] + (uint8_t)below(r, 2);
+}
+
+/* Half of them any row of the table, most others any bytes. */
 static bool random_insn(struct rng *r, struct insn *i, const struct gen_options *opt)
 {
-    uint8_t raw[MAX_INSN];
+    uint8_t raw[MAX_INSN] = {0};
     const struct form *f = NULL;
+    unsigned how = below(r, 100);
 
-    if (chance(r, 50))
+    if (how < 55)
         f = catalogue_draw(opt->catalogue, below(r, UINT32_MAX), below(r, UINT32_MAX));
     for (unsigned tries = 0; tries < TRIES; tries++) {
         if (f)
             form_bytes(r, raw, f);
+        else if (how > 96)
+            string_bytes(r, raw);
         else
             raw_bytes(r, raw);
         if (decode_insn(raw, sizeof(raw), 32, i) != DECODE_OK || !fit(i, opt) ||
@@ -627,12 +650,12 @@ void gen_memory(const struct stream *s, struct test_mem *m)
     memcpy(m->code + 1, &rel, 4);
     memcpy(test_mem_at(m, s->start, len), code, len);
     if (!s->zero_data) {
-        for (unsigned k = 0; k < DATA_BYTES; k += 8)
+        for (unsigned k = 0; k < NOISE_BYTES; k += 8)
             random_float(&r, m->data + k, 8);
-        for (unsigned k = 0; k < LOW_BYTES; k += 8)
-            random_float(&r, m->low + k, 8);
-        for (unsigned k = 0; k < RO_BYTES; k += 8)
-            random_float(&r, m->ro + k, 8);
+        for (unsigned k = NOISE_BYTES; k < DATA_BYTES; k += NOISE_BYTES)
+            memcpy(m->data + k, m->data, NOISE_BYTES);
+        memcpy(m->low, m->data, LOW_BYTES);
+        memcpy(m->ro, m->data, RO_BYTES);
     }
     memcpy(test_mem_at(m, LOOP_COUNTER, 4), &loops, 4);
 }
