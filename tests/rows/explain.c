@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "compare.h"
 #include "cpu/cpu.h"
+#include "rig.h"
 #include "translator/decode.h"
 
 #define M(name) ZYDIS_MNEMONIC_##name
@@ -215,6 +216,19 @@ static bool settle_masked(struct pair *p)
     return true;
 }
 
+/* The rig's tables are supervisor pages; natively there is nothing at their addresses. */
+static bool settle_rig(struct pair *p)
+{
+    uint32_t lin = p->want.state.cr2;
+
+    if (p->want.state.end != VEC_PF || p->got.state.end != VEC_PF || p->got.state.cr2 != lin ||
+        (lin - SYS_BASE >= SYS_BYTES && lin - SUP_BASE >= PAGE_SIZE) ||
+        (p->want.state.err ^ p->got.state.err) != PF_P || (p->want.state.err & PF_P))
+        return false;
+    p->got.state.err = p->want.state.err;
+    return true;
+}
+
 static const struct {
     const char *name;
     bool (*settle)(struct pair *p);
@@ -224,6 +238,7 @@ static const struct {
     [EXPLAINED_GATHER] = {"gather at a fault", settle_gather},
     [EXPLAINED_M80] = {"m80 store at a fault", settle_m80},
     [EXPLAINED_MASKED] = {"CR2 of a masked store", settle_masked},
+    [EXPLAINED_RIG] = {"supervisor page of the rig", settle_rig},
 };
 
 const char *explained_name(enum explained e)

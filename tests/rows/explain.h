@@ -23,6 +23,7 @@ enum explained {
     EXPLAINED_GATHER,
     EXPLAINED_M80,
     EXPLAINED_MASKED,
+    EXPLAINED_RIG,
     NEXPLAINED,
 };
 const char *explained_name(enum explained e);

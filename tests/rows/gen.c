@@ -21,6 +21,7 @@ enum {
 
 struct rng {
     uint64_t x;
+    bool edges;
 };
 
 /* splitmix64 */
@@ -226,7 +227,7 @@ static void put_mov(struct unit *u, unsigned reg, uint32_t val)
 static uint32_t data_address(struct rng *r)
 {
     uint32_t a = DATA_BASE + below(r, DATA_BYTES - 0x200) + 0x100, back = below(r, 40);
-    unsigned how = below(r, 200);
+    unsigned how = r->edges && chance(r, 70) ? 182 + below(r, 18) : below(r, 200);
 
     if (how < 170)
         return a & ~63u;
@@ -571,7 +572,7 @@ static void random_state(struct rng *r, struct test_state *s)
 
 void gen_stream(struct stream *s, uint64_t seed, const struct gen_options *opt)
 {
-    struct rng r = {seed * UINT64_C(0x2545f4914f6cdd1d) + 1};
+    struct rng r = {seed * UINT64_C(0x2545f4914f6cdd1d) + 1, opt->edges};
 
     *s = (struct stream){.seed = seed};
     s->n = 8 + below(&r, 17);
@@ -638,7 +639,7 @@ unsigned gen_code(const struct stream *s, uint8_t buf[STREAM_BYTES])
 
 void gen_memory(const struct stream *s, struct test_mem *m)
 {
-    struct rng r = {s->seed ^ UINT64_C(0xda7a)};
+    struct rng r = {.x = s->seed ^ UINT64_C(0xda7a)};
     uint8_t code[STREAM_BYTES];
     unsigned len = gen_code(s, code);
     int32_t rel = (int32_t)(s->start - (TEST_START + 5));

@@ -39,7 +39,8 @@ struct gen_options {
     const struct cpu_model *model;
     const struct catalogue *catalogue; /* gen_catalogue(), when the rest is set */
     bool low;                          /* the low region is there natively */
-    bool strict;                       /* undefined flags must agree as well: no CMPs */
+    bool edges;  /* most memory operands cross a page or lie outside the data */
+    bool strict; /* undefined flags must agree as well: no CMPs */
 };
 
 struct catalogue *gen_catalogue(const struct gen_options *opt);

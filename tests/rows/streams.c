@@ -2,13 +2,14 @@
  * translator.
  *
  *   streams [--seed=N] [--count=N | --seconds=N | --insns=N] [--strict] [--shrink] [--no-check]
- *           [--missing]
+ *           [--missing] [--edges]
  *
  * Seeds run from N on; a failing stream is found again by its own seed. --insns runs until every
  * engine has executed that many instructions. --strict also compares the flags that the manual
  * leaves undefined. --no-check leaves the jail checker out. --shrink drops units while the
  * difference stays and prints what is left as a row (rowfile.h) for run_rows --fill. --missing
- * lists the rows of the instruction table that no stream reached. Status 1 when an engine differed.
+ * lists the rows of the instruction table that no stream reached. --edges makes other streams, in
+ * which most memory operands cross a page or fault. Status 1 when an engine differed.
  *
  * What was executed is counted by the interpreter, stepping; a stream that ends in the same state
  * natively and translated has taken the same path there.
@@ -389,6 +390,8 @@ int main(int argc, char **argv)
     for (int k = 1; k < argc; k++) {
         if (strcmp(argv[k], "--strict") == 0)
             b.opt.strict = true;
+        else if (strcmp(argv[k], "--edges") == 0)
+            b.opt.edges = true;
         else if (strcmp(argv[k], "--shrink") == 0)
             b.shrink = true;
         else if (strcmp(argv[k], "--no-check") == 0)
@@ -399,7 +402,7 @@ int main(int argc, char **argv)
                  !number(argv[k], "--seconds=", &l.seconds) &&
                  !number(argv[k], "--insns=", &l.insns))
             errx(2, "usage: streams [--seed=N] [--count=N | --seconds=N | --insns=N] [--strict] "
-                    "[--shrink] [--no-check] [--missing]");
+                    "[--shrink] [--no-check] [--missing] [--edges]");
     }
     setup(&b);
     run(&b, &l);
