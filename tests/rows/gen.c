@@ -328,18 +328,16 @@ static void prepare_stack(struct rng *r, struct unit *u, struct insn *i)
         i->bytes[i->len - 2] = 0; /* at most 255 bytes of frame */
 }
 
-/* Near the end of the data region the mask is all ones (PCMPEQB): with one of zeros alone the store
- * may fault or not (SDM 2 MASKMOVQ). */
+/* Where the store faults the mask is all ones (PCMPEQB): with one of zeros alone it may fault or
+ * not (SDM 2 MASKMOVQ). */
 static void prepare_maskmov(struct rng *r, struct unit *u, const struct insn *i, uint32_t to)
 {
     uint8_t ones[4] = {0x66, 0x0f, 0x74, (uint8_t)(0xc0 | (i->op[1].reg & 7) * 9)};
-    bool mmx = i->op[0].kind == OPND_MMX;
+    bool mmx = i->op[0].kind == OPND_MMX, edge = i->adsize == 4 && chance(r, 10);
 
-    if (i->adsize == 4 && chance(r, 10)) {
+    if (edge || i->seg == SEG_CS)
         put(u, ones + mmx, 4u - mmx);
-        to = DATA_BASE + DATA_BYTES - below(r, 20);
-    }
-    put_mov(u, RDI, to);
+    put_mov(u, RDI, edge ? DATA_BASE + DATA_BYTES - below(r, 20) : to);
 }
 
 static void prepare_special(struct rng *r, struct unit *u, const struct insn *i)
