@@ -387,17 +387,23 @@ static bool raise_trap(struct cpu *c, unsigned trap)
     }
 }
 
-/* The host recorded its own pointers: the stub's address. Put the guest's in (pitfalls A14), or
- * what was there before when the instruction doesn't change them: newer CPUs keep FDP but for an
- * unmasked exception (SDM 1 8.1.8, CPUID.7.EBX[6]). */
+/* The host recorded its own pointers: the stub's address and opcode. Put the guest's in (pitfalls
+ * A14), or what was there before when the instruction doesn't change them: newer CPUs keep FDP and
+ * FOP but for an unmasked exception (SDM 1 8.1.8, CPUID.7.EBX[6]; 8.1.9.1). FOP was cleared before:
+ * no stub has that opcode, FADD [RAX]. */
 static void set_pointers(struct cpu *c, const struct insn *i, const struct hx_run *r)
 {
     uint8_t *img = c->fpu;
+    uint16_t fop = (uint16_t)((i->opcode & 7) << 8 | i->modrm);
 
     if (!r->x87 || is_x87_control(i)) {
         memcpy(img + IMG_FOP, r->pointers, sizeof(r->pointers));
         return;
     }
+    if (ld16(img + IMG_FOP))
+        st16(img + IMG_FOP, fop);
+    else
+        memcpy(img + IMG_FOP, r->pointers, 2);
     st64(img + IMG_FIP, c->rip);
     c->fcs = c->seg[SEG_CS].sel;
     if (r->mem && (!c->model->fdp_on_exception || (ld16(img + IMG_FSW) & FSW_ES))) {
@@ -421,8 +427,10 @@ static void load_frame(struct cpu *c, const struct insn *i, struct hx_run *r)
     f->use_flags = i->flags_read || i->flags_written;
     f->flags = (c->rflags & EF_ARITH) | EF_R1;
     f->faulted = 0;
-    if (f->mask & XCR0_X87)
+    if (f->mask & XCR0_X87) {
         memcpy(r->pointers, c->fpu + IMG_FOP, sizeof(r->pointers));
+        st16(c->fpu + IMG_FOP, 0);
+    }
 }
 
 /* PCMPESTRI, PCMPISTRI: the index goes to ECX, which is no operand. */
