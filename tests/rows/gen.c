@@ -478,6 +478,49 @@ static void popf_unit(struct rng *r, struct unit *u)
     put(u, &popf, 1);
 }
 
+/* MOV WORD PTR [lin], 0 */
+static void put_clear16(struct unit *u, uint32_t lin)
+{
+    uint8_t mov[9] = {0x66, 0xc7, 0x05};
+
+    memcpy(mov + 3, &lin, 4);
+    put(u, mov, sizeof(mov));
+}
+
+/* Saves x87 or vector state in one of a few places, or loads it from one. CS and DS of the last
+ * instruction are cleared: CPUs with CPUID.7.EBX[13] save none. */
+static void image_unit(struct rng *r, struct unit *u)
+{
+    static const struct {
+        uint8_t opcode[2], len, modrm; /* [disp32] */
+        bool store;
+        uint8_t cs[2], ds[2]; /* in the image; with 66h */
+    } images[] = {
+        {{0xd9}, 1, 0x35, true, {16, 8}, {24, 12}},        /* FNSTENV */
+        {{0xdd}, 1, 0x35, true, {16, 8}, {24, 12}},        /* FNSAVE */
+        {{0x0f, 0xae}, 2, 0x05, true, {12, 12}, {20, 20}}, /* FXSAVE */
+        {{0xd9}, 1, 0x25, false, {0}, {0}},                /* FLDENV */
+        {{0xdd}, 1, 0x25, false, {0}, {0}},                /* FRSTOR */
+        {{0x0f, 0xae}, 2, 0x0d, false, {0}, {0}},          /* FXRSTOR */
+    };
+    unsigned k = chance(r, 60) ? below(r, 3) : 3 + below(r, 3), narrow = 0;
+    uint32_t lin = DATA_BASE + 0x8000 + below(r, 4) * 0x200;
+
+    if (images[k].len == 1 && chance(r, 30)) {
+        uint8_t opsize = 0x66;
+
+        put(u, &opsize, 1);
+        narrow = 1;
+    }
+    put(u, images[k].opcode, images[k].len);
+    put(u, &images[k].modrm, 1);
+    put(u, &lin, 4);
+    if (images[k].store) {
+        put_clear16(u, lin + images[k].cs[narrow]);
+        put_clear16(u, lin + images[k].ds[narrow]);
+    }
+}
+
 static void random_float(struct rng *r, uint8_t *p, unsigned size)
 {
     static const uint32_t floats[16] = {
@@ -581,6 +624,8 @@ void gen_stream(struct stream *s, uint64_t seed, const struct gen_options *opt)
             branch_unit(&r, &s->unit[k]);
         else if (what < 17)
             popf_unit(&r, &s->unit[k]);
+        else if (what < 19)
+            image_unit(&r, &s->unit[k]);
         else
             plain_unit(&r, &s->unit[k], opt);
     }
