@@ -77,6 +77,19 @@ void bt64_prepare(struct engine *e)
     }
 }
 
+/* R10 of the stub: the branch's rip << 16 | what to add to RSP. */
+bool bt64_undo_branch(struct engine *e)
+{
+    struct cpu *c = e->cpu;
+    int64_t branch = (int64_t)e->hot->fault_rip;
+
+    if (!cpu_cs64(c) || canonical(c->rip))
+        return false;
+    c->rip = (uint64_t)(branch >> 16);
+    c->gpr[RSP] += (uint64_t)(int8_t)branch;
+    return true;
+}
+
 static greg_t *host_reg(ucontext_t *uc, unsigned reg)
 {
     static const uint8_t where[NGPR] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,

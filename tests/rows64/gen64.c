@@ -274,6 +274,14 @@ static unsigned sum_of_scales(const struct insn *i)
     return (i->base < NGPR ? 1 : 0) + (i->index < NGPR && !i->vsib ? i->scale : 0u);
 }
 
+/* #GP on an address that is no multiple of 16: SSE's operands, mostly. */
+static bool needs_alignment(const struct insn *i)
+{
+    const struct opnd *m = memory(i);
+
+    return m && m->size == 16 && i->enc == ENC_LEGACY;
+}
+
 /* Sets base and index so that the operand is in the test's memory. */
 static void aim(struct gen64 *g, struct unit64 *u, const struct insn *i)
 {
@@ -284,6 +292,8 @@ static void aim(struct gen64 *g, struct unit64 *u, const struct insn *i)
         index = gen64_next(g);
     if (seg && i->adsize == 4)
         target = seg + gen64_below(g, 0x1000);
+    if (needs_alignment(i) && gen64_chance(g, 90))
+        target &= ~UINT64_C(15);
     target -= seg + (uint64_t)i->disp;
     noise = i->adsize == 4 && gen64_chance(g, 70) ? gen64_next(g) << 32 : 0;
     if (i->vsib)
@@ -413,6 +423,9 @@ static bool acceptable(struct gen64 *g, const struct insn *i)
         return false;
     if ((i->gpr_written >> RSP & 1) && i->row->lower == LOWER_COPY && !gen64_chance(g, 15))
         return false;
+    if (needs_alignment(i) && (g->base != NO_BASE || i->base == RSP || i->base == i->index) &&
+        !gen64_chance(g, 5))
+        return false;
     return g->base == NO_BASE || !(i->gpr_written >> g->base & 1) || gen64_chance(g, 10);
 }
 
@@ -456,6 +469,8 @@ static void aim_operand(struct gen64 *g, struct unit64 *u, struct insn *i)
     }
     if (i->base == BASE_RIP) {
         u->rip_target = gen64_near_address(g) - segment_base(g, i);
+        if (needs_alignment(i) && gen64_chance(g, 95))
+            u->rip_target &= ~UINT64_C(15);
         u->rip_at = (uint8_t)disp_at(i); /* .. of the instruction, for now */
         return;
     }

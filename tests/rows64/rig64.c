@@ -44,7 +44,7 @@ enum {
     ATTR_DPL3 = 3 << ATTR_DPL_SHIFT,
 };
 
-#define SYS_LIN   UINT64_C(0xffffffff81500000)
+#define SYS_LIN   UINT64_C(0xffffffffa3700000)
 #define PTE_NX    (UINT64_C(1) << 63)
 #define PTE_FRAME UINT64_C(0xffffffffff000)
 

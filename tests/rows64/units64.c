@@ -384,7 +384,7 @@ void unit64_patch(struct gen64 *g, struct unit64 *u)
 /* WRFSBASE, WRGSBASE */
 void unit64_base(struct gen64 *g, struct unit64 *u)
 {
-    uint64_t to = gen64_chance(g, 95) ? gen64_address(g, false) : gen64_next(g);
+    uint64_t to = gen64_chance(g, 98) ? gen64_address(g, false) : gen64_next(g);
     unsigned r = other_reg(g), k = gen64_below(g, 2);
 
     unit64_mov(g, u, r, to);
