@@ -623,7 +623,7 @@ static bool substitute_rsp(const struct insn *i, struct enc *e, unsigned rsp)
         e->rex |= rex_if(rsp, REX_B);
         left--;
     }
-    if (left && reg_form(e) && (e->modrm & 7) == RSP && !(e->rex & REX_B)) {
+    if (left && reg_form(e) && (e->modrm & 7) == RSP && !(e->rex & REX_B) && !gpr_in_reg(i)) {
         e->modrm = (uint8_t)((e->modrm & 0xf8) | (rsp & 7));
         e->rex |= rex_if(rsp, REX_B);
         left--;

@@ -163,6 +163,20 @@ static bool settle_kernel(struct pair *p)
     return true;
 }
 
+/* Neither aligned nor canonical, by way of RBP or RSP: #GP(0) for the one and #SS(0) for the other
+ * (SDM 2, "Exceptions"), of one priority. */
+static bool settle_ss(struct pair *p)
+{
+    uint64_t ea = operand_address(&p->insn, &p->want.state);
+
+    if (p->want.state.end != VEC_GP || p->got.state.end != VEC_SS || p->insn.seg != SEG_SS ||
+        !memory(&p->insn) || memory(&p->insn)->size < 16 || (ea & 15) == 0 ||
+        (uint64_t)((int64_t)(ea << 16) >> 16) == ea)
+        return false;
+    p->got.state.end = VEC_GP;
+    return true;
+}
+
 /* Registers stay where they are, ST(i) is counted from TOP 0, all tags are valid. */
 static void enter_mmx(struct vec64 *v)
 {
@@ -304,6 +318,7 @@ static const struct {
     bool (*settle)(struct pair *p);
 } classes[NEXPLAINED64] = {
     [EXPLAINED64_KERNEL] = {"the kernel's half", settle_kernel},
+    [EXPLAINED64_SS] = {"#GP or #SS", settle_ss},
     [EXPLAINED64_MMX] = {"MMX state at a fault", settle_mmx},
     [EXPLAINED64_GATHER] = {"gather at a fault", settle_gather},
     [EXPLAINED64_M80] = {"m80 store at a fault", settle_m80},

@@ -379,8 +379,8 @@ static uint64_t string_address(struct gen64 *g, const struct insn *i)
     const struct region64 *w = &regions64[gen64_chance(g, 50) ? R_WRAP : R_HWRAP];
     uint64_t near = gen64_below(g, 0x80);
 
-    if (i->adsize == 4)
-        return regions64[R_DATA].base + gen64_below(g, 0x7000) + (gen64_next(g) << 32);
+    if (i->adsize == 4) /* upper halves at a count of 0 or a fault: CPUs differ */
+        return regions64[R_DATA].base + gen64_below(g, 0x7000);
     if (gen64_chance(g, 25))
         return w->base + w->size / 2 - 0x40 + near;
     if (gen64_chance(g, 5))
@@ -400,7 +400,7 @@ static void prepare_special(struct gen64 *g, struct unit64 *u, const struct insn
         unit64_mov(g, u, RDI, string_address(g, i));
         if (i->prefixes & (PFX_REP | PFX_REPNE) || gen64_chance(g, 20))
             unit64_mov(g, u, RCX,
-                       gen64_below(g, 0x60) + (i->adsize == 4 ? gen64_next(g) << 32 : 0));
+                       gen64_below(g, 0x60));
     }
     if (i->mnemonic == M(XLAT))
         unit64_mov(g, u, RBX, inside);

@@ -337,6 +337,8 @@ void unit64_image(struct gen64 *g, struct unit64 *u)
     const struct region64 *r = &regions64[gen64_chance(g, 50) ? R_DATA : R_HDATA];
 
     unit64_mov(g, u, RDI, r->base + 0x5000 + gen64_below(g, 4) * 0x200);
+    if (images[k].wide && images[k].reg) /* FIP, FDP: canonical with 48 bits and with 57 */
+        unit64_put(u, "\x66\xc7\x47\x0e\0\0\x66\xc7\x47\x16\0\0", 12);
     if (images[k].wide)
         put8(u, REX | REX_W);
     if (images[k].opcode == 0xae)
