@@ -305,7 +305,8 @@ static bool map_esp(const struct insn *i, struct enc *e, unsigned esp, bool vec)
     return esp == 0;
 }
 
-/* VEX.W selects a GPR width here, which 32-bit mode ignores (SDM 2A 2.3.4). */
+/* VEX.W selects a GPR width here, which 32-bit mode ignores (SDM 2A 2.3.4); that of VPCMPESTRx's
+ * lengths too. */
 static bool w_is_gpr_width(const struct insn *i)
 {
     if (i->map == 1)
@@ -313,8 +314,9 @@ static bool w_is_gpr_width(const struct insn *i)
                i->opcode == 0x2d;
     if (i->map == 2)
         return i->opcode >= 0xf2 && i->opcode <= 0xf7;
-    return i->map == 3 && ((i->opcode >= 0x14 && i->opcode <= 0x17) || i->opcode == 0x20 ||
-                           i->opcode == 0x22 || i->opcode == 0xf0);
+    return i->map == 3 &&
+           ((i->opcode >= 0x14 && i->opcode <= 0x17) || i->opcode == 0x20 || i->opcode == 0x22 ||
+            i->opcode == 0x60 || i->opcode == 0x61 || i->opcode == 0xf0);
 }
 
 /* The operand in host terms; NO_REG as in struct insn. */
@@ -621,7 +623,7 @@ static bool substitute_rsp(const struct insn *i, struct enc *e, unsigned rsp)
         e->rex |= rex_if(rsp, REX_B);
         left--;
     }
-    if (left && reg_form(e) && (e->modrm & 7) == RSP && !(e->rex & REX_B)) {
+    if (left && reg_form(e) && (e->modrm & 7) == RSP && !(e->rex & REX_B) && !gpr_in_reg(i)) {
         e->modrm = (uint8_t)((e->modrm & 0xf8) | (rsp & 7));
         e->rex |= rex_if(rsp, REX_B);
         left--;
@@ -649,9 +651,11 @@ bool reencode64(const struct insn *i, const struct hea *a, unsigned rsp, uint8_t
     e.kind = i->map == 0 && i->opcode == 0x63 ? (uint8_t)K_SIZED : maps[i->map][i->opcode];
     if (i->vsib || implicit_mem(i) || bit_string(i, &e) || !kind_allowed(i, &e))
         return false;
-    if (e.kind == K_MOFFS)
-        rewrite_opcode(&e);
     e.rex = i->rex & (REX_R | (e.has_mem ? 0 : REX_B) | (i->enc == ENC_VEX ? 0 : REX_W));
+    if (e.kind == K_MOFFS) { /* always the accumulator */
+        e.rex &= REX_W;
+        rewrite_opcode(&e);
+    }
     if (!byte_registers(i, &e) || !substitute_rsp(i, &e, rsp) || (e.has_mem && !a))
         return false;
     if (e.has_mem) {
