@@ -82,7 +82,7 @@ static void wait_halted(struct machine *m)
         machine_stop(m, EXIT_GUEST_HALTED);
         return;
     }
-    if (c->kick || (c->intr && c->iflag))
+    if (c->kick || (c->intr && c->iflag) || (c->nmi_pending && !c->nmi_blocked))
         return;
     deadline = clock_deadline(&m->clock);
     events_wait(&m->events, deadline == CLOCK_NEVER ? UINT64_MAX : deadline + m->started,
