@@ -58,6 +58,7 @@ void bt64_prepare(struct engine *e)
     struct code_page cp;
     struct insn i;
 
+    bt_fpu_save(e, c); /* the decoder and the tables' makers use what libc has */
     if (off > PAGE_SIZE - MAX_INSN || !smmu_fetch(e->mmu, c, c->rip, &cp) || !cp.bytes ||
         decode_insn(cp.bytes + off, MAX_INSN, 64, &i) != DECODE_OK)
         return;

@@ -1,8 +1,19 @@
 /* The guest's x87/vector state between host registers and struct cpu. */
+#include "base/bits.h"
 #include "translator/bt_priv.h"
 
 /* XSAVE area offsets (SDM 1 10.5.1.1, 13.4): legacy region of the 64-bit form. */
-enum { AREA_FIP = 8, AREA_FDP = 16 };
+enum { AREA_FSW = 2, AREA_FOP = 6, AREA_FIP = 8, AREA_FDP = 16, FSW_ES_BIT = 1 << 7 };
+
+/* Of the x87 instruction at p, behind its prefixes (SDM 1 8.1.9). */
+static uint16_t opcode_at(const uint8_t *p)
+{
+    unsigned k = 0;
+
+    while (k < MAX_INSN - 2 && (p[k] & 0xf8) != 0xd8)
+        k++;
+    return (uint16_t)((p[k] & 7) << 8 | p[k + 1]);
+}
 
 static void xsave(void *area, uint64_t mask)
 {
@@ -16,11 +27,49 @@ static void xrstor(const void *area, uint64_t mask)
                      : "memory");
 }
 
+/* The guest's bytes from rip on that belong to b's pages. */
+static unsigned guest_bytes(struct engine *e, const struct bt_block *b, uint64_t rip,
+                            uint8_t bytes[MAX_INSN])
+{
+    unsigned off = rip & PAGE_MASK, n = 0;
+    const struct bt_page *page = b->page;
+
+    for (; n < MAX_INSN; n++, off++) {
+        if (off == PAGE_SIZE) {
+            page = b->page2;
+            off = 0;
+            if (!page)
+                break;
+        }
+        bytes[n] = e->pm->hva[(page->frame << PAGE_SHIFT) + off];
+    }
+    return n;
+}
+
+/* The host recorded the opcode with the ModRM byte of the re-encoded instruction: in every x87
+ * instruction, or only when one raises an unmasked exception (SDM 1 8.1.9.1). */
+static void fix_opcode(struct engine *e, struct cpu *c, const struct bt_block *b, uint64_t host,
+                       uint64_t rip)
+{
+    uint8_t bytes[MAX_INSN] = {0};
+    uint16_t fop = ld16(c->fpu + AREA_FOP);
+    unsigned bits = b->mode & MODE_CS64 ? 64 : 32;
+    struct insn i;
+
+    if ((c->model->fdp_on_exception && !(ld16(c->fpu + AREA_FSW) & FSW_ES_BIT)) ||
+        fop != opcode_at((const uint8_t *)(uintptr_t)host))
+        return;
+    if (decode_insn(bytes, guest_bytes(e, b, rip, bytes), bits, &i) != DECODE_OK || i.map != 0 ||
+        (i.opcode & 0xf8) != 0xd8)
+        return;
+    st16(c->fpu + AREA_FOP, (uint16_t)((i.opcode & 7) << 8 | i.modrm));
+}
+
 /* The host recorded where *it* ran the last x87 instruction; the guest must see its own addresses
  * (pitfalls A14). */
 static void fix_pointers(struct engine *e, struct cpu *c)
 {
-    uint64_t fip, fdp;
+    uint64_t fip, fdp, host;
     struct bt_block *b;
     const struct bt_map *m;
     enum smmu_view v;
@@ -32,8 +81,11 @@ static void fix_pointers(struct engine *e, struct cpu *c)
     if (codemem_contains(&e->code, fip)) {
         b = bt_block_at(e, fip);
         m = b ? bt_map_at(b, fip) : NULL;
+        host = fip;
         fip = m ? b->rip + m->guest : 0;
         __builtin_memcpy(c->fpu + AREA_FIP, &fip, 8);
+        if (m)
+            fix_opcode(e, c, b, host, fip);
         c->fcs = c->seg[SEG_CS].sel;
     }
     if (cpu_long(c) ? smmu_locate_long(e->mmu, fdp, &lin, &in_gap)

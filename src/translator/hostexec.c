@@ -54,6 +54,10 @@ struct hx_run {
     unsigned bounce_reg, rsp_reg;
     uint8_t pointers[IMG_MXCSR - IMG_FOP]; /* FOP, FIP, FDP before */
     bool x87;
+    bool store_last; /* a store that is looked at only when there is something to store */
+    uint8_t x87_before[IMG_XMM]; /* of an x87 store_last: FCW to ST(7) */
+    uint64_t in_use_before;
+    uint16_t fcs_before, fds_before;
 };
 
 enum { STUBS_SIZE = STUB_BYTES * STUB_COUNT };
@@ -290,15 +294,29 @@ static bool must_be_aligned(const struct insn *i, unsigned size)
                             ((i->opcode == 0x6f || i->opcode == 0x7f) && i->mand == 0xf3));
 }
 
+static bool is_vcvtps2ph(const struct insn *i)
+{
+    return i->enc == ENC_VEX && i->map == 3 && i->opcode == 0x1d;
+}
+
+/* Stores whose numeric exceptions come before any fault of the destination, which an unmasked one
+ * leaves untouched (SDM 1 8.5, 11.5.2). */
+static bool stores_last(const struct insn *i, const struct opnd *mem)
+{
+    return (mem->access & 3) == 2 && ((is_x87(i) && !is_x87_control(i)) || is_vcvtps2ph(i));
+}
+
 /* Checks the operand and brings it into the bounce buffer, at its own offset modulo 64, so that the
- * host finds the same misalignment. An x87 store that ends in an unmasked exception leaves its
- * operand alone: then the old bytes must be what is written back. */
+ * host finds the same misalignment. */
 static bool fetch_operand(struct hostexec *h, struct cpu *c, const struct insn *i, struct hx_run *r)
 {
     unsigned access = r->mem->access & 3, size = r->mem->size;
 
     if (size > BOUNCE_ALIGN)
         return cpu_raise(c, VEC_UD, 0);
+    r->store_last = stores_last(i, r->mem);
+    if (r->store_last)
+        return true;
     if (!x_host_linear(c, i, size, access & 2 ? SEG_WRITE | (access & 1) : SEG_READ, &r->lin))
         return false;
     if ((r->lin & (size - 1)) && must_be_aligned(i, size))
@@ -307,7 +325,48 @@ static bool fetch_operand(struct hostexec *h, struct cpu *c, const struct insn *
     if ((access & 2) && !tlb_ptr(c, r->lin, size, true) &&
         !mem_probe_write(c, r->lin, size, c->cpl == 3))
         return false;
-    return !((access & 1) || r->x87) || read_operand(c, r);
+    return !(access & 1) || read_operand(c, r);
+}
+
+static void save_x87(const struct cpu *c, struct hx_run *r)
+{
+    memcpy(r->x87_before, c->fpu, sizeof(r->x87_before));
+    r->in_use_before = ld64(c->fpu + IMG_XSTATE_BV);
+    r->fcs_before = c->fcs;
+    r->fds_before = c->fds;
+}
+
+static void restore_x87(struct cpu *c, const struct hx_run *r)
+{
+    memcpy(c->fpu, r->x87_before, sizeof(r->x87_before));
+    st64(c->fpu + IMG_XSTATE_BV, r->in_use_before);
+    c->fcs = r->fcs_before;
+    c->fds = r->fds_before;
+}
+
+/* The instruction is waiting: ES was clear before it. #P alone is reported after the store. */
+static bool store_withheld(const struct cpu *c)
+{
+    unsigned fsw = ld16(c->fpu + IMG_FSW), fcw = ld16(c->fpu + IMG_FCW);
+
+    return (fsw & FSW_ES) && (fsw & ~fcw & (FSW_IE | FSW_OE | FSW_UE));
+}
+
+/* A fault leaves the x87 state as it was. VCVTPS2PH's sticky flags stay: they do on the host. */
+static bool store_operand_last(struct cpu *c, const struct insn *i, struct hx_run *r)
+{
+    if (r->x87 && store_withheld(c))
+        return true;
+    if (x_host_linear(c, i, r->mem->size, SEG_WRITE, &r->lin) && write_operand(c, r))
+        return true;
+    if (r->x87)
+        restore_x87(c, r);
+    return false;
+}
+
+static bool store_operand(struct cpu *c, const struct insn *i, struct hx_run *r)
+{
+    return r->store_last ? store_operand_last(c, i, r) : write_operand(c, r);
 }
 
 static bool raise_trap(struct cpu *c, unsigned trap)
@@ -328,17 +387,23 @@ static bool raise_trap(struct cpu *c, unsigned trap)
     }
 }
 
-/* The host recorded its own pointers: the stub's address. Put the guest's in (pitfalls A14), or
- * what was there before when the instruction doesn't change them: newer CPUs keep FDP but for an
- * unmasked exception (SDM 1 8.1.8, CPUID.7.EBX[6]). */
+/* The host recorded its own pointers: the stub's address and opcode. Put the guest's in (pitfalls
+ * A14), or what was there before when the instruction doesn't change them: newer CPUs keep FDP and
+ * FOP but for an unmasked exception (SDM 1 8.1.8, CPUID.7.EBX[6]; 8.1.9.1). FOP was cleared before:
+ * no stub has that opcode, FADD [RAX]. */
 static void set_pointers(struct cpu *c, const struct insn *i, const struct hx_run *r)
 {
     uint8_t *img = c->fpu;
+    uint16_t fop = (uint16_t)((i->opcode & 7) << 8 | i->modrm);
 
     if (!r->x87 || is_x87_control(i)) {
         memcpy(img + IMG_FOP, r->pointers, sizeof(r->pointers));
         return;
     }
+    if (ld16(img + IMG_FOP))
+        st16(img + IMG_FOP, fop);
+    else
+        memcpy(img + IMG_FOP, r->pointers, 2);
     st64(img + IMG_FIP, c->rip);
     c->fcs = c->seg[SEG_CS].sel;
     if (r->mem && (!c->model->fdp_on_exception || (ld16(img + IMG_FSW) & FSW_ES))) {
@@ -362,8 +427,10 @@ static void load_frame(struct cpu *c, const struct insn *i, struct hx_run *r)
     f->use_flags = i->flags_read || i->flags_written;
     f->flags = (c->rflags & EF_ARITH) | EF_R1;
     f->faulted = 0;
-    if (f->mask & XCR0_X87)
+    if (f->mask & XCR0_X87) {
         memcpy(r->pointers, c->fpu + IMG_FOP, sizeof(r->pointers));
+        st16(c->fpu + IMG_FOP, 0);
+    }
 }
 
 /* PCMPESTRI, PCMPISTRI: the index goes to ECX, which is no operand. */
@@ -420,10 +487,13 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
     }
     r.mem = mem_operand(i);
     r.f.bounce = h->bounce;
+    r.store_last = false;
     if (r.mem && !fetch_operand(h, c, i, &r))
         return false;
     if (waits)
         pending = fpu_hide_pending(c);
+    if (r.store_last && r.x87)
+        save_x87(c, &r);
     load_frame(c, i, &r);
     h->trap = NO_TRAP;
     hostexec_enter(&r.f, stub);
@@ -432,7 +502,7 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
     fpu_show_pending(c, pending);
     if (r.f.faulted)
         return raise_trap(c, h->trap);
-    if (r.mem && (r.mem->access & 2) && !write_operand(c, &r))
+    if (r.mem && (r.mem->access & 2) && !store_operand(c, i, &r))
         return false;
     commit(c, i, &r);
     return true;

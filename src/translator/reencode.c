@@ -305,7 +305,8 @@ static bool map_esp(const struct insn *i, struct enc *e, unsigned esp, bool vec)
     return esp == 0;
 }
 
-/* VEX.W selects a GPR width here, which 32-bit mode ignores (SDM 2A 2.3.4). */
+/* VEX.W selects a GPR width here, which 32-bit mode ignores (SDM 2A 2.3.4); that of VPCMPESTRx's
+ * lengths too. */
 static bool w_is_gpr_width(const struct insn *i)
 {
     if (i->map == 1)
@@ -313,8 +314,9 @@ static bool w_is_gpr_width(const struct insn *i)
                i->opcode == 0x2d;
     if (i->map == 2)
         return i->opcode >= 0xf2 && i->opcode <= 0xf7;
-    return i->map == 3 && ((i->opcode >= 0x14 && i->opcode <= 0x17) || i->opcode == 0x20 ||
-                           i->opcode == 0x22 || i->opcode == 0xf0);
+    return i->map == 3 &&
+           ((i->opcode >= 0x14 && i->opcode <= 0x17) || i->opcode == 0x20 || i->opcode == 0x22 ||
+            i->opcode == 0x60 || i->opcode == 0x61 || i->opcode == 0xf0);
 }
 
 /* The operand in host terms; NO_REG as in struct insn. */

@@ -221,17 +221,30 @@ bool x_load_far(struct cpu *c, const struct insn *i)
     return true;
 }
 
+static bool bound_read(struct cpu *c, const struct insn *i, unsigned off, int64_t *bound)
+{
+    unsigned size = i->op[0].size;
+    uint64_t v;
+    gva_t lin;
+
+    if (!data_linear(c, i->seg, addr_trunc(i, op_ea(c, i) + off), size, SEG_READ, &lin) ||
+        !mem_read(c, lin, size, &v))
+        return false;
+    *bound = sext_bytes(v, size);
+    return true;
+}
+
+/* An index below the lower bound never gets to the upper one. */
 bool x_bound(struct cpu *c, const struct insn *i)
 {
     unsigned size = i->op[0].size;
-    int64_t index = sext_bytes(c->gpr[i->op[0].reg], size);
-    uint64_t lower, upper;
+    int64_t index = sext_bytes(c->gpr[i->op[0].reg], size), lower, upper;
 
-    if (!memop_read_pair(c, i, size, size, &lower, &upper))
+    if (!bound_read(c, i, 0, &lower))
         return false;
-    if (index < sext_bytes(lower, size) || index > sext_bytes(upper, size))
+    if (index < lower)
         return cpu_raise(c, VEC_BR, 0);
-    return true;
+    return bound_read(c, i, size, &upper) && (index <= upper || cpu_raise(c, VEC_BR, 0));
 }
 
 /* CF says whether there was a number; the other arithmetic flags are cleared. */

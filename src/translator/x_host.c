@@ -225,6 +225,7 @@ bool x_vmaskmov(struct cpu *c, const struct insn *i)
 struct gather {
     unsigned index_size, size, count;
     uint8_t dst[VEC_MAX], index[VEC_MAX], mask[VEC_MAX];
+    bool loaded; /* an element of dst */
 };
 
 static bool gather_element(struct cpu *c, const struct insn *i, struct gather *g, unsigned n)
@@ -238,14 +239,16 @@ static bool gather_element(struct cpu *c, const struct insn *i, struct gather *g
         if (!element_linear(c, i, off, g->size, SEG_READ, &lin) || !mem_read(c, lin, g->size, &v))
             return false;
         memcpy(g->dst + n * g->size, &v, g->size);
+        g->loaded = true;
     }
     memset(g->mask + n * g->size, 0, g->size);
     return true;
 }
 
-/* SDM 2C VGATHER: elements complete from the lowest up. At a fault, those done are in the
- * destination and have a clear mask; the others have a mask of all ones or zeros. That is committed
- * state. */
+/* SDM 2C VGATHER: first the mask, all of it, becomes ones and zeros; then elements complete from
+ * the lowest up. At a fault, those done are in the destination and have a clear mask. That is
+ * committed state. What is above a 128-bit destination is cleared with the first element that
+ * arrives (so does the host; the manual only says when none faults). */
 bool x_gather(struct cpu *c, const struct insn *i)
 {
     unsigned len = i->vex_l ? 32 : 16;
@@ -260,7 +263,7 @@ bool x_gather(struct cpu *c, const struct insn *i)
     vec_read(c, d, len, g.dst);
     vec_read(c, i->index, len, g.index);
     vec_read(c, m, len, g.mask);
-    for (n = 0; n < g.count; n++)
+    for (n = 0; n < len / g.size; n++)
         memset(g.mask + n * g.size, element_set(g.mask, n, g.size) ? 0xff : 0, g.size);
     for (n = 0; n < g.count; n++)
         if (!gather_element(c, i, &g, n))
@@ -269,7 +272,8 @@ bool x_gather(struct cpu *c, const struct insn *i)
         memset(g.mask, 0, sizeof(g.mask));
         memset(g.dst + used, 0, sizeof(g.dst) - used);
     }
-    vec_write(c, d, len, g.dst);
+    if (n == g.count || g.loaded)
+        vec_write(c, d, len, g.dst);
     vec_write(c, m, len, g.mask);
     return n == g.count;
 }

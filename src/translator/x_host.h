@@ -32,7 +32,15 @@ enum fpu_image {
 
 enum xcr0_bit { XCR0_X87 = 1 << 0, XCR0_SSE = 1 << 1, XCR0_AVX = 1 << 2 };
 
-enum fpu_word { FCW_INIT = 0x37f, FSW_ES = 1 << 7, FSW_B = 1 << 15, MXCSR_INIT = 0x1f80 };
+enum fpu_word {
+    FCW_INIT = 0x37f,
+    FSW_IE = 1 << 0,
+    FSW_OE = 1 << 3,
+    FSW_UE = 1 << 4,
+    FSW_ES = 1 << 7,
+    FSW_B = 1 << 15,
+    MXCSR_INIT = 0x1f80,
+};
 
 enum { MXCSR_VALID = 0xffff, NCOMPONENTS = 8 };
 

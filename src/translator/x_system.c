@@ -197,16 +197,17 @@ bool x_verw(struct cpu *c, const struct insn *i)
     return verify(c, i, true);
 }
 
+/* Reads its destination, and writes it only when RPL rises: a read-only one may do (as on the host;
+ * SDM 2A says nothing of a write otherwise). */
 bool x_arpl(struct cpu *c, const struct insn *i)
 {
-    uint64_t src = gpr_read(c, i->op[1].reg, 2);
-    struct rmw r;
+    uint64_t src = gpr_read(c, i->op[1].reg, 2), dst;
     bool raise;
 
-    if (!rmw_begin(c, i, &r))
+    if (!op_read(c, i, 0, &dst))
         return false;
-    raise = (r.val & 3) < (src & 3);
-    if (raise && !rmw_end(c, i, &r, (r.val & ~UINT64_C(3)) | (src & 3)))
+    raise = (dst & 3) < (src & 3);
+    if (raise && !op_write(c, i, 0, (dst & ~UINT64_C(3)) | (src & 3)))
         return false;
     flags_set(c, EF_ZF, raise ? EF_ZF : 0);
     return true;

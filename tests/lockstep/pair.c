@@ -7,7 +7,7 @@
 #include "warp.h"
 
 /* Monday 1 January 2024, 00:00 UTC: any, but always the same. */
-enum { BOOT_DATE = 1704067200 };
+enum { BOOT_DATE = 1704067200, TSC_KHZ = 2800000 };
 
 static uint64_t virtual_now(void *opaque)
 {
@@ -16,9 +16,7 @@ static uint64_t virtual_now(void *opaque)
 
 static uint64_t virtual_tsc(void *opaque)
 {
-    const struct pair *p = opaque;
-
-    return p->a ? muldiv64(p->now, p->a->model.tsc_khz, 1000000) : 0;
+    return muldiv64(((struct pair *)opaque)->now, TSC_KHZ, 1000000);
 }
 
 static int64_t virtual_date(void *opaque)
@@ -79,7 +77,7 @@ int pair_create(struct pair *p, const struct options *opt, uint64_t ns_per_insn,
 
     memset(p, 0, sizeof(*p));
     p->ns_per_insn = ns_per_insn;
-    p->time = (struct machine_time){virtual_now, virtual_tsc, virtual_date, p};
+    p->time = (struct machine_time){virtual_now, virtual_tsc, TSC_KHZ, virtual_date, p};
     e = host_check(&host_probe_real, &limits, &host);
     if (e < 0) {
         snprintf(err->text, sizeof(err->text), "%s", host.text);
@@ -193,13 +191,12 @@ enum pair_end pair_step(struct pair *p)
         if (!skip_time(p))
             return PAIR_STUCK;
     past = &p->past[p->steps++ % PAIR_HISTORY];
-    *past =
-        (struct pair_past){.insns = p->insns, .eip = (uint32_t)cpu_linear_rip(c), .mode = c->mode};
+    *past = (struct pair_past){.insns = p->insns, .rip = cpu_linear_rip(c), .mode = c->mode};
     engine_step(p->a->engine, &past->step);
     if (!p->warp)
         engine_follow(p->b->engine, &past->step);
     p->trail =
-        (p->trail ^ past->eip ^ (uint64_t)past->step.insns << 32) * UINT64_C(0x9e3779b97f4a7c15);
+        (p->trail ^ past->rip ^ (uint64_t)past->step.insns << 32) * UINT64_C(0x9e3779b97f4a7c15);
     p->blocks += past->step.block;
     p->events += past->step.one;
     /* An event or an interpreted instruction takes time as well: a guest that does nothing else
@@ -209,13 +206,13 @@ enum pair_end pair_step(struct pair *p)
     return look_around(p);
 }
 
-size_t pair_read_code(struct machine *m, uint32_t lin, uint8_t *buf, size_t len)
+size_t pair_read_code(struct machine *m, gva_t lin, uint8_t *buf, size_t len)
 {
     size_t done = 0;
 
     while (done < len) {
-        uint32_t at = lin + (uint32_t)done;
-        size_t n = PAGE_SIZE - (at & PAGE_MASK);
+        gva_t at = cpu_long(m->cpu) ? lin + done : (uint32_t)(lin + done);
+        size_t n = PAGE_SIZE - (size_t)(at & PAGE_MASK);
         struct walk w;
         hva_t from =
             mmu_walk(m->cpu, &m->mem, at, WALK_NO_AD, &w) ? physmem_ptr(&m->mem, w.pa) : NULL;

@@ -100,7 +100,7 @@ unsigned compare_memory(const struct test_mem *want, const struct test_mem *got,
 {
     unsigned n = 0;
 
-    if (memcmp(want, got, sizeof(*want)) == 0)
+    if (test_mem_same(want, got, sizeof(*want)))
         return 0;
     for (unsigned i = 0; i < NREGIONS; i++) {
         const struct test_region *r = &test_regions[i];

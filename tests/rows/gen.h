@@ -10,6 +10,7 @@
 
 #include "state.h"
 
+struct catalogue;
 struct cpu_model;
 
 enum { MAX_UNITS = 32, UNIT_BYTES = 64, STREAM_BYTES = 0xe00 };
@@ -36,10 +37,13 @@ struct stream {
 
 struct gen_options {
     const struct cpu_model *model;
-    bool low;    /* the low region is there natively */
+    const struct catalogue *catalogue; /* gen_catalogue(), when the rest is set */
+    bool low;                          /* the low region is there natively */
+    bool edges;  /* most memory operands cross a page or lie outside the data */
     bool strict; /* undefined flags must agree as well: no CMPs */
 };
 
+struct catalogue *gen_catalogue(const struct gen_options *opt);
 void gen_stream(struct stream *s, uint64_t seed, const struct gen_options *opt);
 /* The memory the stream begins with; the code is assembled from the units that are left. */
 void gen_memory(const struct stream *s, struct test_mem *m);

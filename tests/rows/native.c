@@ -1,7 +1,9 @@
 #include "native.h"
 
 #include <cpuid.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,8 +24,16 @@ struct shared {
     bool has32;
 };
 
+struct range {
+    uint64_t begin, end;
+};
+
+enum { FOREIGN_MAX = 16 };
+
 struct native {
     struct shared *shared;
+    struct range foreign[FOREIGN_MAX]; /* below 4 GiB, before the test regions are mapped */
+    unsigned nforeign;
     int fd, request[2], reply[2];
     pid_t pid;
     unsigned ymm_offset;
@@ -124,8 +134,8 @@ static bool child_map(struct native *n)
 
     for (unsigned i = 0; i < NREGIONS; i++) {
         const struct test_region *r = &test_regions[i];
-        int prot =
-            PROT_READ | (r->writable ? PROT_WRITE : 0) | (r->base == CODE_BASE ? PROT_EXEC : 0);
+        /* without NX a guest executes data, where a self-modified branch may lead it */
+        int prot = PROT_READ | (r->writable ? PROT_WRITE : 0) | PROT_EXEC;
         off_t off = (off_t)(offsetof(struct shared, mem) + r->offset);
         void *p = mmap((void *)(uintptr_t)r->base, r->size, prot,
                        MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, n->fd, off);
@@ -190,6 +200,29 @@ static void stop_child(struct native *n)
     waitpid(n->pid, NULL, 0);
 }
 
+static void find_foreign(struct native *n)
+{
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[512];
+
+    while (f && n->nforeign < FOREIGN_MAX && fgets(line, sizeof(line), f)) {
+        struct range *r = &n->foreign[n->nforeign];
+
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64, &r->begin, &r->end) == 2 && r->begin <= UINT32_MAX)
+            n->nforeign++;
+    }
+    if (f)
+        fclose(f);
+}
+
+bool native_foreign(const struct native *n, uint32_t lin)
+{
+    for (unsigned i = 0; i < n->nforeign; i++)
+        if (lin >= n->foreign[i].begin && lin < n->foreign[i].end)
+            return true;
+    return false;
+}
+
 static unsigned host_ymm_offset(void)
 {
     unsigned a, b, c, d;
@@ -228,6 +261,7 @@ struct native *native_open(const char **why)
         return NULL;
     signal(SIGPIPE, SIG_IGN); /* a dead child is an error of write() */
     n->ymm_offset = host_ymm_offset();
+    find_foreign(n);
     n->fd = memfd_create("rows", MFD_CLOEXEC);
     if (n->fd < 0 || ftruncate(n->fd, sizeof(struct shared)) < 0)
         return NULL;

@@ -17,6 +17,9 @@ struct native *native_open(const char **why);
 void native_close(struct native *n);
 /* Memory below 64 KiB could be mapped. */
 bool native_has_low(const struct native *n);
+/* Something of the process itself lies there, as AddressSanitizer's shadow does: a test that gets
+ * there does not fault. */
+bool native_foreign(const struct native *n, uint32_t lin);
 /* False: the child died. mem and s are what the test begins with, and then what it ended with. */
 bool native_run(struct native *n, struct test_mem *mem, struct test_state *s);
 

@@ -21,7 +21,8 @@ enum {
     PTE_W = 2,
     PTE_U = 4,
     RIG_CODE_CACHE = 4 << 20,
-    WATCH_SECONDS = 2, /* a test that runs longer hangs */
+    WATCH_SECONDS = 2,   /* a test that runs longer hangs */
+    TRACE_MAX = 1 << 20, /* so does one with more instructions */
     DPL3_DATA = ATTR_P | ATTR_S | ATTR_W | ATTR_A | ATTR_DB | ATTR_G | 3 << ATTR_DPL_SHIFT,
     DPL0_DATA = ATTR_P | ATTR_S | ATTR_W | ATTR_A | ATTR_DB | ATTR_G,
 };
@@ -273,7 +274,7 @@ static void load_memory(struct rig *r, const struct test_mem *mem)
         const uint8_t *src = (const uint8_t *)mem + g->offset;
 
         for (size_t o = 0; o < g->size; o += PAGE_SIZE)
-            if (memcmp(r->ram + g->base + o, src + o, PAGE_SIZE) != 0)
+            if (!test_mem_same(r->ram + g->base + o, src + o, PAGE_SIZE))
                 put(r, g->base + o, src + o, PAGE_SIZE);
     }
 }
@@ -433,20 +434,47 @@ static void store_state(struct rig *r, struct test_state *s)
     }
 }
 
+static void begin(struct rig *r, const struct rig_setup *setup, const struct test_mem *mem,
+                  const struct test_state *s)
+{
+    load_memory(r, mem);
+    restore_gdt(r);
+    load_state(r, setup, s);
+}
+
+static void finish(struct rig *r, int end, struct test_mem *mem, struct test_state *s)
+{
+    s->end = end;
+    store_state(r, s);
+    store_memory(r, mem);
+    test_name_end(mem, s);
+}
+
 void rig_run(struct rig *r, const struct rig_setup *setup, struct test_mem *mem,
              struct test_state *s)
 {
     enum run_exit why;
 
-    load_memory(r, mem);
-    restore_gdt(r);
-    load_state(r, setup, s);
+    begin(r, setup, mem, s);
     r->timed_out = false;
     r->running = ++r->runs;
     why = engine_run(r->engine);
     r->running = 0;
-    s->end = why == RUN_SHUTDOWN ? END_SHUTDOWN : why == RUN_KICK ? END_TIMEOUT : END_HLT;
-    store_state(r, s);
-    store_memory(r, mem);
-    test_name_end(mem, s);
+    finish(r, why == RUN_SHUTDOWN ? END_SHUTDOWN : why == RUN_KICK ? END_TIMEOUT : END_HLT, mem, s);
+}
+
+void rig_trace(struct rig *r, const struct rig_setup *setup, struct test_mem *mem,
+               struct test_state *s, rig_seen *seen, void *opaque)
+{
+    static const struct engine_step one = {.one = true};
+    struct cpu *c = r->c;
+    unsigned n = 0;
+
+    begin(r, setup, mem, s);
+    while (!c->halted && !c->shutdown && n++ < TRACE_MAX) {
+        if (c->cpl == setup->cpl && c->rip < RIG_RAM - MAX_INSN)
+            seen(opaque, c, r->ram + c->rip);
+        engine_follow(r->engine, &one);
+    }
+    finish(r, c->shutdown ? END_SHUTDOWN : c->halted ? END_HLT : END_TIMEOUT, mem, s);
 }

@@ -19,6 +19,7 @@
 #include "translator/engine_kind.h"
 
 struct rig;
+struct cpu;
 struct cpu_model;
 
 enum rig_layout {
@@ -57,6 +58,13 @@ void rig_close(struct rig *r);
  * already as mem says is not written, so a second run finds its translations. */
 void rig_run(struct rig *r, const struct rig_setup *setup, struct test_mem *mem,
              struct test_state *s);
+
+/* The same one instruction at a time, in an engine of ENGINE_INTERP. seen() is called before every
+ * instruction of the test's own CPL; bytes: 15 of them in guest RAM. */
+typedef void rig_seen(void *opaque, const struct cpu *c, const uint8_t *bytes);
+void rig_trace(struct rig *r, const struct rig_setup *setup, struct test_mem *mem,
+               struct test_state *s, rig_seen *seen, void *opaque);
+
 /* The selectors, CR0 and CR4 a test with this setup begins with. */
 void rig_initial(const struct rig *r, const struct rig_setup *setup, struct test_state *s);
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/bits.h"
+
 const struct test_region test_regions[NREGIONS] = {
     {"code", CODE_BASE, CODE_BYTES, offsetof(struct test_mem, code), true},
     {"data", DATA_BASE, DATA_BYTES, offsetof(struct test_mem, data), true},
@@ -32,6 +34,21 @@ uint8_t *test_mem_at(struct test_mem *m, uint32_t lin, size_t len)
             return (uint8_t *)m + r->offset + (lin - r->base);
     }
     return NULL;
+}
+
+bool test_mem_same(const void *a, const void *b, size_t n)
+{
+    const uint8_t *p = a, *q = b;
+
+    for (size_t o = 0; o < n; o += 64) {
+        uint64_t diff = 0;
+
+        for (unsigned k = 0; k < 64; k += 8)
+            diff |= ld64(p + o + k) ^ ld64(q + o + k);
+        if (diff)
+            return false;
+    }
+    return true;
 }
 
 void test_name_end(struct test_mem *m, struct test_state *s)

@@ -79,6 +79,10 @@ struct test_state {
     uint32_t err, cr2; /* of that exception */
 };
 
+/* Equal? n is a multiple of 64. Regions are compared for every run of every test: faster than the
+ * program's own memcmp(), which goes byte by byte. */
+bool test_mem_same(const void *a, const void *b, size_t n);
+
 /* HLT at CPL 3 is #GP(0) at its own address: is that how the test ended? */
 void test_name_end(struct test_mem *m, struct test_state *s);
 

@@ -1,131 +1,77 @@
 /* streams - random instruction streams (gen.h) on the host CPU, in the interpreter and in the
  * translator.
  *
- *   streams [--seed=N] [--count=N | --seconds=N] [--strict] [--shrink] [--no-check]
+ *   streams [--seed=N] [--count=N | --seconds=N | --insns=N] [--strict] [--shrink] [--no-check]
+ *           [--missing] [--edges]
  *
- * Seeds run from N on; a failing stream is found again by its own seed. --strict also compares the
- * flags that the manual leaves undefined. --no-check leaves the jail checker out. --shrink drops
- * units while the difference stays and prints what is left as a row (rowfile.h) for run_rows
- * --fill. Status 1 when an engine differed.
+ * Seeds run from N on; a failing stream is found again by its own seed. --insns runs until every
+ * engine has executed that many instructions. --strict also compares the flags that the manual
+ * leaves undefined. --no-check leaves the jail checker out. --shrink drops units while the
+ * difference stays and prints what is left as a row (rowfile.h) for run_rows --fill. --missing
+ * lists the rows of the instruction table that no stream reached. --edges makes other streams, in
+ * which most memory operands cross a page or fault. Status 1 when an engine differed.
+ *
+ * What was executed is counted by the interpreter, stepping; a stream that ends in the same state
+ * natively and translated has taken the same path there.
  */
 #include <err.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <Zydis/Zydis.h>
 
-#include "compare.h"
+#include "base/bits.h"
+#include "catalogue.h"
 #include "cpu/cpu.h"
 #include "cpu/model.h"
+#include "explain.h"
 #include "gen.h"
 #include "native.h"
 #include "rig.h"
 #include "rowfile.h"
-#include "translator/decode.h"
+#include "tally.h"
 
-enum { BATCH = 32, BT_RUNS = 3, MAX_REPORTS = 10 };
+enum { BATCH = 64, BT_RUNS = 3, INTERP_RUNS = 2, MAX_REPORTS = 10, NVECTORS = 32 };
 
-struct outcome {
-    struct test_state state;
-    struct test_mem mem;
+/* One stream, and what came of it. */
+struct trial {
+    struct stream stream;
+    struct test_mem begin;
+    struct outcome native;
+    bool usable; /* the native run ended by itself */
+    bool bad;
+    unsigned why;   /* classes of explained differences (explain.h) */
+    uint64_t insns; /* on the way to the end */
 };
 
 struct bench {
     struct native *native;
     struct cpu_model model;
     struct gen_options opt;
-    struct stream *streams;                 /* [BATCH] */
-    struct outcome *native_out, *guest_out; /* [BATCH] */
-    bool *usable;                           /* [BATCH]: the native run ended by itself */
-    bool shrink, no_check;
-    unsigned passed, failed, skipped, faulted;
+    struct catalogue *catalogue;
+    struct trial *trials; /* [BATCH] */
+    struct outcome got;
+    struct tally tally;
+    uint64_t *counting; /* the trial's, while it is stepped */
+    FILE *null;
+    bool shrink, no_check, missing;
+    uint64_t passed, failed, skipped, explained[NEXPLAINED], ended[NVECTORS];
+    uint64_t executed[3]; /* natively, by enum engine_kind + 1 */
 };
 
 static const struct rig_setup user = {.cpl = 3, .paging = true};
 static const struct rig_setup kernel = {.cpl = 0, .paging = true};
 
-static bool run_native(struct bench *b, const struct stream *s, struct outcome *o)
+static void run_native(struct bench *b, struct trial *t)
 {
-    gen_memory(s, &o->mem);
-    o->state = s->state;
-    return native_run(b->native, &o->mem, &o->state) && o->state.end != END_TIMEOUT &&
-           o->state.end >= END_HLT;
-}
+    struct outcome *o = &t->native;
 
-static void run_guest(struct rig *rig, const struct rig_setup *setup, const struct stream *s,
-                      struct outcome *o)
-{
-    gen_memory(s, &o->mem);
-    o->state = s->state;
-    rig_run(rig, setup, &o->mem, &o->state);
-}
-
-static bool last_insn(const struct outcome *o, struct insn *i)
-{
-    const uint8_t *p = test_mem_at((struct test_mem *)&o->mem, o->state.eip, 1);
-
-    return p && o->state.end != END_HLT && decode_insn(p, MAX_INSN, 32, i) == DECODE_OK;
-}
-
-/* An access across 4 GiB may or may not be a limit violation (SDM 3A 5.3); this host says no. */
-static bool limit_wrap(const struct outcome *want, const struct outcome *got)
-{
-    uint32_t ea = want->state.end == VEC_PF ? want->state.cr2 : 0;
-    struct insn i;
-
-    if ((got->state.end != VEC_GP && got->state.end != VEC_SS) || got->state.err != 0 ||
-        !last_insn(want, &i))
-        return false;
-    if (want->state.end == VEC_GP)
-        ea = (uint32_t)i.disp + (i.base < 8 ? want->state.gpr[i.base] : 0) +
-             (i.index < 8 ? want->state.gpr[i.index] * i.scale : 0);
-    return ea > UINT32_MAX - 32;
-}
-
-/* An MMX instruction that faults has already made the transition to MMX state on some hosts. */
-static bool ends_in_mmx(const struct outcome *o)
-{
-    struct insn i;
-
-    if (!last_insn(o, &i))
-        return false;
-    for (unsigned k = 0; k < i.nops; k++)
-        if (i.op[k].kind == OPND_MMX)
-            return true;
-    return false;
-}
-
-static bool memory_written(const struct insn *i)
-{
-    for (unsigned k = 0; k < i->nops; k++)
-        if (i->op[k].kind == OPND_MEM && (i->op[k].access & 2))
-            return true;
-    return false;
-}
-
-/* Known difference: an x87 store whose result is an unmasked exception stores nothing, so the host
- * does not fault; the interpreter looks at the operand first. The stream has taken another path
- * from there on. */
-static bool x87_store_withheld(const struct outcome *want, const struct outcome *got)
-{
-    struct insn i;
-
-    return got->state.end == VEC_PF && (want->state.vec.fsw & 0x80) && last_insn(got, &i) &&
-           i.map == 0 && (i.opcode & 0xf8) == 0xd8 && memory_written(&i);
-}
-
-/* A fault at CPL 0 leaves its frame on the stack: such streams run at CPL 3 only. */
-static unsigned differences(const struct outcome *want, const struct outcome *got, FILE *out)
-{
-    struct compare how = {.native = true, .no_x87 = ends_in_mmx(want)};
-    unsigned n;
-
-    if (limit_wrap(want, got) || x87_store_withheld(want, got))
-        return 0;
-    n = compare_states(&want->state, &got->state, &how, out);
-
-    return n + compare_memory(&want->mem, &got->mem, &how, out);
+    gen_memory(&t->stream, &t->begin);
+    o->mem = t->begin;
+    o->state = t->stream.state;
+    t->usable = native_run(b->native, &o->mem, &o->state) && o->state.end >= END_HLT;
 }
 
 struct attempt {
@@ -134,30 +80,68 @@ struct attempt {
     unsigned runs;
 };
 
-static const struct attempt attempts[] = {
-    {ENGINE_INTERP, &user, 1}, {ENGINE_BT, &user, BT_RUNS}, {ENGINE_BT, &kernel, BT_RUNS}};
+static const struct attempt attempts[] = {{ENGINE_INTERP, &user, INTERP_RUNS},
+                                          {ENGINE_BT, &user, BT_RUNS},
+                                          {ENGINE_BT, &kernel, BT_RUNS}};
 
-/* Does this stream still differ in a new engine? Prints how when out is given. */
+/* A fault at CPL 0 leaves its frame on the stack: such streams run at CPL 3 only. */
+static bool fit_for(const struct trial *t, const struct attempt *a)
+{
+    return t->usable && !t->bad && (a->setup->cpl == 3 || t->native.state.end == END_HLT);
+}
+
+static void on_seen(void *opaque, const struct cpu *c, const uint8_t *bytes)
+{
+    struct bench *b = opaque;
+
+    if (bytes[0] == HLT)
+        return; /* the end, not of the stream */
+    ++*b->counting;
+    tally_insn(&b->tally, c, bytes);
+}
+
+/* The interpreter's second run is stepped. */
+static unsigned run_once(struct bench *b, struct rig *rig, const struct attempt *a, unsigned run,
+                         struct trial *t, FILE *out)
+{
+    unsigned n, why;
+
+    b->got.mem = t->begin;
+    b->got.state = t->stream.state;
+    if (a->kind == ENGINE_INTERP && run > 0) {
+        t->insns = 0;
+        b->counting = &t->insns;
+        rig_trace(rig, a->setup, &b->got.mem, &b->got.state, on_seen, b);
+    } else {
+        rig_run(rig, a->setup, &b->got.mem, &b->got.state);
+    }
+    if (b->got.state.end == VEC_PF && native_foreign(b->native, b->got.state.cr2)) {
+        t->usable = false; /* natively there is no fault, and the stream went on */
+        return 0;
+    }
+    n = explain_differences(&t->native, &b->got, &why, out);
+    t->why |= why;
+    return n;
+}
+
+/* Does this stream still differ in a new engine? Prints how. */
 static bool fails(struct bench *b, const struct stream *s, const struct attempt *a, FILE *out)
 {
-    FILE *sink = out ? out : fopen("/dev/null", "w");
+    struct trial *t = calloc(1, sizeof(*t));
     struct rig *rig;
     unsigned n = 0;
 
-    if (!run_native(b, s, b->native_out) ||
-        (a->setup->cpl == 0 && b->native_out->state.end != END_HLT)) {
-        if (!out)
-            fclose(sink);
-        return false;
+    if (!t)
+        errx(2, "no memory");
+    t->stream = *s;
+    run_native(b, t);
+    if (fit_for(t, a)) {
+        rig = rig_open(a->kind, &b->model, !b->no_check);
+        for (unsigned k = 0; k < a->runs && n == 0; k++)
+            n = run_once(b, rig, a, k, t, out);
+        rig_close(rig);
     }
-    rig = rig_open(a->kind, &b->model, !b->no_check);
-    for (unsigned k = 0; k < a->runs && n == 0; k++) {
-        run_guest(rig, a->setup, s, b->guest_out);
-        n = differences(b->native_out, b->guest_out, sink);
-    }
-    rig_close(rig);
-    if (!out)
-        fclose(sink);
+    free(t);
     return n != 0;
 }
 
@@ -168,7 +152,7 @@ static void shrink(struct bench *b, struct stream *s, const struct attempt *a)
 
     t = *s;
     t.loops = 0;
-    if (fails(b, &t, a, NULL))
+    if (fails(b, &t, a, b->null))
         *s = t;
     while (smaller) {
         smaller = false;
@@ -177,7 +161,7 @@ static void shrink(struct bench *b, struct stream *s, const struct attempt *a)
                 continue;
             t = *s;
             t.unit[k].dropped = true;
-            if (fails(b, &t, a, NULL)) {
+            if (fails(b, &t, a, b->null)) {
                 *s = t;
                 smaller = true;
             }
@@ -185,11 +169,11 @@ static void shrink(struct bench *b, struct stream *s, const struct attempt *a)
     }
     t = *s;
     t.zero_data = true;
-    if (fails(b, &t, a, NULL))
+    if (fails(b, &t, a, b->null))
         *s = t;
     t = *s;
     vec_init(&t.state.vec);
-    if (fails(b, &t, a, NULL))
+    if (fails(b, &t, a, b->null))
         *s = t;
 }
 
@@ -239,7 +223,7 @@ static void print_row(const struct stream *s)
             print_hex("st", k, s->state.vec.st[k], 10);
         printf(" ftw=%x", s->state.vec.ftw);
     }
-    printf(" ; seed %llu%s\n", (unsigned long long)s->seed, s->zero_data ? "" : ", with its data");
+    printf(" ; seed %" PRIu64 "%s\n", s->seed, s->zero_data ? "" : ", with its data");
 }
 
 static void report(struct bench *b, const struct stream *failed, const struct attempt *a)
@@ -250,9 +234,9 @@ static void report(struct bench *b, const struct stream *failed, const struct at
     b->failed++;
     if (b->failed > MAX_REPORTS)
         return;
-    printf("not ok seed %llu: %s, cpl %u\n", (unsigned long long)s.seed,
-           a->kind == ENGINE_BT ? "bt" : "interp", a->setup->cpl);
-    if (!fails(b, &s, a, NULL)) {
+    printf("not ok seed %" PRIu64 ": %s, cpl %u\n", s.seed, a->kind == ENGINE_BT ? "bt" : "interp",
+           a->setup->cpl);
+    if (!fails(b, &s, a, b->null)) {
         printf("  only after other streams in the same engine\n");
         return;
     }
@@ -266,49 +250,84 @@ static void report(struct bench *b, const struct stream *failed, const struct at
 }
 
 /* One engine at a time may be open, so each gets the whole batch. */
-static void run_attempt(struct bench *b, unsigned n, const struct attempt *a, bool *bad)
+static void run_attempt(struct bench *b, unsigned n, const struct attempt *a,
+                        const struct attempt *who[BATCH])
 {
     struct rig *rig = rig_open(a->kind, &b->model, !b->no_check);
-    FILE *sink = fopen("/dev/null", "w");
 
     for (unsigned k = 0; k < n; k++) {
-        if (!b->usable[k] || bad[k] ||
-            (a->setup->cpl == 0 && b->native_out[k].state.end != END_HLT))
-            continue;
-        for (unsigned run = 0; run < a->runs && !bad[k]; run++) {
-            run_guest(rig, a->setup, &b->streams[k], b->guest_out);
-            bad[k] = differences(&b->native_out[k], b->guest_out, sink) != 0;
+        struct trial *t = &b->trials[k];
+
+        for (unsigned run = 0; run < a->runs && fit_for(t, a); run++) {
+            if (run_once(b, rig, a, run, t, b->null)) {
+                t->bad = true;
+                who[k] = a;
+            }
         }
     }
-    fclose(sink);
     rig_close(rig);
+}
+
+static void count(struct bench *b, const struct trial *t)
+{
+    unsigned bt_runs = t->native.state.end == END_HLT ? 2 * BT_RUNS : BT_RUNS;
+
+    b->passed++;
+    b->executed[0] += t->insns;
+    b->executed[ENGINE_INTERP + 1] += t->insns * INTERP_RUNS;
+    b->executed[ENGINE_BT + 1] += t->insns * bt_runs;
+    if (t->native.state.end >= 0)
+        b->ended[t->native.state.end % NVECTORS]++;
+    for (unsigned e = 0; e < NEXPLAINED; e++)
+        b->explained[e] += t->why >> e & 1;
 }
 
 static void run_batch(struct bench *b, uint64_t seed, unsigned n)
 {
-    bool bad[BATCH] = {false}, told[BATCH] = {false};
     const struct attempt *who[BATCH] = {NULL};
 
     for (unsigned k = 0; k < n; k++) {
-        gen_stream(&b->streams[k], seed + k, &b->opt);
-        b->usable[k] = run_native(b, &b->streams[k], &b->native_out[k]);
-        b->skipped += !b->usable[k];
-        b->faulted += b->usable[k] && b->native_out[k].state.end != END_HLT;
+        struct trial *t = &b->trials[k];
+
+        t->bad = false;
+        t->why = 0;
+        gen_stream(&t->stream, seed + k, &b->opt);
+        run_native(b, t);
     }
-    for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
-        run_attempt(b, n, &attempts[i], bad);
-        for (unsigned k = 0; k < n; k++) {
-            if (bad[k] && !told[k])
-                who[k] = &attempts[i];
-            told[k] = bad[k];
-        }
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(attempts); i++)
+        run_attempt(b, n, &attempts[i], who);
     for (unsigned k = 0; k < n; k++) {
-        if (bad[k])
-            report(b, &b->streams[k], who[k]);
+        if (who[k])
+            report(b, &b->trials[k].stream, who[k]);
+        else if (b->trials[k].usable)
+            count(b, &b->trials[k]);
         else
-            b->passed += b->usable[k];
+            b->skipped++;
     }
+}
+
+static void summary(const struct bench *b, uint64_t seed, uint64_t streams)
+{
+    uint64_t faulted = 0;
+
+    printf("seeds %" PRIu64 " to %" PRIu64 ", 16-bit addresses %s\n", seed, seed + streams - 1,
+           b->opt.low ? "included" : "left out: no memory below 64 KiB");
+    tally_print(&b->tally, &b->model, b->missing);
+    printf("ended by a fault:");
+    for (unsigned v = 0; v < NVECTORS; v++) {
+        faulted += b->ended[v];
+        if (b->ended[v])
+            printf(" %s %" PRIu64, row_vector_name((int)v), b->ended[v]);
+    }
+    printf("\nexplained:");
+    for (unsigned e = 0; e < NEXPLAINED; e++)
+        printf("%s %s %" PRIu64, e ? "," : "", explained_name(e), b->explained[e]);
+    printf("\ninstructions: native %" PRIu64 ", interp %" PRIu64 " (run, stepped), bt %" PRIu64
+           " (%u times at CPL 3; at CPL 0 too without a fault)\n",
+           b->executed[0], b->executed[ENGINE_INTERP + 1], b->executed[ENGINE_BT + 1], BT_RUNS);
+    printf("%" PRIu64 " passed (%" PRIu64 " by the same fault), %" PRIu64 " failed, %" PRIu64
+           " skipped\n",
+           b->passed, faulted, b->failed, b->skipped);
 }
 
 static bool number(const char *arg, const char *name, uint64_t *out)
@@ -335,43 +354,64 @@ static void setup(struct bench *b)
         errx(2, "CPU model: %s", text);
     b->opt.model = &b->model;
     b->opt.low = native_has_low(b->native);
-    b->streams = calloc(BATCH, sizeof(*b->streams));
-    b->native_out = calloc(BATCH, sizeof(*b->native_out));
-    b->guest_out = calloc(1, sizeof(*b->guest_out));
-    b->usable = calloc(BATCH, sizeof(*b->usable));
-    if (!b->streams || !b->native_out || !b->guest_out || !b->usable)
+    b->trials = calloc(BATCH, sizeof(*b->trials));
+    b->null = fopen("/dev/null", "w");
+    if (!b->trials || !b->null)
         errx(2, "no memory");
+    b->opt.catalogue = b->catalogue = gen_catalogue(&b->opt);
+    tally_init(&b->tally, 32);
+}
+
+struct limits {
+    uint64_t seed, count, seconds, insns;
+    time_t begin;
+};
+
+static bool enough(const struct bench *b, const struct limits *l, uint64_t done)
+{
+    if (l->insns)
+        return b->executed[0] >= l->insns;
+    return l->seconds ? time(NULL) - l->begin >= (time_t)l->seconds : done >= l->count;
+}
+
+static void run(struct bench *b, const struct limits *l)
+{
+    uint64_t done = 0, n;
+
+    printf("seeds from %" PRIu64 "\n", l->seed);
+    for (; !enough(b, l, done); done += n) {
+        n = l->insns || l->seconds || l->count - done > BATCH ? BATCH : l->count - done;
+        run_batch(b, l->seed + done, (unsigned)n);
+    }
+    summary(b, l->seed, done);
 }
 
 int main(int argc, char **argv)
 {
-    struct bench b = {0};
-    uint64_t seed = 1, count = 0, seconds = 0;
-    time_t end;
+    static struct bench b;
+    struct limits l = {.seed = 1, .count = 1000, .begin = time(NULL)};
 
     for (int k = 1; k < argc; k++) {
         if (strcmp(argv[k], "--strict") == 0)
             b.opt.strict = true;
+        else if (strcmp(argv[k], "--edges") == 0)
+            b.opt.edges = true;
         else if (strcmp(argv[k], "--shrink") == 0)
             b.shrink = true;
         else if (strcmp(argv[k], "--no-check") == 0)
             b.no_check = true;
-        else if (!number(argv[k], "--seed=", &seed) && !number(argv[k], "--count=", &count) &&
-                 !number(argv[k], "--seconds=", &seconds))
-            errx(2, "usage: streams [--seed=N] [--count=N | --seconds=N] [--strict] [--shrink] "
-                    "[--no-check]");
+        else if (strcmp(argv[k], "--missing") == 0)
+            b.missing = true;
+        else if (!number(argv[k], "--seed=", &l.seed) && !number(argv[k], "--count=", &l.count) &&
+                 !number(argv[k], "--seconds=", &l.seconds) &&
+                 !number(argv[k], "--insns=", &l.insns))
+            errx(2, "usage: streams [--seed=N] [--count=N | --seconds=N | --insns=N] [--strict] "
+                    "[--shrink] [--no-check] [--missing] [--edges]");
     }
     setup(&b);
-    printf("seeds from %llu\n", (unsigned long long)seed);
-    end = time(NULL) + (time_t)seconds;
-    for (uint64_t done = 0; seconds ? time(NULL) < end : done < (count ? count : 1000);
-         done += BATCH) {
-        uint64_t left = count && !seconds && count - done < BATCH ? count - done : BATCH;
-
-        run_batch(&b, seed + done, (unsigned)left);
-    }
-    printf("%u passed (%u by the same fault), %u failed, %u skipped\n", b.passed, b.faulted,
-           b.failed, b.skipped);
+    run(&b, &l);
     native_close(b.native);
+    tally_free(&b.tally);
+    catalogue_destroy(b.catalogue);
     return b.failed ? 1 : 0;
 }
