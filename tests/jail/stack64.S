@@ -21,6 +21,7 @@
 main64: call    edges
         call    setting
         call    walking
+        call    neighbours
         call    targets
         call    user
         ret
@@ -87,6 +88,18 @@ walking:
         WALK    "an ADD to the flags", "add $0x100000, %rsp; mov %rsp, %rax", 8192
         STACK   "up to the second region", "movabs $EDGE+8-0x1000, %rsp; mov $0x1000/8, %ecx; 8: add $8, %rsp; dec %ecx; jnz 8b; mov (%rsp), %rax"
         STACK   "a probe behind everything", "movabs $LAST+0xFFF, %rsp; add $0x800, %rsp; test %ecx, %ecx; jz 8f; nop; 8: mov $1, %eax"
+        ret
+
+# Slots lie 8 GiB apart, and these pages at the same place in theirs: a step too far would show one for another.
+neighbours:
+        .irp    at, EDGE-0x1000, LOW_TOP, TOP, LAST
+        movabs  $\at, %rax
+        mov     (%rax), %rax
+        .endr
+        .irp    n, 1, 2, 3, 4, 5, 6, 7, 8
+        STACK   "\n slots down", "movabs $LAST, %rsp; mov $8192*\n, %ecx; vpxor %xmm1, %xmm1, %xmm1; 8: sub $0x100000, %rsp; vmaskmovps (%rsp), %xmm1, %xmm2; dec %ecx; jnz 8b; mov (%rsp), %rax"
+        STACK   "\n slots up", "movabs $EDGE-0x1000, %rsp; mov $8192*\n, %ecx; vpxor %xmm1, %xmm1, %xmm1; 8: add $0x100000, %rsp; vmaskmovps (%rsp), %xmm1, %xmm2; dec %ecx; jnz 8b; mov (%rsp), %rax"
+        .endr
         ret
 
 # GO "name", "how": to an address that is none. RSP and the stack are as before the branch.
