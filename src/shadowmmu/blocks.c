@@ -142,9 +142,12 @@ int blocks_make(struct smmu *m, struct smmu_space *s)
 /* All entries are null again, by value, since the views are gone; this gives their memory back. */
 void blocks_reset(struct smmu_space *s)
 {
+    int saved = errno; /* of the code that a handler interrupted */
+
     for (unsigned user = 0; user < 2; user++)
         if (s->block[user])
             madvise(block_table(s->block[user]), user ? 2 * HALF_BYTES : HALF_BYTES, MADV_DONTNEED);
+    errno = saved;
 }
 
 void block_point(struct smmu *m, const struct smmu_space *s, bool user, unsigned i, unsigned slot)

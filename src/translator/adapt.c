@@ -30,7 +30,7 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
     enum bt_adapt want = v == SMMU_VIEW ? ADAPT_VIEW : ADAPT_SIMULATE;
     unsigned limit = v == SMMU_VIEW ? VIEW_LIMIT : SIMULATE_LIMIT;
 
-    if (v == SMMU_TRUE || v == SMMU_HOST_ERR || v == SMMU_MAPPED)
+    if (v == SMMU_TRUE || v == SMMU_HOST_ERR || v == SMMU_MAPPED || v == SMMU_TABLE)
         return false;
     if (s->key != key)
         *s = (struct bt_site){.key = key};

@@ -2,6 +2,7 @@
 #include "translator/bt_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "cpu/exception.h"
@@ -26,12 +27,21 @@ OFFSET_IS(struct bt_hot, flags_other, HOT_OTHER);
 OFFSET_IS(struct bt_hot, host_rsp, HOT_RSP);
 OFFSET_IS(struct bt_hot, exit_kind, HOT_EXIT_KIND);
 OFFSET_IS(struct bt_hot, exit_arg, HOT_EXIT_ARG);
-OFFSET_IS(struct bt_hot, fault_eip, HOT_FAULT_EIP);
+OFFSET_IS(struct bt_hot, fault_rip, HOT_FAULT_RIP);
 OFFSET_IS(struct bt_hot, df, HOT_DF);
+OFFSET_IS(struct bt_hot, home, HOT_HOME);
+OFFSET_IS(struct bt_hot, rsp, HOT_GRSP);
+OFFSET_IS(struct bt_hot, rsp_not, HOT_RSP_NOT);
+OFFSET_IS(struct bt_hot, seg_lin, HOT_SEGLIN);
+OFFSET_IS(struct bt_hot, seg_host, HOT_SEGHOST);
+OFFSET_IS(struct bt_hot, str_src, HOT_STRSRC);
+OFFSET_IS(struct bt_hot, str_dst, HOT_STRDST);
+OFFSET_IS(struct bt_hot, cpu, HOT_CPU);
+OFFSET_IS(struct bt_hot, engine, HOT_ENGINE);
+OFFSET_IS(struct bt_hot, site, HOT_SITE);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
-OFFSET_IS(struct engine, hot, 0);
 _Static_assert(BT_JCACHE == 1 << (32 - BT_SHIFT), "13 bits");
 _Static_assert((int)SMMU_VIEW_SHIFT == (int)BT_SHIFT, "R13 serves both");
 _Static_assert(BT_HASH == 1 << 16, "the page hash takes the upper 16 bits");
@@ -44,9 +54,14 @@ static bool mode_ok(uint32_t mode)
 {
     const uint32_t need =
         MODE_PE | MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
-    const uint32_t never = MODE_VM | MODE_LMA | MODE_AC | MODE_TF | MODE_DR7;
+    const uint32_t never = MODE_VM | MODE_AC | MODE_TF | MODE_DR7;
 
-    return (mode & need) == need && !(mode & never);
+    if (mode & never)
+        return false;
+    if (mode & MODE_CS64)
+        return true;
+    /* Compatibility mode has a window at CPL 3 only. */
+    return (mode & need) == need && (!(mode & MODE_LMA) || (mode & MODE_CPL3));
 }
 
 /* FS and GS accesses add a base; one that is not simply "base + 4 GiB" is aimed at the null slot
@@ -60,8 +75,8 @@ static void refresh_segments(struct engine *e)
         bool simple = g->usable && g->limit == UINT32_MAX && (g->attr & ATTR_W) &&
                       !(g->attr & (ATTR_CODE | ATTR_E));
 
-        e->hot.seg_base[s] = (uint32_t)g->base;
-        e->hot.seg_window[s] = simple ? e->hot.window : (uint64_t)(uintptr_t)POISON;
+        e->hot->seg_base[s] = (uint32_t)g->base;
+        e->hot->seg_window[s] = simple ? e->hot->window : (uint64_t)(uintptr_t)POISON;
     }
 }
 
@@ -71,8 +86,8 @@ static void refresh_copies(struct engine *e)
     const struct cpu *c = e->cpu;
 
     for (unsigned s = 0; s < NSEG; s++)
-        e->hot.sel[s] = c->seg[s].sel;
-    e->hot.flags_other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
+        e->hot->sel[s] = c->seg[s].sel;
+    e->hot->flags_other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
     refresh_segments(e);
 }
 
@@ -84,6 +99,13 @@ static void set_gs(struct engine *e, uint64_t base)
     e->gs_base = base;
 }
 
+static void find_windows(struct engine *e)
+{
+    for (unsigned v = 0; v < NVIEWS; v++)
+        e->hot->base[v] = smmu_base(e->mmu, v);
+    e->hot->window = e->hot->base[e->cpu->cpl == 3 ? VIEW_USER : VIEW_KERNEL];
+}
+
 /* Makes the hot structure agree with the CPU's mode and address space. False: no memory for a
  * context. */
 static bool refresh_space(struct engine *e)
@@ -91,11 +113,14 @@ static bool refresh_space(struct engine *e)
     struct cpu *c = e->cpu;
     struct bt_ctx *x;
 
-    if (!e->space_changed && e->cur_ctx && e->cur_ctx->mode == c->mode)
+    if (!e->space_changed && e->cur_ctx && e->cur_ctx->mode == c->mode &&
+        (!cpu_long(c) || e->deltas_seen == smmu_deltas_changed(e->mmu)))
         return true;
-    for (unsigned v = 0; v < NVIEWS; v++)
-        e->hot.base[v] = smmu_base(e->mmu, v);
-    e->hot.window = e->hot.base[c->cpl == 3 ? VIEW_USER : VIEW_KERNEL];
+    if (cpu_cs64(c))
+        e->hot->window = smmu_block(e->mmu, c->cpl == 3);
+    else
+        find_windows(e);
+    e->deltas_seen = smmu_deltas_changed(e->mmu);
     x = bt_ctx_get(e, c->mode);
     if (!x)
         return false;
@@ -111,9 +136,9 @@ static bool arm(struct engine *e)
 {
     struct cpu *c = e->cpu;
 
-    e->hot.irq_ptr = c->intr ? POISON : &e->quiet_byte;
-    e->hot.poll_ptr = &e->quiet_byte;
-    e->hot.ctx = e->cur_ctx;
+    e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
+    e->hot->poll_ptr = &e->quiet_byte;
+    e->hot->ctx = e->cur_ctx;
     e->code_changed = false;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return !c->kick;
@@ -122,39 +147,41 @@ static bool arm(struct engine *e)
 void engine_kick(struct engine *e)
 {
     __atomic_store_n(&e->cpu->kick, 1, __ATOMIC_SEQ_CST);
-    e->hot.poll_ptr = POISON;
-    e->hot.ctx = e->empty_ctx;
+    e->hot->poll_ptr = POISON;
+    e->hot->ctx = e->empty_ctx;
 }
 
 int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
 {
-    struct engine *e = (struct engine *)hot;
-    uint64_t next = (uint32_t)(c->rip + i->len);
+    struct engine *e = hot->engine;
+    uint64_t next = c->rip + i->len;
     uint32_t mode = c->mode;
     bool light = i->row->traits & T_LIGHT;
 
-    e->callout_eip = (uint32_t)c->rip;
+    e->callout_rip = c->rip;
     e->stats.callouts++;
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
+    if (!cpu_cs64(c))
+        next = (uint32_t)next;
     if (!light)
         bt_fpu_save(e, c);
     interp_exec(c, i);
     if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown ||
-        c->intr_shadow || cpu_intr_ready(c) || c->nmi_pending || e->space_changed ||
-        e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
+        c->intr_shadow || cpu_intr_ready(c) || (c->nmi_pending && !c->nmi_blocked) ||
+        e->space_changed || e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
         (i->row->traits & T_ENDS))
         return 1;
     refresh_copies(e);
-    e->hot.irq_ptr = c->intr ? POISON : &e->quiet_byte;
+    e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     bt_fpu_restore(e, c);
     return 0;
 }
 
-/* The frame behind the linear page of eip, remembered per context. NULL: #PF recorded, or not RAM
+/* The frame behind the linear page of rip, remembered per context. NULL: #PF recorded, or not RAM
  * (*odd). */
-static struct bt_page *code_page(struct engine *e, uint32_t eip, bool *odd)
+static struct bt_page *code_page(struct engine *e, uint64_t rip, bool *odd)
 {
-    uint32_t vpn = eip >> PAGE_SHIFT, w = vpn % BT_WORDS;
+    uint64_t vpn = rip >> PAGE_SHIFT, w = vpn % BT_WORDS;
     struct bt_ctx *x = e->cur_ctx;
     struct bt_page *p = x->page[w];
     struct code_page cp;
@@ -162,7 +189,7 @@ static struct bt_page *code_page(struct engine *e, uint32_t eip, bool *odd)
     *odd = false;
     if (p && p->vpn == vpn)
         return p;
-    if (!smmu_fetch(e->mmu, e->cpu, eip, &cp))
+    if (!smmu_fetch(e->mmu, e->cpu, rip, &cp))
         return NULL;
     *odd = cp.frame == SMMU_ALL_PAGES;
     if (*odd)
@@ -184,10 +211,18 @@ static const uint8_t *frame_bytes(struct engine *e, uint64_t frame)
     return e->pm->hva + (frame << PAGE_SHIFT);
 }
 
+/* Linear addresses wrap where the mode's do. */
+static uint64_t next_page(const struct engine *e, uint64_t rip)
+{
+    uint64_t next = (rip | PAGE_MASK) + 1;
+
+    return cpu_cs64(e->cpu) ? next : (uint32_t)next;
+}
+
 enum found { FOUND, FOUND_FAULT, FOUND_INTERPRET };
 
-/* Bytes from eip on, to the end of the page or, for an instruction that straddles, past it. */
-static enum found gather(struct engine *e, uint32_t eip, struct bt_page *page,
+/* Bytes from rip on, to the end of the page or, for an instruction that straddles, past it. */
+static enum found gather(struct engine *e, uint64_t rip, struct bt_page *page,
                          struct bt_page **page2, uint8_t buf[2 * MAX_INSN], const uint8_t **bytes,
                          unsigned *avail)
 {
@@ -195,11 +230,12 @@ static enum found gather(struct engine *e, uint32_t eip, struct bt_page *page,
     bool odd;
 
     *page2 = NULL;
-    *bytes = frame_bytes(e, page->frame) + (eip & PAGE_MASK);
-    *avail = PAGE_SIZE - (eip & PAGE_MASK);
-    if (*avail >= MAX_INSN || decode_insn(*bytes, *avail, 32, &probe) != DECODE_SHORT)
+    *bytes = frame_bytes(e, page->frame) + (rip & PAGE_MASK);
+    *avail = PAGE_SIZE - (rip & PAGE_MASK);
+    if (*avail >= MAX_INSN ||
+        decode_insn(*bytes, *avail, bt_code_bits(e->cpu->mode), &probe) != DECODE_SHORT)
         return FOUND;
-    *page2 = code_page(e, (eip | PAGE_MASK) + 1, &odd);
+    *page2 = code_page(e, next_page(e, rip), &odd);
     if (!*page2)
         return odd ? FOUND_INTERPRET : FOUND_FAULT;
     memcpy(buf, *bytes, *avail);
@@ -220,18 +256,18 @@ static void made_block(struct engine *e, const struct bt_block *b)
 
 /* Code is write-protected before its bytes are read (pitfalls A17): a store since the last fetch of
  * the page may have released the frame. */
-static bool protect(struct engine *e, uint32_t eip, bool both)
+static bool protect(struct engine *e, uint64_t rip, bool both)
 {
     struct code_page cp;
 
-    return smmu_fetch(e->mmu, e->cpu, eip, &cp) &&
-           (!both || smmu_fetch(e->mmu, e->cpu, (uint32_t)((eip | PAGE_MASK) + 1), &cp));
+    return smmu_fetch(e->mmu, e->cpu, rip, &cp) &&
+           (!both || smmu_fetch(e->mmu, e->cpu, next_page(e, rip), &cp));
 }
 
 static enum found find_block(struct engine *e, struct bt_block **out)
 {
     struct cpu *c = e->cpu;
-    uint32_t eip = (uint32_t)c->rip;
+    uint64_t rip = c->rip;
     uint8_t buf[2 * MAX_INSN];
     struct bt_page *page, *page2;
     const uint8_t *bytes;
@@ -241,10 +277,10 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     enum found f;
 
     e->stats.lookups++;
-    page = code_page(e, eip, &odd);
+    page = code_page(e, rip, &odd);
     if (!page)
         return odd ? FOUND_INTERPRET : FOUND_FAULT;
-    *out = bt_find(e, eip, c->mode, page);
+    *out = bt_find(e, rip, c->mode, page);
     if (*out && !(*out)->page2) {
         e->stats.lookup_hits++;
         return FOUND;
@@ -254,14 +290,14 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     bt_fpu_save(e, c);
     for (int attempt = 0; attempt < 2; attempt++) {
         flushes = e->stats.flushes;
-        f = gather(e, eip, page, &page2, buf, &bytes, &avail);
+        f = gather(e, rip, page, &page2, buf, &bytes, &avail);
         if (f != FOUND)
             return f;
         if (*out && (*out)->page2 == page2)
             return FOUND;
-        if (flushes != e->stats.flushes || !protect(e, eip, page2 != NULL))
+        if (flushes != e->stats.flushes || !protect(e, rip, page2 != NULL))
             return FOUND_INTERPRET;
-        *out = bt_translate(e, eip, c->mode, page, page2, bytes, avail, &interpret);
+        *out = bt_translate(e, rip, c->mode, page, page2, bytes, avail, &interpret);
         if (*out) {
             made_block(e, *out);
             return FOUND;
@@ -269,7 +305,7 @@ static enum found find_block(struct engine *e, struct bt_block **out)
         if (interpret)
             return FOUND_INTERPRET;
         bt_flush(e);
-        page = code_page(e, eip, &odd);
+        page = code_page(e, rip, &odd);
         if (!page)
             return odd ? FOUND_INTERPRET : FOUND_FAULT;
     }
@@ -288,13 +324,15 @@ static struct bt_exit *handle_exit(struct engine *e)
 {
     struct bt_exit *x;
 
-    e->stats.exits[e->hot.exit_kind]++;
-    switch (e->hot.exit_kind) {
+    e->stats.exits[e->hot->exit_kind]++;
+    switch (e->hot->exit_kind) {
     case BT_EXIT_DIRECT:
-        x = (struct bt_exit *)(uintptr_t)e->hot.exit_arg;
-        e->cpu->rip = x->eip;
+        x = (struct bt_exit *)(uintptr_t)e->hot->exit_arg;
+        e->cpu->rip = x->rip;
         return x;
     case BT_EXIT_FAULT:
+        if (e->fault_prepare)
+            bt64_prepare(e);
         if (e->fault_emulate)
             interpret_one(e);
         if (e->retranslate)
@@ -311,7 +349,7 @@ static bool take_events(struct engine *e)
 {
     struct cpu *c = e->cpu;
 
-    if (c->intr_shadow || c->nmi_pending || c->debug_trap) {
+    if (c->intr_shadow || (c->nmi_pending && !c->nmi_blocked) || c->debug_trap) {
         bt_fpu_save(e, c);
         interp_one(e->interp, c);
         return true;
@@ -326,20 +364,21 @@ static bool take_events(struct engine *e)
 /* The jump cache knows the way already; not when a chain is to be made. */
 static const uint8_t *cached_entry(const struct engine *e)
 {
-    uint32_t eip = (uint32_t)e->cpu->rip, i = bt_jcache_index(eip);
+    uint64_t rip = e->cpu->rip;
+    uint32_t i = bt_jcache_index(rip);
 
-    return e->cur_ctx->neg_tag[i] == 0u - eip ? e->cur_ctx->host[i] : NULL;
+    return e->cur_ctx->neg_tag[i] == 0 - rip ? e->cur_ctx->host[i] : NULL;
 }
 
 static void log_entry(const struct engine *e)
 {
-    log_printf(e->log, LOG_EXEC, "%08x mode %05x\n", (uint32_t)e->cpu->rip, e->cpu->mode);
+    log_printf(e->log, LOG_EXEC, "%08" PRIx64 " mode %05x\n", e->cpu->rip, e->cpu->mode);
 }
 
 static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
 {
     refresh_copies(e);
-    set_gs(e, e->hot.window);
+    set_gs(e, e->hot->window);
     bt_fpu_restore(e, e->cpu);
     if (!arm(e))
         return;
@@ -350,7 +389,12 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
     e->cpu->rflags &= ~(uint32_t)EF_RF;
     if (e->step_ctx)
         bt_step_arm(e, entry);
-    bt_enter(e->cpu, &e->hot, entry);
+    if (cpu_cs64(e->cpu)) {
+        bt64_refresh(e);
+        bt64_enter(e->cpu, e->hot, entry);
+    } else {
+        bt_enter(e->cpu, e->hot, entry);
+    }
     *from = handle_exit(e);
 }
 

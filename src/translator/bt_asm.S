@@ -116,7 +116,7 @@ bt_stub_word:
         .globl  bt_fault_exit
         .type   bt_fault_exit, @function
 bt_fault_exit:
-        mov     HOT_FAULT_EIP(%r15), %r8d
+        mov     HOT_FAULT_RIP(%r15), %r8
         mov     %r8, CPU_RIP(%r14)
         movq    $5, HOT_EXIT_KIND(%r15)
         jmp     leave_cache

@@ -21,11 +21,21 @@
 #define HOT_RSP       168
 #define HOT_EXIT_KIND 176
 #define HOT_EXIT_ARG  184
-#define HOT_FAULT_EIP 208
+#define HOT_FAULT_RIP 208
 #define HOT_DF        216
+#define HOT_HOME      224
+#define HOT_GRSP      352
+#define HOT_RSP_NOT   360
+#define HOT_SEGLIN    368
+#define HOT_SEGHOST   416
+#define HOT_STRSRC    464
+#define HOT_STRDST    472
+#define HOT_CPU       480
+#define HOT_ENGINE    488
+#define HOT_SITE      496
 
 #define CTX_TAGS  0
-#define CTX_HOSTS 32768
-#define CTX_WORDS 98304
+#define CTX_HOSTS 65536
+#define CTX_WORDS 131072
 
 #endif

@@ -44,14 +44,14 @@ enum {
  * flush. */
 struct bt_page {
     uint64_t frame;
-    uint32_t vpn;
+    uint64_t vpn;         /* linear address >> 12 */
     uint32_t id;          /* never 0 */
     struct bt_page *next; /* hash chain */
 };
 
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
 struct bt_ctx {
-    uint32_t neg_tag[BT_JCACHE]; /* -eip of the entry */
+    uint64_t neg_tag[BT_JCACHE]; /* -rip of the entry */
     uint8_t *host[BT_JCACHE];
     uint32_t neg_word[BT_WORDS]; /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
@@ -77,9 +77,18 @@ struct bt_hot {
     uint64_t exit_kind;
     uint64_t exit_arg; /* struct bt_exit of a direct exit */
     uint64_t jcache_misses, word_misses;
-    uint32_t fault_eip;
-    uint32_t saved_flags; /* LAHF/SETO image at the last exit */
+    uint64_t fault_rip;
     uint8_t df;
+    /* 64-bit code: through GS */
+    uint64_t home[NGPR];       /* guest values of registers that are not in the host's */
+    uint64_t rsp;              /* guest RSP translated, for entry */
+    uint64_t rsp_not;          /* ~delta of the RSP in use */
+    uint64_t seg_lin[NSEG];    /* bases of FS, GS */
+    uint64_t seg_host[NSEG];   /* the same, translated */
+    uint64_t str_src, str_dst; /* deltas of the string instruction that runs */
+    struct cpu *cpu;
+    struct engine *engine;
+    struct bt_callout *site; /* of the callout that runs */
 };
 
 enum bt_exit_kind {
@@ -92,6 +101,7 @@ enum bt_exit_kind {
 };
 
 struct bt_block;
+struct bt_callout;
 struct xlate;
 
 struct bt_exit {
@@ -100,16 +110,23 @@ struct bt_exit {
     struct bt_block *from;
     struct bt_block *target; /* NULL: unlinked */
     struct bt_exit *next_incoming;
-    uint32_t eip; /* guest target */
+    uint64_t rip; /* guest target */
 };
 
 /* Host offset -> guest instruction; ascending. A host address belongs to the last entry at or below
  * it. */
-enum bt_site_kind { SITE_PLAIN, SITE_POLL, SITE_STRING, SITE_CHECK };
+enum bt_site_kind {
+    SITE_PLAIN,
+    SITE_POLL,
+    SITE_STRING,
+    SITE_CHECK,
+    SITE_PROBE, /* load through RSP: only its leaving the slot matters */
+    SITE_SIDE,  /* behind the block: a way out of one of its instructions */
+};
 
 struct bt_map {
     uint32_t host;  /* offset from block start */
-    uint16_t guest; /* offset from block eip */
+    uint16_t guest; /* offset from block rip */
     uint8_t kind;
 };
 
@@ -118,7 +135,8 @@ enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
 
 struct bt_block {
     /* one cache line: what a look-up compares */
-    uint32_t eip, mode;
+    uint64_t rip;
+    uint32_t mode;
     struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
     struct bt_block *hash_next;
     uint8_t *entry;   /* rx */
@@ -128,6 +146,7 @@ struct bt_block {
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
+    uint16_t borrowed, loaded; /* 64-bit code: lower64.h */
     struct bt_exit *exits;
     uint8_t nexits;
     struct bt_exit *incoming;
@@ -141,7 +160,7 @@ struct bt_stats {
     uint64_t blocks, guest_insns, host_bytes, flushes, invalidated, links;
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches;
-    uint64_t faults[8]; /* by smmu verdict */
+    uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
     uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3];
     uint64_t churned; /* times a page was found not worth translating */
     uint64_t callout_by_mnemonic[2048];
@@ -161,7 +180,8 @@ struct bt_churn {
 };
 
 struct engine {
-    struct bt_hot hot; /* first: R15 */
+    struct bt_hot *hot; /* a page of its own: aliased in every block of the shadow MMU's */
+    int hot_fd;
     struct cpu *cpu;
     struct smmu *mmu;
     struct physmem *pm;
@@ -188,11 +208,13 @@ struct engine {
     struct bt_ctx *empty_ctx; /* every look-up misses: what a kick installs */
     struct bt_ctx *cur_ctx;
     bool space_changed;
+    uint64_t deltas_seen; /* smmu_deltas_changed() when windows were last looked up */
 
     struct bt_site *sites;
     uint64_t gs_base; /* what the host's GS base is now */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
+    bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
     bool fault_emulate; /* the last host fault asks for its instruction to be interpreted */
     struct bt_block *retranslate; /* a site in it was adapted: drop it */
     const uint8_t *poison;
@@ -201,7 +223,7 @@ struct engine {
     struct bt_ctx
         *step_ctx; /* stepped: every look-up misses, only the word of a block's own page2 is true */
     struct bt_block *step_block; /* the block entered by this engine_step() */
-    uint32_t callout_eip;        /* of the last callout */
+    uint64_t callout_rip;        /* of the last callout */
     FILE *perf_map;
     struct xlate *xlate; /* scratch of the translation in progress */
     struct bt_stats stats;
@@ -210,10 +232,37 @@ struct engine {
 /* bt_asm.S */
 void bt_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
 void bt_stub_direct(void);   /* jumped to with R8 = struct bt_exit */
-void bt_stub_indirect(void); /* R8D = target eip */
-void bt_stub_word(void);     /* R8D = target eip */
-void bt_stub_callout(void);  /* called with R8 = struct insn, R9D = its eip */
-void bt_fault_exit(void);    /* continued at by the signal handler; hot->fault_eip */
+void bt_stub_indirect(void); /* R8D = target rip */
+void bt_stub_word(void);     /* R8D = target rip */
+void bt_stub_callout(void);  /* called with R8 = struct insn, R9D = its rip */
+void bt_fault_exit(void);    /* continued at by the signal handler; hot->fault_rip */
+
+/* bt64_asm.S: the same for 64-bit code, arguments in R11. */
+void bt64_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
+void bt64_stub_direct(void);
+void bt64_stub_indirect(void);
+void bt64_stub_word(void);
+void bt64_stub_callout(void); /* R11 = struct bt_callout */
+void bt64_fault_exit(void);
+
+/* A callout of 64-bit code: there is no stack to push a return address on. */
+struct bt_callout {
+    struct insn insn;
+    uint64_t rip;
+    const uint8_t *resume;
+};
+
+/* bt64.c */
+const uint8_t *bt64_callout(struct engine *e); /* of hot->site; NULL: leave */
+/* Guest RSP and the bases of FS and GS with the deltas of now; R10 and R11 go home. */
+void bt64_refresh(struct engine *e);
+/* Has the tables show what the instruction at c->rip is about to access, as far as the guest's
+ * allow it. */
+void bt64_prepare(struct engine *e);
+/* The handler's part: true, when the translation may go on. */
+bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const struct bt_map *m);
+void bt64_leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
+                   const struct bt_map *m);
 
 /* bt_callout.c: 0 continue in the block, else leave. */
 int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot);
@@ -224,7 +273,7 @@ void bt_cache_fini(struct engine *e);
 void bt_flush(struct engine *e);
 void *bt_alloc(struct engine *e,
                size_t bytes); /* NULL: arena full. 64-byte aligned: a cache line */
-struct bt_block *bt_find(struct engine *e, uint32_t eip, uint32_t mode, const struct bt_page *page);
+struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const struct bt_page *page);
 void bt_insert(struct engine *e, struct bt_block *b);
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
 void bt_invalidate(struct engine *e, struct bt_block *b);
@@ -233,7 +282,7 @@ void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigne
 void bt_churn_count(struct engine *e, uint64_t frame);
 bool bt_churning(struct engine *e, uint64_t frame);
 struct bt_block *bt_block_at(struct engine *e, uint64_t host);
-struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame);
+struct bt_page *bt_page_get(struct engine *e, uint64_t vpn, uint64_t frame);
 const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
 
 /* ctx.c */
@@ -250,7 +299,7 @@ void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t v
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
 
 /* translate.c: NULL: out of room (flush and retry) or nothing translatable (*interpret set). */
-struct bt_block *bt_translate(struct engine *e, uint32_t eip, uint32_t mode, struct bt_page *page,
+struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
                               struct bt_page *page2, const uint8_t *bytes, unsigned avail,
                               bool *interpret);
 
@@ -262,6 +311,9 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
 /* btfault.c */
 int bt_fault_init(struct engine *e) MUST_CHECK;
 void bt_fault_fini(struct engine *e);
+/* Counts the verdict against the site; one that must change has its block dropped when we are out.
+ */
+void bt_judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v);
 
 /* fpu.c */
 void bt_fpu_save(struct engine *e, struct cpu *c);
@@ -289,13 +341,19 @@ void bt_check_block(struct engine *e, const struct bt_block *b);
 bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why,
                       uint64_t *where);
 
-/* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */
-static inline uint32_t bt_jcache_index(uint32_t eip)
+/* Of the code that is translated in this mode. */
+static inline unsigned bt_code_bits(uint32_t mode)
 {
-    uint32_t h = BT_SHIFT;
+    return mode & MODE_CS64 ? 64 : 32;
+}
 
-    __asm__("crc32l %1, %0" : "+r"(h) : "r"(eip));
-    return h >> BT_SHIFT;
+/* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */
+static inline uint32_t bt_jcache_index(uint64_t rip)
+{
+    uint64_t h = BT_SHIFT;
+
+    __asm__("crc32q %1, %0" : "+r"(h) : "r"(rip));
+    return (uint32_t)h >> BT_SHIFT;
 }
 
 #endif

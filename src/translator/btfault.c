@@ -17,16 +17,13 @@ static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
         r[REG_RSI] = (uint32_t)r[REG_RSI]; /* host pointers: windows are 4 GiB aligned */
         r[REG_RDI] = (uint32_t)r[REG_RDI];
     }
-    e->hot.fault_eip = b->eip + m->guest;
+    e->hot->fault_rip = b->rip + m->guest;
     r[REG_RIP] = (greg_t)(uintptr_t)bt_fault_exit;
 }
 
-/* Counts the verdict against the site; a site that must change has its block dropped when we are
- * out. */
-static void judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v)
+void bt_judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v)
 {
-    e->stats.faults[v]++;
-    if (bt_adapt_count(e, b->page->frame, (b->eip + m->guest) & PAGE_MASK, v))
+    if (bt_adapt_count(e, b->page->frame, (unsigned)(b->rip + m->guest) & PAGE_MASK, v))
         e->retranslate = b;
 }
 
@@ -36,6 +33,7 @@ static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, con
     unsigned access = uc->uc_mcontext.gregs[REG_ERR] & 2 ? ACC_WRITE : ACC_READ;
     enum smmu_verdict verdict;
     enum smmu_view view;
+    uint64_t changes = smmu_deltas_changed(e->mmu);
     bool in_gap;
 
     e->fault_emulate = true;
@@ -44,11 +42,12 @@ static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, con
         e->stats.poll_faults++;
     } else if (smmu_locate(e->mmu, host, &view, &lin, &in_gap) && !in_gap) {
         verdict = smmu_fault(e->mmu, e->cpu, lin, access, view);
-        if (verdict == SMMU_MAPPED) {
+        if (verdict == SMMU_MAPPED && changes == smmu_deltas_changed(e->mmu)) {
             e->stats.faults[SMMU_MAPPED]++;
             return true;
         }
-        judge(e, b, m, verdict);
+        e->stats.faults[verdict]++;
+        bt_judge(e, b, m, verdict);
     }
     leave_at(e, uc, b, m);
     return true;
@@ -76,10 +75,14 @@ static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
     if (!m || sig == SIGILL)
         return false;
     if (sig == SIGSEGV && r[REG_TRAPNO] == TRAP_PF)
-        return page_fault(e, uc, b, m);
+        return b->mode & MODE_CS64 ? bt64_page_fault(e, uc, b, m) : page_fault(e, uc, b, m);
     e->fault_emulate = true;
+    e->fault_prepare = false;
     e->stats.host_traps++;
-    leave_at(e, uc, b, m);
+    if (b->mode & MODE_CS64)
+        bt64_leave_at(e, uc, b, m);
+    else
+        leave_at(e, uc, b, m);
     return true;
 }
 

@@ -34,7 +34,7 @@ void bt_step_arm(struct engine *e, const uint8_t *entry)
 {
     e->step_block = bt_block_at(e, (uint64_t)(uintptr_t)entry);
     set_word(e, e->step_block->page2, true);
-    e->hot.ctx = e->step_ctx;
+    e->hot->ctx = e->step_ctx;
 }
 
 /* Instructions of the block that begin before offset `end`. Every instruction has a map entry; some
@@ -46,6 +46,8 @@ static unsigned begun_before(const struct bt_block *b, unsigned end)
     for (unsigned k = 0; k < b->nmap; k++) {
         unsigned g = b->map[k].guest;
 
+        if (b->map[k].kind == SITE_SIDE)
+            break;
         if (g != last && g < end && g < b->guest_len)
             n++;
         last = g;
@@ -55,17 +57,17 @@ static unsigned begun_before(const struct bt_block *b, unsigned end)
 
 static unsigned executed(struct engine *e, const struct bt_block *b)
 {
-    const struct bt_exit *x = (const struct bt_exit *)(uintptr_t)e->hot.exit_arg;
+    const struct bt_exit *x = (const struct bt_exit *)(uintptr_t)e->hot->exit_arg;
     uint64_t jump;
 
-    switch (e->hot.exit_kind) {
+    switch (e->hot->exit_kind) {
     case BT_EXIT_DIRECT: /* the jump belongs to the last instruction executed */
         jump = (uint64_t)(uintptr_t)codemem_to_rx(&e->code, x->jump);
         return begun_before(b, bt_map_at(b, jump)->guest + 1u);
     case BT_EXIT_CALLOUT:
-        return begun_before(b, e->callout_eip - b->eip + 1);
+        return begun_before(b, (unsigned)(e->callout_rip - b->rip) + 1);
     case BT_EXIT_FAULT: /* not executed */
-        return begun_before(b, e->hot.fault_eip - b->eip);
+        return begun_before(b, (unsigned)(e->hot->fault_rip - b->rip));
     case BT_EXIT_INDIRECT: /* always the last instruction */
         return begun_before(b, b->guest_len);
     default:

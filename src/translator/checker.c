@@ -375,7 +375,7 @@ static unsigned hot_pointer(const struct check *k, int64_t off)
 static bool is_tag(const struct check *k, const ZydisDecodedOperand *m)
 {
     return gpr_of(m->mem.base) == H_R11 && gpr_of(m->mem.index) == H_R9 &&
-           kind(k, H_R11) == K_CTX && kind(k, H_R9) == K_INDEX && m->mem.scale == 4 &&
+           kind(k, H_R11) == K_CTX && kind(k, H_R9) == K_INDEX && m->mem.scale == 8 &&
            m->mem.disp.value == CTX_TAGS && m->size == 32;
 }
 
@@ -456,8 +456,8 @@ static unsigned lookup_step(const struct check *k, int dst)
 
     if (s->type != ZYDIS_OPERAND_TYPE_REGISTER)
         return K_U32;
-    if (k->in.mnemonic == ZYDIS_MNEMONIC_CRC32 && kind(k, dst) == K_SEED && s->size == 32 &&
-        gpr_of(s->reg.value) == H_R8)
+    if (k->in.mnemonic == ZYDIS_MNEMONIC_CRC32 && kind(k, dst) == K_SEED && s->size == 64 &&
+        gpr_of(s->reg.value) == H_R8 && is_u32(&k->now.r[H_R8]))
         return K_HASH;
     if (k->in.mnemonic == ZYDIS_MNEMONIC_SHRX && c->type == ZYDIS_OPERAND_TYPE_REGISTER &&
         gpr_of(c->reg.value) == H_R13)
@@ -501,6 +501,8 @@ static struct fact result(const struct check *k, const ZydisDecodedOperand *d, i
         return computed(k, &k->op[1], r, size);
     if (k->in.meta.category == ZYDIS_CATEGORY_STRINGOP)
         return *old; /* RSI, RDI stay in the window or its gap, RCX counts down; EAX of LODS */
+    if (size == 64 && d == &k->op[0] && lookup_step(k, r) == K_HASH)
+        return (struct fact){.what = K_HASH};
     if (size == 64 || ((size < 32 || may_not_write(m)) && !is_u32(old)))
         return (struct fact){.what = K_ANY};
     what = size == 32 && d == &k->op[0] ? lookup_step(k, r) : K_U32;
@@ -735,7 +737,8 @@ void bt_check_block(struct engine *e, const struct bt_block *b)
         return;
     e->log->mask |= LOG_IN_ASM | LOG_OUT_ASM;
     bt_list_block(e, b);
-    fprintf(stderr, "dragoman: jail checker: %s at %" PRIx64 " in the block for guest %08x\n", why,
-            where, b->eip);
+    fprintf(stderr,
+            "dragoman: jail checker: %s at %" PRIx64 " in the block for guest %08" PRIx64 "\n", why,
+            where, b->rip);
     abort();
 }

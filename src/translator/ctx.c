@@ -4,11 +4,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* A tag that no eip with index i can match: that of eip 0, which belongs elsewhere; of eip 1 where
+/* A tag that no rip with index i can match: that of rip 0, which belongs elsewhere; of rip 1 where
  * 0 belongs. */
-static uint32_t empty_tag(uint32_t i)
+static uint64_t empty_tag(uint32_t i)
 {
-    return i == bt_jcache_index(0) ? 0u - 1 : 0;
+    return i == bt_jcache_index(0) ? UINT64_MAX : 0;
 }
 
 static void reset_jcache(struct bt_ctx *x)
@@ -71,18 +71,18 @@ struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
 
 void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b)
 {
-    uint32_t i = bt_jcache_index(b->eip);
+    uint32_t i = bt_jcache_index(b->rip);
 
-    x->neg_tag[i] = 0u - b->eip;
+    x->neg_tag[i] = 0 - b->rip;
     x->host[i] = b->entry;
     x->jcache_used = true;
 }
 
 static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
 {
-    uint32_t i = bt_jcache_index(b->eip);
+    uint32_t i = bt_jcache_index(b->rip);
 
-    if (x->neg_tag[i] == 0u - b->eip && x->host[i] == b->entry)
+    if (x->neg_tag[i] == 0 - b->rip && x->host[i] == b->entry)
         x->neg_tag[i] = empty_tag(i);
 }
 
@@ -102,7 +102,7 @@ void bt_ctx_drop_all(struct engine *e)
  * page's entries. */
 void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p)
 {
-    uint32_t w = p->vpn % BT_WORDS;
+    uint64_t w = p->vpn % BT_WORDS;
 
     if (x->jcache_used)
         reset_jcache(x);
@@ -112,7 +112,7 @@ void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p)
 
 static void forget_vpn(struct bt_ctx *x, uint64_t vpn)
 {
-    uint32_t w = vpn % BT_WORDS;
+    uint64_t w = vpn % BT_WORDS;
 
     if (vpn == SMMU_ALL_PAGES) {
         bt_ctx_reset(x);

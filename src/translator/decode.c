@@ -195,6 +195,15 @@ static void set_vex(struct insn *i, const ZydisDecodedInstruction *z, unsigned b
     }
 }
 
+/* Zydis 4.0 accepts Knights Corner's VEX encodings in 64-bit code whatever its mode KNC says,
+ * POPCNT, TZCNT and LZCNT among them: #UD on every other CPU (SDM 2D table A-3 has no VEX there).
+ */
+static bool is_knights_corner(const ZydisDecodedInstruction *z)
+{
+    return z->meta.isa_ext == ZYDIS_ISA_EXT_KNC || z->meta.isa_ext == ZYDIS_ISA_EXT_KNCE ||
+           z->meta.isa_ext == ZYDIS_ISA_EXT_KNCV;
+}
+
 static void set_encoding(struct insn *i, const ZydisDecodedInstruction *z, unsigned bits)
 {
     switch (z->encoding) {
@@ -204,7 +213,7 @@ static void set_encoding(struct insn *i, const ZydisDecodedInstruction *z, unsig
             i->rex = rex_bits(z->raw.rex.W, z->raw.rex.R, z->raw.rex.X, z->raw.rex.B);
         break;
     case ZYDIS_INSTRUCTION_ENCODING_VEX:
-        i->enc = ENC_VEX;
+        i->enc = is_knights_corner(z) ? ENC_OTHER : ENC_VEX;
         set_vex(i, z, bits);
         break;
     case ZYDIS_INSTRUCTION_ENCODING_3DNOW:
@@ -323,18 +332,58 @@ static void drop_sib_base(struct insn *i, const ZydisDecodedInstruction *z)
     }
 }
 
+static uint16_t gpr_mask(ZydisRegister reg)
+{
+    ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+
+    if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15)
+        return 0;
+    return (uint16_t)(1u << (whole - ZYDIS_REGISTER_RAX));
+}
+
+static void set_gpr_masks(struct insn *i, const ZydisDecodedOperand *ops, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        const ZydisDecodedOperand *o = &ops[k];
+
+        if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+            i->gpr_used |= gpr_mask(o->mem.base) | gpr_mask(o->mem.index);
+        } else if (o->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+            i->gpr_used |= gpr_mask(o->reg.value);
+            if (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+                i->gpr_written |= gpr_mask(o->reg.value);
+        }
+    }
+}
+
+/* What Zydis and the CPU see in another size. INS and OUTS: REX.W does not promote the operand (SDM
+ * 2A INS, "64-bit mode"). MOVSXD with 66h reads 16 bits of memory (SDM 2B MOVSXD: 63 /r r16,
+ * r/m16).
+ */
+static void narrow_operands(struct insn *i)
+{
+    if (i->mnemonic == ZYDIS_MNEMONIC_INSD || i->mnemonic == ZYDIS_MNEMONIC_OUTSD)
+        i->opsize = 4;
+    if (i->mnemonic == ZYDIS_MNEMONIC_MOVSXD && i->opsize == 2 && i->op[1].kind == OPND_MEM)
+        i->op[1].size = 2;
+}
+
 static bool decode_operands(const ZydisDecoder *d, const ZydisDecoderContext *ctx,
                             const ZydisDecodedInstruction *z, struct insn *i)
 {
-    ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT_VISIBLE];
+    ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
+    bool wide = z->machine_mode == ZYDIS_MACHINE_MODE_LONG_64;
     uint8_t n = z->operand_count_visible;
 
-    if (ZYAN_FAILED(ZydisDecoderDecodeOperands(d, ctx, z, ops, n)))
+    if (ZYAN_FAILED(ZydisDecoderDecodeOperands(d, ctx, z, ops, wide ? z->operand_count : n)))
         return false;
+    if (wide)
+        set_gpr_masks(i, ops, z->operand_count);
     i->nops = n < MAX_OPNDS ? n : MAX_OPNDS;
     for (unsigned k = 0; k < i->nops; k++)
         set_operand(i, &i->op[k], &ops[k]);
     drop_sib_base(i, z);
+    narrow_operands(i);
     return true;
 }
 

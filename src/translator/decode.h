@@ -86,6 +86,7 @@ struct insn {
     uint8_t imm_size;               /* bytes of immediate in the encoding (both) */
     uint8_t flags_read, flags_written; /* arithmetic flags: bit 0 CF, 1 PF, 2 AF, 3 ZF, 4 SF, 5 OF;
                                           written includes undefined */
+    uint16_t gpr_used, gpr_written;    /* 64-bit code: masks, implicit operands included */
     uint8_t bytes[MAX_INSN];
 };
 

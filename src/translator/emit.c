@@ -33,7 +33,7 @@ void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m)
 void emit_crc32(struct emit *e, unsigned dst, unsigned src)
 {
     emit8(e, 0xf2);
-    emit_rex(e, false, dst, 0, src);
+    emit_rex(e, true, dst, 0, src);
     emit8(e, 0x0f);
     emit8(e, 0x38);
     emit8(e, 0xf1);

@@ -237,7 +237,7 @@ static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)
     emit_mem_g(e, r, m);
 }
 
-/* CRC32 r32, r32 (SSE4.2; no flags). */
+/* CRC32 r64, r64 (SSE4.2; no flags). */
 void emit_crc32(struct emit *e, unsigned dst, unsigned src);
 /* SHRX r32, r/m32, r32 (BMI2; no flags). */
 void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count);

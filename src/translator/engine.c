@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "translator/hostexec.h"
 #include "translator/xlate.h"
@@ -33,6 +34,10 @@ static void emit_stubs(struct engine *e)
     emit_stub(e, STUB_INDIRECT, bt_stub_indirect);
     emit_stub(e, STUB_WORD, bt_stub_word);
     emit_stub(e, STUB_CALLOUT, bt_stub_callout);
+    emit_stub(e, STUB64_DIRECT, bt64_stub_direct);
+    emit_stub(e, STUB64_INDIRECT, bt64_stub_indirect);
+    emit_stub(e, STUB64_WORD, bt64_stub_word);
+    emit_stub(e, STUB64_CALLOUT, bt64_stub_callout);
     codemem_commit(&e->code, NSTUBS * STUB_BYTES);
     e->code_keep = e->code.used;
 }
@@ -72,6 +77,24 @@ static void on_fpu_sync(void *opaque, struct cpu *c)
     bt_fpu_save(c->engine, c);
 }
 
+/* A page that generated code reaches wherever its GS base or R15 is. */
+static int hot_create(struct engine *e)
+{
+    void *p;
+
+    _Static_assert(sizeof(struct bt_hot) <= PAGE_SIZE, "one page");
+    e->hot_fd = memfd_create("dragoman-hot", MFD_CLOEXEC);
+    if (e->hot_fd < 0 || ftruncate(e->hot_fd, PAGE_SIZE) < 0)
+        return -errno;
+    p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, e->hot_fd, 0);
+    if (p == MAP_FAILED)
+        return -errno;
+    e->hot = p;
+    e->hot->engine = e;
+    e->hot->cpu = e->cpu;
+    return 0;
+}
+
 static int bt_create(struct engine *e)
 {
     int err = bt_cache_init(e, e->cfg.code_bytes ? e->cfg.code_bytes : CODE_BYTES_DEFAULT,
@@ -94,8 +117,11 @@ static int bt_create(struct engine *e)
         return -ENOMEM;
     bt_ctx_reset(e->empty_ctx);
     emit_stubs(e);
-    e->hot.view_table = smmu_view_table(e->mmu);
-    e->hot.ctx = e->empty_ctx;
+    err = smmu_use_blocks(e->mmu, e->hot_fd, PAGE_SIZE);
+    if (err < 0)
+        return err;
+    e->hot->view_table = smmu_view_table(e->mmu);
+    e->hot->ctx = e->empty_ctx;
     e->space_changed = true;
     e->xsave_mask = e->cpu->model->xcr0_allowed | 3;
     e->cpu->hooks.fpu_sync = on_fpu_sync;
@@ -119,8 +145,11 @@ int engine_create(struct engine **out, struct cpu *c, struct smmu *mmu, struct p
     e->pm = pm;
     e->log = log;
     e->cfg = *cfg;
+    e->hot_fd = -1;
     c->engine = e;
-    err = hostexec_create(&c->hostexec);
+    err = hot_create(e);
+    if (err == 0)
+        err = hostexec_create(&c->hostexec);
     if (err == 0)
         err = interp_create(&e->interp, mmu);
     if (err == 0 && cfg->kind == ENGINE_BT)
@@ -151,6 +180,10 @@ void engine_destroy(struct engine *e)
     if (e->cpu->hostexec)
         hostexec_destroy(e->cpu->hostexec);
     e->cpu->hostexec = NULL;
+    if (e->hot)
+        munmap(e->hot, PAGE_SIZE);
+    if (e->hot_fd >= 0)
+        close(e->hot_fd);
     free(e->sites);
     free(e->xlate);
     free(e);

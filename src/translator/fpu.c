@@ -82,14 +82,15 @@ static void fix_pointers(struct engine *e, struct cpu *c)
         b = bt_block_at(e, fip);
         m = b ? bt_map_at(b, fip) : NULL;
         host = fip;
-        fip = m ? b->eip + m->guest : 0;
+        fip = m ? b->rip + m->guest : 0;
         __builtin_memcpy(c->fpu + AREA_FIP, &fip, 8);
         if (m)
             fix_opcode(e, c, b, host, fip);
         c->fcs = c->seg[SEG_CS].sel;
     }
-    if (smmu_locate(e->mmu, fdp, &v, &lin, &in_gap)) {
-        lin = (uint32_t)lin;
+    if (cpu_long(c) ? smmu_locate_long(e->mmu, fdp, &lin, &in_gap)
+                    : smmu_locate(e->mmu, fdp, &v, &lin, &in_gap)) {
+        lin = cpu_long(c) ? lin : (uint32_t)lin;
         __builtin_memcpy(c->fpu + AREA_FDP, &lin, 8);
         c->fds = c->seg[SEG_DS].sel;
     }

@@ -6,13 +6,13 @@
 
 static void list_guest(struct engine *e, const struct bt_block *b, csh cs)
 {
-    const uint8_t *bytes = e->pm->hva + (b->page->frame << PAGE_SHIFT) + (b->eip & PAGE_MASK);
-    size_t len = b->page2 ? PAGE_SIZE - (b->eip & PAGE_MASK) : b->guest_len;
+    const uint8_t *bytes = e->pm->hva + (b->page->frame << PAGE_SHIFT) + (b->rip & PAGE_MASK);
+    size_t len = b->page2 ? PAGE_SIZE - (b->rip & PAGE_MASK) : b->guest_len;
     cs_insn *insn;
-    size_t n = cs_disasm(cs, bytes, len, b->eip, 0, &insn);
+    size_t n = cs_disasm(cs, bytes, len, b->rip, 0, &insn);
 
-    log_printf(e->log, LOG_IN_ASM, "---- guest %08x  mode %05x  %u instructions\n", b->eip, b->mode,
-               b->ninsns);
+    log_printf(e->log, LOG_IN_ASM, "---- guest %08" PRIx64 "  mode %05x  %u instructions\n", b->rip,
+               b->mode, b->ninsns);
     for (size_t i = 0; i < n; i++)
         log_printf(e->log, LOG_IN_ASM, "  %08" PRIx64 "  %-8s %s\n", insn[i].address,
                    insn[i].mnemonic, insn[i].op_str);
@@ -26,10 +26,10 @@ static void list_host(struct engine *e, const struct bt_block *b, csh cs)
     size_t n = cs_disasm(cs, b->code, b->code_len, (uint64_t)(uintptr_t)b->code, 0, &insn);
     uint32_t m = 0;
 
-    log_printf(e->log, LOG_OUT_ASM, "---- host for %08x  %u bytes\n", b->eip, b->code_len);
+    log_printf(e->log, LOG_OUT_ASM, "---- host for %08" PRIx64 "  %u bytes\n", b->rip, b->code_len);
     for (size_t i = 0; i < n; i++) {
         while (m < b->nmap && (uint64_t)(uintptr_t)b->code + b->map[m].host <= insn[i].address)
-            log_printf(e->log, LOG_OUT_ASM, "  ; %08x\n", b->eip + b->map[m++].guest);
+            log_printf(e->log, LOG_OUT_ASM, "  ; %08" PRIx64 "\n", b->rip + b->map[m++].guest);
         log_printf(e->log, LOG_OUT_ASM, "    %012" PRIx64 "  %-8s %s\n", insn[i].address,
                    insn[i].mnemonic, insn[i].op_str);
     }
@@ -40,7 +40,8 @@ void bt_list_block(struct engine *e, const struct bt_block *b)
 {
     csh cs;
 
-    if (log_on(e->log, LOG_IN_ASM) && cs_open(CS_ARCH_X86, CS_MODE_32, &cs) == CS_ERR_OK) {
+    if (log_on(e->log, LOG_IN_ASM) &&
+        cs_open(CS_ARCH_X86, b->mode & MODE_CS64 ? CS_MODE_64 : CS_MODE_32, &cs) == CS_ERR_OK) {
         list_guest(e, b, cs);
         cs_close(&cs);
     }

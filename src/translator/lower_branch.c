@@ -5,14 +5,14 @@
 
 static uint32_t target_of(const struct xlate *x, const struct insn *i)
 {
-    return x->eip + i->len + (uint32_t)i->imm;
+    return (uint32_t)(x->rip + i->len + i->imm);
 }
 
 /* Every cycle of guest code holds a backward direct branch or an indirect one; the latter is polled
  * by emptying the context (bt.c, engine_kick). */
 static void poll_if_backward(struct xlate *x, uint32_t target)
 {
-    if (target <= x->eip)
+    if (target <= x->rip)
         xlate_poll(x, HOT_POLL);
 }
 
@@ -28,7 +28,7 @@ static void emit_indirect(struct xlate *x)
     emit_crc32(em, H_R9, H_R8);
     emit_shrx(em, H_R9, H_R9, H_R13);
     emit_mov64(em, H_R10, H_RCX);
-    emit_op_sib(em, false, 0x8b, H_RCX, H_R11, H_R9, 2, CTX_TAGS);
+    emit_op_sib(em, false, 0x8b, H_RCX, H_R11, H_R9, 3, CTX_TAGS);
     emit_add_lea(em, false, H_RCX, H_RCX, H_R8);
     hit = emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);
@@ -85,7 +85,7 @@ bool lower_jmp(struct xlate *x, const struct insn *i)
 static void two_exits(struct xlate *x, const struct insn *i, uint8_t *taken)
 {
     xlate_exit(x, taken, target_of(x, i));
-    xlate_exit(x, emit_jmp(&x->em), x->eip + i->len);
+    xlate_exit(x, emit_jmp(&x->em), (uint32_t)x->rip + i->len);
     x->ended = true;
 }
 
@@ -106,7 +106,7 @@ static void exit_on_ecx(struct xlate *x, const struct insn *i, bool taken_if_zer
 {
     struct emit *em = &x->em;
     uint8_t *zero = emit_jecxz(em);
-    uint32_t taken = target_of(x, i), next = x->eip + i->len;
+    uint32_t taken = target_of(x, i), next = (uint32_t)x->rip + i->len;
 
     xlate_exit(x, emit_jmp(em), taken_if_zero ? next : taken);
     emit_patch8(zero, em->p);
@@ -145,7 +145,7 @@ static bool flat_stack(const struct xlate *x)
 static void push_return(struct xlate *x, const struct insn *i)
 {
     emit_op_g(&x->em, 0xc7, 0, &push_slot);
-    emit32(&x->em, x->eip + i->len);
+    emit32(&x->em, (uint32_t)x->rip + i->len);
     emit_lea32(&x->em, H_R12, H_R12, -4);
 }
 

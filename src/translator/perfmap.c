@@ -25,8 +25,8 @@ void bt_perf_map_add(struct engine *e, const struct bt_block *b)
 {
     if (!e->perf_map)
         return;
-    fprintf(e->perf_map, "%" PRIxPTR " %x guest_%s_%08x\n", (uintptr_t)b->code, b->code_len,
-            b->mode & MODE_CPL3 ? "user" : "kernel", b->eip);
+    fprintf(e->perf_map, "%" PRIxPTR " %x guest_%s_%08" PRIx64 "\n", (uintptr_t)b->code,
+            b->code_len, b->mode & MODE_CPL3 ? "user" : "kernel", b->rip);
 }
 
 void bt_perf_map_close(struct engine *e)

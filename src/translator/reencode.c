@@ -576,3 +576,99 @@ bool reencode_long(const struct insn *i, unsigned bounce, unsigned rsp, uint8_t 
     *len = e.len;
     return e.len <= LEGACY_MAX;
 }
+
+/* In 64-bit code a bit offset in a register reaches 2^60 bytes to either side of the operand. */
+static bool bit_string(const struct insn *i, const struct enc *e)
+{
+    return i->map == 1 && e->has_mem &&
+           (i->opcode == 0xa3 || i->opcode == 0xab || i->opcode == 0xb3 || i->opcode == 0xbb);
+}
+
+/* SPL, BPL, SIL, DIL exist with a REX prefix only; RSP itself is not there to be used as a byte. */
+static bool byte_registers(const struct insn *i, struct enc *e)
+{
+    for (unsigned n = 0; n < i->nops; n++) {
+        const struct opnd *o = &i->op[n];
+
+        if (o->kind != OPND_GPR || o->size != 1 || o->reg < RSP || o->reg >= R8)
+            continue;
+        if (o->reg == RSP)
+            return false;
+        e->rex |= 0x40;
+    }
+    return true;
+}
+
+static unsigned rsp_operands(const struct insn *i)
+{
+    unsigned count = 0;
+
+    for (unsigned n = 0; n < i->nops; n++)
+        count += i->op[n].kind == OPND_GPR && i->op[n].reg == RSP;
+    return count;
+}
+
+static uint8_t rex_if(unsigned reg, uint8_t bit)
+{
+    return reg >= 8 ? bit : 0;
+}
+
+/* Each RSP operand becomes `rsp`; the fields are tried in the order of map_esp(). */
+static bool substitute_rsp(const struct insn *i, struct enc *e, unsigned rsp)
+{
+    unsigned left = rsp_operands(i);
+
+    if (left && !e->has_modrm && (e->opcode & 7) == RSP && !(e->rex & REX_B)) {
+        e->opcode = (uint8_t)((e->opcode & 0xf8) | (rsp & 7));
+        e->rex |= rex_if(rsp, REX_B);
+        left--;
+    }
+    if (left && reg_form(e) && (e->modrm & 7) == RSP && !(e->rex & REX_B)) {
+        e->modrm = (uint8_t)((e->modrm & 0xf8) | (rsp & 7));
+        e->rex |= rex_if(rsp, REX_B);
+        left--;
+    }
+    if (left && e->has_modrm && reg_field(e) == RSP && !(e->rex & REX_R)) {
+        e->modrm = (uint8_t)((e->modrm & 0xc7) | (rsp & 7) << 3);
+        e->rex |= rex_if(rsp, REX_R);
+        left--;
+    }
+    return left == 0;
+}
+
+bool reencode64(const struct insn *i, const struct hea *a, unsigned rsp, uint8_t *out,
+                unsigned *len)
+{
+    struct enc e = {.p = out, .from64 = true, .opcode = i->opcode, .modrm = i->modrm};
+    struct ea ea = {0};
+
+    if ((i->enc != ENC_LEGACY && i->enc != ENC_VEX) || i->map >= ARRAY_SIZE(maps) || !i->len)
+        return false;
+    e.has_modrm = i->has_modrm;
+    e.has_mem = i->has_modrm && i->modrm >> 6 != 3;
+    e.vvvv = i->vex_vvvv;
+    e.imm_size = i->imm_size;
+    e.kind = i->map == 0 && i->opcode == 0x63 ? (uint8_t)K_SIZED : maps[i->map][i->opcode];
+    if (i->vsib || implicit_mem(i) || bit_string(i, &e) || !kind_allowed(i, &e))
+        return false;
+    if (e.kind == K_MOFFS)
+        rewrite_opcode(&e);
+    e.rex = i->rex & (REX_R | (e.has_mem ? 0 : REX_B) | (i->enc == ENC_VEX ? 0 : REX_W));
+    if (!byte_registers(i, &e) || !substitute_rsp(i, &e, rsp) || (e.has_mem && !a))
+        return false;
+    if (e.has_mem) {
+        ea = (struct ea){a->base, a->index, a->scale, a->disp, false};
+        rex_for_ea(&e, &ea);
+    }
+    if (e.rex && i->enc == ENC_LEGACY && has_high_byte(i))
+        return false;
+    put_prefixes(&e, i);
+    put8(&e, e.opcode);
+    if (e.has_mem)
+        put_ea(&e, &ea);
+    else if (e.has_modrm)
+        put8(&e, e.modrm);
+    put_imm(&e, i);
+    *len = e.len;
+    return e.len <= LEGACY_MAX;
+}

@@ -8,6 +8,7 @@
 #define DRAGOMAN_TRANSLATOR_REENCODE_H
 
 #include "translator/decode.h"
+#include "translator/emit64.h"
 
 enum remem_kind {
     REMEM_WINDOW, /* guest operand: gs:[same base + index*scale + disp], 67h (32-bit wrap) */
@@ -32,5 +33,11 @@ bool reencode(const struct insn *i, const struct remem *mem, uint8_t *out, unsig
  * GPR operand RSP becomes register `rsp`, all other registers keep their numbers. */
 bool reencode_long(const struct insn *i, unsigned bounce, unsigned rsp, uint8_t *out,
                    unsigned *len);
+
+/* An instruction of 64-bit code whose registers are in the host's of the same number but for RSP,
+ * which is in `rsp` where it is an operand; its memory operand becomes `a`. False: not to be copied
+ * (bit strings with a register offset, gathers, AH-BH that would need REX, opcodes not listed). */
+bool reencode64(const struct insn *i, const struct hea *a, unsigned rsp, uint8_t *out,
+                unsigned *len);
 
 #endif

@@ -112,25 +112,25 @@ void bt_flush(struct engine *e)
     e->stats.flushes++;
 }
 
-static uint32_t hash_of(uint32_t eip, uint32_t mode)
+static uint32_t hash_of(uint64_t rip, uint32_t mode)
 {
-    uint32_t h = eip * 0x9e3779b1u ^ mode * 0x85ebca6bu;
+    uint64_t h = (rip ^ (uint64_t)mode << 40) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return (h ^ h >> 16) & (BT_HASH - 1);
+    return (uint32_t)(h >> 48);
 }
 
-struct bt_block *bt_find(struct engine *e, uint32_t eip, uint32_t mode, const struct bt_page *page)
+struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const struct bt_page *page)
 {
-    struct bt_block *b = e->hash[hash_of(eip, mode)];
+    struct bt_block *b = e->hash[hash_of(rip, mode)];
 
-    while (b && !(b->eip == eip && b->mode == mode && b->page == page))
+    while (b && !(b->rip == rip && b->mode == mode && b->page == page))
         b = b->hash_next;
     return b;
 }
 
 void bt_insert(struct engine *e, struct bt_block *b)
 {
-    struct bt_block **slot = &e->hash[hash_of(b->eip, b->mode)];
+    struct bt_block **slot = &e->hash[hash_of(b->rip, b->mode)];
 
     b->hash_next = *slot;
     *slot = b;
@@ -190,7 +190,7 @@ static void drop_from_frame(struct engine *e, struct bt_block *b, uint64_t frame
 
 void bt_invalidate(struct engine *e, struct bt_block *b)
 {
-    struct bt_block **p = &e->hash[hash_of(b->eip, b->mode)];
+    struct bt_block **p = &e->hash[hash_of(b->rip, b->mode)];
 
     if (!b->valid)
         return;
@@ -213,7 +213,7 @@ void bt_invalidate(struct engine *e, struct bt_block *b)
 /* Does the block have code bytes in [off, off+len) of the frame? */
 static bool block_covers(const struct bt_block *b, uint64_t frame, unsigned off, unsigned len)
 {
-    unsigned start = b->eip & PAGE_MASK;
+    unsigned start = (unsigned)b->rip & PAGE_MASK;
 
     if (b->page->frame == frame && off < start + b->guest_len && start < off + len)
         return true;
@@ -261,10 +261,9 @@ const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host)
     return i ? &b->map[i - 1] : NULL;
 }
 
-struct bt_page *bt_page_get(struct engine *e, uint32_t vpn, uint64_t frame)
+struct bt_page *bt_page_get(struct engine *e, uint64_t vpn, uint64_t frame)
 {
-    struct bt_page **slot =
-        &e->page_hash[(vpn * 0x9e3779b1u ^ (uint32_t)frame * 0x85ebca6bu) >> 16];
+    struct bt_page **slot = &e->page_hash[(vpn ^ frame << 36) * UINT64_C(0x9e3779b97f4a7c15) >> 48];
     struct bt_page *p = *slot;
 
     while (p && !(p->vpn == vpn && p->frame == frame))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "translator/bt_offsets.h"
+#include "translator/lower64.h"
 
 static lower_fn *const lowerings[NLOWER] = {
     [LOWER_COPY] = lower_copy,
@@ -37,7 +38,7 @@ void xlate_mark(struct xlate *x, enum bt_site_kind kind)
     assert(x->nmap < ARRAY_SIZE(x->map));
     x->map[x->nmap++] = (struct bt_map){
         .host = (uint32_t)(x->em.p - x->start),
-        .guest = (uint16_t)(x->eip - x->b->eip),
+        .guest = (uint16_t)(x->rip - x->b->rip),
         .kind = (uint8_t)kind,
     };
 }
@@ -57,14 +58,14 @@ bool xlate_callout(struct xlate *x, const struct insn *i)
     }
     *kept = *i;
     emit_imm64(&x->em, H_R8, (uint64_t)(uintptr_t)kept);
-    emit_imm32(&x->em, H_R9, x->eip);
+    emit_imm32(&x->em, H_R9, (uint32_t)x->rip);
     xlate_to_stub(x, emit_call(&x->em), STUB_CALLOUT);
     return true;
 }
 
-void xlate_exit(struct xlate *x, uint8_t *jump, uint32_t eip)
+void xlate_exit(struct xlate *x, uint8_t *jump, uint64_t rip)
 {
-    x->exits[x->nexits++] = (struct bt_exit){.jump = jump, .from = x->b, .eip = eip};
+    x->exits[x->nexits++] = (struct bt_exit){.jump = jump, .from = x->b, .rip = rip};
 }
 
 void xlate_probe(struct xlate *x, int32_t hot_ptr)
@@ -85,12 +86,12 @@ void xlate_poll(struct xlate *x, int32_t hot_ptr)
 
 void xlate_poll_after(struct xlate *x, const struct insn *i, int32_t hot_ptr)
 {
-    x->eip += i->len;
+    x->rip += i->len;
     xlate_poll(x, hot_ptr);
-    x->eip -= i->len;
+    x->rip -= i->len;
 }
 
-/* The context must map the page as this translation assumes; else leave with the block's eip. */
+/* The context must map the page as this translation assumes; else leave with the block's rip. */
 static void emit_word_check(struct xlate *x, const struct bt_page *page)
 {
     struct emit *em = &x->em;
@@ -102,7 +103,7 @@ static void emit_word_check(struct xlate *x, const struct bt_page *page)
     emit_lea32(em, H_RCX, H_RCX, (int32_t)page->id);
     ok = emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);
-    emit_imm32(em, H_R8, x->b->eip);
+    emit_imm32(em, H_R8, (uint32_t)x->b->rip);
     xlate_to_stub(x, emit_jmp(em), STUB_WORD);
     emit_patch8(ok, em->p);
     emit_mov64(em, H_RCX, H_R10);
@@ -153,8 +154,30 @@ static bool ends_block(const struct insn *i)
  * Backward ones close loops. */
 static bool goes_on_after(struct xlate *x, const struct insn *i)
 {
-    return i->row->lower == LOWER_JCC && i->opsize == 4 && (int64_t)i->imm >= 0 &&
+    return i->row->lower == LOWER_JCC && i->opsize == (x->w.on ? 8 : 4) && (int64_t)i->imm >= 0 &&
            x->side_exits++ < BT_MAX_SIDE_EXITS;
+}
+
+static void word_check(struct xlate *x, const struct bt_page *page)
+{
+    if (x->w.on)
+        x64_word_check(x, page);
+    else
+        emit_word_check(x, page);
+}
+
+/* The monitor needs scratch registers that the block's code does not use. */
+static bool registers_left(struct xlate *x, const struct insn *i)
+{
+    uint16_t used = x->used | i->gpr_used | i->gpr_written;
+
+    if (i->row->lower == LOWER_PUSHF)
+        used |= 1 << RAX; /* lower64_pushf() */
+    if (NGPR - 1 - __builtin_popcount(used & ~(1u << RSP)) < X64_SCRATCH)
+        return false;
+    x->used = used;
+    x->w.written |= i->gpr_written;
+    return true;
 }
 
 /* Pass 1: decode up to a terminator, the page's end or the cap. The first instruction may straddle:
@@ -166,10 +189,10 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
     x->n = 0;
     while (x->n < BT_MAX_INSNS && off < avail) {
         struct insn *i = &x->insns[x->n];
-        enum decode_status st =
-            decode_insn(bytes + off, avail - off < MAX_INSN ? avail - off : MAX_INSN, 32, i);
+        enum decode_status st = decode_insn(
+            bytes + off, avail - off < MAX_INSN ? avail - off : MAX_INSN, bt_code_bits(x->mode), i);
 
-        if (st != DECODE_OK)
+        if (st != DECODE_OK || (x->w.on && !registers_left(x, i)))
             break;
         off += i->len;
         x->n++;
@@ -182,9 +205,9 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
 /* CPL 3 never looks a view up: it may only see its own (isolation, not speed). */
 static enum bt_adapt adaptation(const struct xlate *x)
 {
-    enum bt_adapt a = bt_adapt_of(x->e, x->b->page->frame, x->eip & PAGE_MASK);
+    enum bt_adapt a = bt_adapt_of(x->e, x->b->page->frame, x->rip & PAGE_MASK);
 
-    return a == ADAPT_VIEW && (x->mode & MODE_CPL3) ? ADAPT_NONE : a;
+    return a == ADAPT_VIEW && (x->mode & MODE_CPL3) && !x->w.on ? ADAPT_NONE : a;
 }
 
 static void lower_one(struct xlate *x, struct insn *i)
@@ -192,19 +215,22 @@ static void lower_one(struct xlate *x, struct insn *i)
     const struct row *r = i->row;
     uint8_t *before = x->em.p;
     unsigned nmap, nexits = x->nexits;
+    struct x64_state was;
+    lower_fn *lower = (x->w.on ? lowerings64 : lowerings)[r->lower];
 
     x->insn = i;
     xlate_mark(x, SITE_PLAIN);
     nmap = x->nmap;
+    was = x->w;
     x->adapt = adaptation(x);
-    if (available(x, i) && x->adapt != ADAPT_SIMULATE && lowerings[r->lower] &&
-        lowerings[r->lower](x, i)) {
+    if (available(x, i) && x->adapt != ADAPT_SIMULATE && lower && lower(x, i)) {
         /* lowered */
     } else {
         x->em.p = before;
         x->nmap = nmap;
         x->nexits = nexits;
-        if (!xlate_callout(x, i))
+        x->w = was;
+        if (!(x->w.on ? x64_callout(x, i) : xlate_callout(x, i)))
             return;
         if (ends_block(i)) {
             emit8(&x->em, 0x0f); /* UD2: a terminator's callout always leaves */
@@ -212,20 +238,28 @@ static void lower_one(struct xlate *x, struct insn *i)
             x->ended = true;
         }
     }
+    if (x->w.cache < NGPR && (i->gpr_written >> x->w.cache & 1))
+        x->w.cache = X64_NOTHING;
 }
 
 /* Pass 2 */
 static void lower_block(struct xlate *x)
 {
-    x->eip = x->b->eip;
+    x->rip = x->b->rip;
     for (unsigned k = 0; k < x->n && !x->ended && !x->arena_full; k++) {
         lower_one(x, &x->insns[k]);
-        x->eip += x->insns[k].len;
+        x->rip += x->insns[k].len;
     }
     if (!x->ended) {
         xlate_mark(x, SITE_PLAIN);
-        xlate_exit(x, emit_jmp(&x->em), x->eip);
+        if (x->w.on) {
+            x64_settle(x);
+            x64_close(x);
+        }
+        xlate_exit(x, emit_jmp(&x->em), x->w.on ? x->rip : (uint32_t)x->rip);
     }
+    if (x->w.on)
+        x64_finish_sides(x);
 }
 
 /* Pass 3: exit stubs, map, commit. */
@@ -244,8 +278,8 @@ static struct bt_block *seal_block(struct xlate *x)
 
         ex->stub = codemem_to_rx(cm, x->em.p);
         emit_patch32(ex->jump, x->em.p);
-        emit_imm64(&x->em, H_R8, (uint64_t)(uintptr_t)ex);
-        xlate_to_stub(x, emit_jmp(&x->em), STUB_DIRECT);
+        emit_imm64(&x->em, x->w.on ? H_R11 : H_R8, (uint64_t)(uintptr_t)ex);
+        xlate_to_stub(x, emit_jmp(&x->em), x->w.on ? STUB64_DIRECT : STUB_DIRECT);
     }
     b->map = bt_alloc(x->e, x->nmap * sizeof(*b->map));
     if (!b->map)
@@ -257,7 +291,7 @@ static struct bt_block *seal_block(struct xlate *x)
     return b;
 }
 
-static struct bt_block *start_block(struct xlate *x, uint32_t eip, uint32_t mode,
+static struct bt_block *start_block(struct xlate *x, uint64_t rip, uint32_t mode,
                                     struct bt_page *page, struct bt_page *page2)
 {
     struct engine *e = x->e;
@@ -266,15 +300,14 @@ static struct bt_block *start_block(struct xlate *x, uint32_t eip, uint32_t mode
 
     if (!room || !b || e->nblocks == e->max_blocks)
         return NULL;
-    *b = (struct bt_block){.eip = eip, .mode = mode, .page = page, .page2 = page2};
+    *b = (struct bt_block){.rip = rip, .mode = mode, .page = page, .page2 = page2};
     x->b = b;
-    x->mode = mode;
     x->start = x->em.p = room;
     b->code = b->checked = codemem_to_rx(&e->code, room);
     return b;
 }
 
-struct bt_block *bt_translate(struct engine *e, uint32_t eip, uint32_t mode, struct bt_page *page,
+struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
                               struct bt_page *page2, const uint8_t *bytes, unsigned avail,
                               bool *interpret)
 {
@@ -282,22 +315,28 @@ struct bt_block *bt_translate(struct engine *e, uint32_t eip, uint32_t mode, str
     struct bt_block *b;
     unsigned len;
 
-    *x = (struct xlate){.e = e};
+    *x = (struct xlate){.e = e, .mode = mode};
+    x->w.on = mode & MODE_CS64;
     len = scan_block(x, bytes, avail, page2 != NULL); /* 1 decode */
     *interpret = x->n == 0;
     if (*interpret)
         return NULL;
-    b = start_block(x, eip, mode, page, page2);
+    b = start_block(x, rip, mode, page, page2);
     if (!b)
         return NULL;
     b->guest_len = (uint16_t)len;
     b->ninsns = (uint16_t)x->n;
-    x->eip = eip;
+    x->rip = rip;
     xlate_mark(x, SITE_CHECK);
-    emit_word_check(x, page);
+    word_check(x, page);
     b->entry = codemem_to_rx(&e->code, x->em.p);
     if (page2)
-        emit_word_check(x, page2);
+        word_check(x, page2);
+    if (x->w.on) {
+        x64_choose(x, x->used);
+        x64_open(x);
+        xlate_mark(x, SITE_PLAIN);
+    }
     lower_block(x);                      /* 2 host code */
     if (x->arena_full || !seal_block(x)) /* 3 exits, map, commit */
         return NULL;

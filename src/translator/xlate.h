@@ -9,10 +9,40 @@
 #define DRAGOMAN_TRANSLATOR_XLATE_H
 
 #include "translator/bt_priv.h"
-#include "translator/emit.h"
+#include "translator/emit64.h"
 
 /* Fixed entry points at the start of the code memory: absolute jumps to bt_asm.S. */
-enum xlate_stub { STUB_DIRECT, STUB_INDIRECT, STUB_WORD, STUB_CALLOUT, NSTUBS, STUB_BYTES = 16 };
+enum xlate_stub {
+    STUB_DIRECT,
+    STUB_INDIRECT,
+    STUB_WORD,
+    STUB_CALLOUT,
+    STUB64_DIRECT,
+    STUB64_INDIRECT,
+    STUB64_WORD,
+    STUB64_CALLOUT,
+    NSTUBS,
+    STUB_BYTES = 16
+};
+
+/* A conditional branch whose way out must first put registers back: it goes to a place behind the
+ * block. */
+struct x64_side {
+    uint8_t *branch; /* its rel32 */
+    unsigned exit;   /* index in xlate.exits */
+    uint64_t rip;
+};
+
+/* Register use of a block of 64-bit code: see lower64.h. */
+struct x64_state {
+    bool on;
+    uint16_t written; /* registers of the guest's that the block writes */
+    uint8_t s0, s1;   /* scratch */
+    uint32_t cache;   /* what address S1 holds the delta of: enum x64_cache */
+    uint32_t drift;   /* bytes RSP has moved since it was last used as an address */
+    struct x64_side side[BT_MAX_SIDE_EXITS + 1];
+    unsigned nsides;
+};
 
 struct xlate {
     struct engine *e;
@@ -20,12 +50,13 @@ struct xlate {
     struct emit em;
     uint8_t *start; /* writable address of the block's first byte */
     uint32_t mode;
-    uint32_t eip; /* of the instruction being lowered */
+    uint64_t rip; /* of the instruction being lowered */
     const struct insn *insn;
     enum bt_adapt adapt;
     bool ended;      /* a terminator was emitted */
     bool arena_full; /* no room for a kept instruction: flush and retry */
     unsigned n;
+    uint16_t used;       /* registers of the guest's in 64-bit code */
     unsigned side_exits; /* found by the scan */
     struct bt_exit exits[BT_MAX_EXITS];
     unsigned nexits;
@@ -34,6 +65,7 @@ struct xlate {
      * STI before it (2) */
     struct bt_map map[BT_MAX_INSNS * 6 + 4];
     unsigned nmap;
+    struct x64_state w; /* 64-bit code only */
 };
 
 typedef bool lower_fn(struct xlate *x, const struct insn *i);
@@ -47,8 +79,8 @@ lower_fn lower_cli, lower_sti, lower_df, lower_pushf, lower_popf, lower_push_seg
 void xlate_mark(struct xlate *x, enum bt_site_kind kind);
 /* A call of the instruction's meaning. False: no room, give up the block. */
 bool xlate_callout(struct xlate *x, const struct insn *i);
-/* A direct exit to guest eip; `jump` is the rel32 to aim. */
-void xlate_exit(struct xlate *x, uint8_t *jump, uint32_t eip);
+/* A direct exit to guest rip; `jump` is the rel32 to aim. */
+void xlate_exit(struct xlate *x, uint8_t *jump, uint64_t rip);
 /* Leaves if somebody wants the CPU (flag-free; pitfalls A18). */
 void xlate_poll(struct xlate *x, int32_t hot_ptr);
 /* The load alone: its fault has the instruction interpreted. */

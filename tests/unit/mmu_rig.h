@@ -23,6 +23,9 @@
 enum { P = 1, W = 2, U = 4, A = 1 << 5, D = 1 << 6, PS = 1 << 7, RIG_RAM = 64 << 20 };
 #define NX (UINT64_C(1) << 63)
 
+/* Of a guest access. */
+enum outcome { OUT_OK, OUT_PF, OUT_MMIO, OUT_ERR };
+
 struct rig {
     struct physmem pm;
     struct bus mmio;

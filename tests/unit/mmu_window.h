@@ -54,8 +54,6 @@ static __attribute__((noinline)) enum smmu_verdict touch(uint64_t host, bool wri
     return SMMU_MAPPED;
 }
 
-enum outcome { OUT_OK, OUT_PF, OUT_MMIO, OUT_ERR };
-
 /* As a translated instruction would: windows first, then by the table, then software. */
 static enum outcome guest_access(struct rig *r, unsigned cpl, uint32_t lin, bool write,
                                  uint32_t *val)

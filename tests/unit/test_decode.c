@@ -128,6 +128,10 @@ START_TEST(test_vex)
     i = DECODE(64, 0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc1);
     ck_assert_uint_eq(i.enc, ENC_OTHER);
     ck_assert(!i.row->valid);
+    /* VEX POPCNT, TZCNT, LZCNT: Knights Corner's, #UD */
+    ck_assert(!DECODE(64, 0xc4, 0xe1, 0xfa, 0xb8, 0xc1).row->valid);
+    ck_assert(!DECODE(64, 0xc5, 0xfa, 0xbc, 0xc1).row->valid);
+    ck_assert(!DECODE(64, 0xc5, 0xfa, 0xbd, 0xc1).row->valid);
 }
 END_TEST
 
@@ -159,6 +163,15 @@ START_TEST(test_long)
     ck_assert_uint_eq(i.imm, UINT64_C(0xffffffffffffff80));
     i = DECODE(64, 0x66, 0xe8, 0, 0, 0, 0); /* 66h does not shorten near branches */
     ck_assert_uint_eq(i.opsize, 8);
+    i = DECODE(64, 0x48, 0x6d); /* REX.W: still INSD, OUTSD */
+    ck_assert_uint_eq(i.opsize, 4);
+    i = DECODE(64, 0x66, 0x48, 0x6f);
+    ck_assert_uint_eq(i.opsize, 4);
+    i = DECODE(64, 0x66, 0x63, 0x07); /* movsxd ax,[rdi] reads 16 bits */
+    ck_assert_uint_eq(i.op[0].size, 2);
+    ck_assert_uint_eq(i.op[1].size, 2);
+    i = DECODE(64, 0x63, 0x07);
+    ck_assert_uint_eq(i.op[1].size, 4);
     i = DECODE(64, 0x48, 0xcf);
     ck_assert_str_eq(i.row->name, "IRETQ");
     i = DECODE(32, 0x67, 0x8b, 0x40, 1);

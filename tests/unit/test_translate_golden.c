@@ -59,7 +59,7 @@ static void put_target(struct golden *g, const struct bt_block *b, uint64_t targ
 
     for (unsigned k = 0; k < b->nexits; k++)
         if (target == (uint64_t)(uintptr_t)b->exits[k].stub) {
-            put(&g->out, "exit to %08x", b->exits[k].eip);
+            put(&g->out, "exit to %08" PRIx64, b->exits[k].rip);
             return;
         }
     if (target - stubs < NSTUBS * STUB_BYTES)

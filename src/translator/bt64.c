@@ -1,0 +1,154 @@
+/* 64-bit code between the dispatcher and the cache: what generated code finds in the hot structure,
+ * callouts, and host faults. */
+#include <signal.h>
+
+#include "translator/bt_offsets.h"
+#include "translator/bt_priv.h"
+#include "translator/x_int.h"
+
+static bool is_user(const struct cpu *c)
+{
+    return c->cpl == 3;
+}
+
+void bt64_refresh(struct engine *e)
+{
+    const struct cpu *c = e->cpu;
+    struct bt_hot *h = e->hot;
+    uint64_t delta = smmu_delta(e->mmu, is_user(c), c->gpr[RSP]);
+
+    h->home[R10] = c->gpr[R10];
+    h->home[R11] = c->gpr[R11];
+    h->rsp = c->gpr[RSP] + delta;
+    h->rsp_not = ~delta;
+    for (unsigned s = SEG_FS; s <= SEG_GS; s++) {
+        h->seg_lin[s] = c->seg[s].base;
+        h->seg_host[s] = c->seg[s].base + smmu_delta(e->mmu, is_user(c), c->seg[s].base);
+    }
+}
+
+const uint8_t *bt64_callout(struct engine *e)
+{
+    const struct bt_callout *site = e->hot->site;
+
+    e->cpu->rip = site->rip;
+    if (bt_callout(e->cpu, &site->insn, e->hot))
+        return NULL;
+    bt64_refresh(e);
+    return site->resume;
+}
+
+static bool canonical(gva_t lin)
+{
+    return (gva_t)((int64_t)(lin << 16) >> 16) == lin;
+}
+
+static void show(struct engine *e, gva_t lin)
+{
+    if (canonical(lin))
+        smmu_fault_long(e->mmu, e->cpu, lin, ACC_READ);
+}
+
+/* The access hit the null slot, whose addresses don't tell what piece was meant. Whatever the
+ * instruction may access is shown; the interpreter then decides what happens. */
+void bt64_prepare(struct engine *e)
+{
+    struct cpu *c = e->cpu;
+    unsigned off = (unsigned)c->rip & PAGE_MASK;
+    struct code_page cp;
+    struct insn i;
+
+    if (off > PAGE_SIZE - MAX_INSN || !smmu_fetch(e->mmu, c, c->rip, &cp) || !cp.bytes ||
+        decode_insn(cp.bytes + off, MAX_INSN, 64, &i) != DECODE_OK)
+        return;
+    for (unsigned k = 0; k < i.nops; k++)
+        if (i.op[k].kind == OPND_MEM)
+            show(e, op_ea(c, &i) + (i.seg == SEG_FS || i.seg == SEG_GS ? c->seg[i.seg].base : 0));
+    if (i.gpr_used >> RSP & 1) {
+        show(e, c->gpr[RSP]);
+        show(e, c->gpr[RSP] - 8);
+    }
+    if (i.row->lower == LOWER_LEAVE)
+        show(e, c->gpr[RBP]);
+    if (i.row->traits & T_STRING) {
+        show(e, c->gpr[RSI]);
+        show(e, c->gpr[RDI]);
+    }
+}
+
+static greg_t *host_reg(ucontext_t *uc, unsigned reg)
+{
+    static const uint8_t where[NGPR] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                                        REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                        REG_R12, REG_R13, REG_R14, REG_R15};
+
+    return &uc->uc_mcontext.gregs[where[reg]];
+}
+
+/* Registers as at a block's boundary. */
+void bt64_leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
+                   const struct bt_map *m)
+{
+    struct bt_hot *h = e->hot;
+
+    for (unsigned r = 0; r < NGPR; r++) {
+        if (b->borrowed >> r & 1)
+            *host_reg(uc, r) = (greg_t)h->home[r];
+        if (b->loaded >> r & 1)
+            h->home[r] = (uint64_t)*host_reg(uc, r);
+    }
+    if (m->kind == SITE_STRING) {
+        *host_reg(uc, RSI) -= (greg_t)h->str_src;
+        *host_reg(uc, RDI) -= (greg_t)h->str_dst;
+    }
+    h->fault_rip = b->rip + m->guest;
+    uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)bt64_fault_exit;
+}
+
+/* mov S0, [rsp]: 4 bytes, behind a map entry of its own. */
+enum { PROBE_BYTES = 4 };
+
+/* RSP is where it should be when its address is still in the slot its delta is of. */
+static bool probe_fine(struct engine *e, ucontext_t *uc)
+{
+    uint64_t host = (uint64_t)*host_reg(uc, RSP);
+    bool in_gap;
+    gva_t lin;
+
+    if (!smmu_locate_long(e->mmu, host, &lin, &in_gap) || in_gap ||
+        lin != host + e->hot->rsp_not + 1)
+        return false;
+    uc->uc_mcontext.gregs[REG_RIP] += PROBE_BYTES;
+    return true;
+}
+
+bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const struct bt_map *m)
+{
+    uint64_t host = (uint64_t)uc->uc_mcontext.gregs[REG_CR2];
+    unsigned access = uc->uc_mcontext.gregs[REG_ERR] & 2 ? ACC_WRITE : ACC_READ;
+    uint64_t changes = smmu_deltas_changed(e->mmu);
+    enum smmu_verdict verdict;
+    bool in_gap = false;
+    gva_t lin;
+
+    e->fault_emulate = m->kind != SITE_POLL && m->kind != SITE_PROBE;
+    e->fault_prepare = false;
+    if (m->kind == SITE_POLL) {
+        e->stats.poll_faults++;
+    } else if (m->kind == SITE_PROBE) {
+        if (probe_fine(e, uc))
+            return true;
+    } else if (smmu_locate_long(e->mmu, host, &lin, &in_gap) && !in_gap) {
+        verdict = smmu_fault_long(e->mmu, e->cpu, lin, access);
+        e->stats.faults[verdict]++;
+        if (verdict == SMMU_MAPPED && smmu_deltas_changed(e->mmu) == changes)
+            return true;
+        bt_judge(e, b, m, verdict);
+    } else {
+        e->fault_prepare = true;
+        if (in_gap)
+            bt_judge(e, b, m, SMMU_VIEW);
+    }
+    bt64_leave_at(e, uc, b, m);
+    return true;
+}

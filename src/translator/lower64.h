@@ -1,0 +1,66 @@
+/* lower64.h - how 64-bit guest code uses the host's registers (private to the translator).
+ *
+ * At block boundaries:
+ *   R10, R11         the monitor's; the guest's are in hot.home[]
+ *   RSP              guest RSP + delta of its region (hot.rsp_not = ~delta)
+ *   all others       the guest's, and RFLAGS, x87, vectors
+ *   GS base          the block of this address space and CPL (shadowmmu/smmu.h): hot at 0, deltas
+ *                    at SMMU_BLOCK_TABLE
+ * Within a block S0 and S1 are scratch: R10 and R11 where the block's code does not use them, else
+ * others it does not use, *borrowed* (their values go to hot.home[]). R10 and R11 are *loaded* by a
+ * block that uses them. x64_open() and x64_close() convert.
+ *
+ * A memory operand becomes [register + delta..]: x64_resolve(). The delta is looked up by bits
+ * 47..32 of an address that differs from the operand's by a small constant only; one that leaves
+ * its slot nevertheless faults in the gap (pitfalls A3). S1 keeps the delta of one base register.
+ *
+ * RSP: PUSH, POP, CALL, RET and [RSP+disp] run as they are. Constant steps of up to 1 MiB in all
+ * are taken unchecked if the block touches [RSP] after them; all other writes look up again
+ * (pitfalls A4).
+ */
+#ifndef DRAGOMAN_TRANSLATOR_LOWER64_H
+#define DRAGOMAN_TRANSLATOR_LOWER64_H
+
+#include "translator/xlate.h"
+
+extern lower_fn *const lowerings64[NLOWER];
+
+/* What S1 holds the delta for: a base register; + X64_CONST the piece of a constant address; +
+ * X64_SEG instead the translated base of FS or GS. */
+enum x64_cache { X64_NOTHING = 0xff, X64_CONST = 1 << 16, X64_SEG = 1 << 17 };
+
+enum { X64_MAX_DRIFT = 1 << 20, X64_NEAR = 1 << 20, X64_SCRATCH = 2 };
+
+/* Pass 1 to 2: scratch registers, given all registers used. */
+void x64_choose(struct xlate *x, uint16_t used);
+/* Registers as the block's body has them, and as its neighbours want them. */
+void x64_open(struct xlate *x);
+void x64_close(struct xlate *x);
+/* Has RSP proven when it has moved. Before anything that leaves the block. */
+void x64_settle(struct xlate *x);
+void x64_word_check(struct xlate *x, const struct bt_page *page);
+bool x64_callout(struct xlate *x, const struct insn *i);
+void x64_probe(struct xlate *x, int32_t hot_ptr);
+/* The ways out that had to wait for the end of the block. */
+void x64_finish_sides(struct xlate *x);
+
+/* lower64_mem.c */
+bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a);
+/* dst = the guest's RSP */
+void x64_guest_rsp(struct xlate *x, unsigned dst);
+/* RSP = what the guest address in `src` translates to; `tmp` is clobbered */
+void x64_set_rsp(struct xlate *x, unsigned src, unsigned tmp);
+/* RSP += n, to be proven later. False: too far. */
+bool x64_move_rsp(struct xlate *x, int64_t n);
+/* The instruction used [RSP + about 0]. */
+static inline void x64_touched(struct xlate *x)
+{
+    x->w.drift = 0;
+}
+
+static inline uint64_t x64_next(const struct xlate *x, const struct insn *i)
+{
+    return x->rip + i->len;
+}
+
+#endif

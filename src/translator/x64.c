@@ -1,0 +1,120 @@
+/* Register discipline of 64-bit blocks: see lower64.h. */
+#include <string.h>
+
+#include "translator/bt_offsets.h"
+#include "translator/lower64.h"
+
+enum { R10_R11 = 1 << R10 | 1 << R11 };
+
+static int32_t home_of(unsigned reg)
+{
+    return HOT_HOME + (int32_t)reg * 8;
+}
+
+void x64_choose(struct xlate *x, uint16_t used)
+{
+    static const uint8_t order[] = {R10, R11, R9,  R8,  R15, R14, R13, R12,
+                                    RBX, RBP, RSI, RDI, RDX, RCX, RAX};
+    uint8_t s[X64_SCRATCH];
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < ARRAY_SIZE(order) && n < X64_SCRATCH; k++)
+        if (!(used >> order[k] & 1))
+            s[n++] = order[k];
+    x->w.s0 = s[0];
+    x->w.s1 = s[1];
+    x->b->borrowed = (uint16_t)((1u << s[0] | 1u << s[1]) & ~R10_R11);
+    x->b->loaded = used & R10_R11;
+    x->w.cache = X64_NOTHING;
+}
+
+void x64_open(struct xlate *x)
+{
+    for (unsigned r = 0; r < NGPR; r++) {
+        if (x->b->borrowed >> r & 1)
+            emit_gs_st(&x->em, r, home_of(r));
+        if (x->b->loaded >> r & 1)
+            emit_gs_ld(&x->em, r, home_of(r));
+    }
+    x->w.cache = X64_NOTHING;
+}
+
+void x64_close(struct xlate *x)
+{
+    for (unsigned r = 0; r < NGPR; r++) {
+        if (x->b->loaded & x->w.written & 1u << r)
+            emit_gs_st(&x->em, r, home_of(r));
+        if (x->b->borrowed >> r & 1)
+            emit_gs_ld(&x->em, r, home_of(r));
+    }
+}
+
+void x64_settle(struct xlate *x)
+{
+    static const struct hea top = {.base = H_RSP, .index = H_NONE, .scale = 1};
+
+    if (!x->w.drift)
+        return;
+    xlate_mark(x, SITE_PROBE);
+    emit_op_h(&x->em, true, 0x8b, x->w.s0, &top);
+    xlate_mark(x, SITE_PLAIN);
+    x64_touched(x);
+}
+
+/* The context must map the page as this translation assumes; else leave with the block's rip. */
+void x64_word_check(struct xlate *x, const struct bt_page *page)
+{
+    struct emit *em = &x->em;
+    uint8_t *ok;
+
+    emit_gs_ld(em, H_R11, HOT_CTX);
+    emit_mov64(em, H_R10, H_RCX);
+    emit_ld32_b(em, H_RCX, H_R11, CTX_WORDS + (int32_t)(page->vpn % BT_WORDS) * 4);
+    emit_lea32(em, H_RCX, H_RCX, (int32_t)page->id);
+    ok = emit_jecxz(em);
+    emit_mov64(em, H_RCX, H_R10);
+    emit_imm64(em, H_R11, x->b->rip);
+    xlate_to_stub(x, emit_jmp(em), STUB64_WORD);
+    emit_patch8(ok, em->p);
+    emit_mov64(em, H_RCX, H_R10);
+}
+
+bool x64_callout(struct xlate *x, const struct insn *i)
+{
+    struct bt_callout *site = bt_alloc(x->e, sizeof(*site));
+
+    if (!site) {
+        x->arena_full = true;
+        return false;
+    }
+    site->insn = *i;
+    site->rip = x->rip;
+    x64_close(x);
+    emit_imm64(&x->em, H_R11, (uint64_t)(uintptr_t)site);
+    xlate_to_stub(x, emit_jmp(&x->em), STUB64_CALLOUT);
+    site->resume = codemem_to_rx(&x->e->code, x->em.p);
+    x64_open(x);
+    x64_touched(x); /* the guest's RSP was looked up again */
+    return true;
+}
+
+void x64_probe(struct xlate *x, int32_t hot_ptr)
+{
+    const struct hea at = {.base = x->w.s0, .index = H_NONE, .scale = 1};
+
+    emit_gs_ld(&x->em, x->w.s0, hot_ptr);
+    emit_op_h(&x->em, false, 0x0fb6, x->w.s0, &at);
+}
+
+void x64_finish_sides(struct xlate *x)
+{
+    for (unsigned k = 0; k < x->w.nsides; k++) {
+        const struct x64_side *s = &x->w.side[k];
+
+        x->rip = s->rip;
+        xlate_mark(x, SITE_SIDE);
+        emit_patch32(s->branch, x->em.p);
+        x64_close(x);
+        x->exits[s->exit].jump = emit_jmp(&x->em);
+    }
+}
