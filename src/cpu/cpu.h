@@ -231,6 +231,7 @@ struct cpu {
     uint8_t in_rep;     /* a REP instruction was left half-way: next_rip == rip */
     uint8_t debug_trap; /* a #DB trap (data breakpoint, TF, task switch T) is due after this
                            instruction */
+    uint8_t ignne;      /* level of the IGNNE# pin, asserted = 1 (SDM 3A 8.7.2) */
     uint32_t pending_dr6;
 
     struct seg seg[NSEG + 2]; /* by enum seg_reg, with LDTR and TR */

@@ -92,7 +92,8 @@ bool cpu_check_code_bp(struct cpu *c, gva_t lin)
 {
     uint32_t bits = 0;
 
-    if (c->rflags & EF_RF)
+    /* Behind MOV SS and POP SS as with RF (SDM 3B 17.3.1.1). */
+    if ((c->rflags & EF_RF) || c->intr_shadow == INTR_SHADOW_SS)
         return true;
     for (unsigned i = 0; i < 4; i++)
         if (bp_enabled(c, i) && bp_kind(c, i) == BP_EXEC && c->dr[i] == lin)

@@ -14,6 +14,8 @@ enum dr6_bit {
 
 enum dr7_bit {
     DR7_ENABLES = 0xff, /* L0 G0 .. L3 G3 */
+    DR7_LOCAL = 0x155,  /* L0-L3, LE: per task, cleared by a task switch (SDM 3B 17.2.4; 80386
+                           manual 12.2.2 for LE) */
     DR7_GD = 1 << 13,
     DR7_ONE = 1 << 10, /* always one */
 };

@@ -180,7 +180,9 @@ void seg_drop_inner(struct cpu *c)
         struct seg *s = &c->seg[data[i]];
         bool conforming = (s->attr & (ATTR_CODE | ATTR_E)) == (ATTR_CODE | ATTR_E);
 
-        if (s->usable && !conforming && ((s->attr >> ATTR_DPL_SHIFT) & 3) < c->cpl)
+        if (!s->usable)
+            s->sel = 0; /* its RPL goes; a base of 64-bit mode stays (SDM 2A IRET) */
+        else if (!conforming && ((s->attr >> ATTR_DPL_SHIFT) & 3) < c->cpl)
             seg_set_null(s, 0);
     }
 }

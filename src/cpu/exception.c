@@ -216,14 +216,14 @@ bool cpu_int_soft(struct cpu *c, uint8_t vector, bool int_n)
     if (cpu_vm86(c) && int_n) {
         if ((c->cr4 & CR4_VME) && !gate_vme_redirect(c, vector, &done))
             return false;
-        if (done)
-            return true;
-        if (cpu_iopl(c) < 3)
+        if (!done && cpu_iopl(c) < 3)
             return cpu_raise(c, VEC_GP, 0);
     }
-    log_event(c, &e, 0);
-    if (!deliver_event(c, &e))
-        return false;
+    if (!done) {
+        log_event(c, &e, 0);
+        if (!deliver_event(c, &e))
+            return false;
+    }
     /* TF was cleared: INT n is not single-stepped; a task switch's T trap stays due. */
     c->pending_dr6 &= ~(uint32_t)DR6_BS;
     c->debug_trap = c->pending_dr6 != 0;

@@ -35,6 +35,20 @@ void stack_put(struct stack *st, uint64_t val)
     st->val[st->n++] = val;
 }
 
+/* A push after the other meets the missing page: CR2 is the address of the first that does. */
+static bool probe_pushes(struct cpu *c, const struct stack *st, unsigned len, gva_t lin)
+{
+    if (c->mem->probe_write(c, lin, len, st->user))
+        return true;
+    for (unsigned at = len; at != 0; at -= st->width) {
+        gva_t item = lin + at - st->width;
+
+        if (!c->mem->probe_write(c, st->ss ? (uint32_t)item : item, st->width, st->user))
+            break;
+    }
+    return false;
+}
+
 static bool probe_span(struct cpu *c, const struct stack *st, uint64_t off, unsigned len,
                        gva_t *lin)
 {
@@ -42,7 +56,7 @@ static bool probe_span(struct cpu *c, const struct stack *st, uint64_t off, unsi
                : !canonical(off) || !canonical(off + len - 1))
         return cpu_raise(c, VEC_SS, st->err);
     *lin = st->ss ? (uint32_t)(st->ss->base + off) : off;
-    return c->mem->probe_write(c, *lin, len, st->user);
+    return probe_pushes(c, st, len, *lin);
 }
 
 /* The stack pointer wraps inside the frame: every item has its own place. */

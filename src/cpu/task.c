@@ -181,7 +181,7 @@ static bool load_registers(struct cpu *c, const struct task_state *t)
     c->cpl = t->eflags & EF_VM ? 3 : t->seg[SEG_CS] & 3;
     c->next_rip = t->eip;
     c->rip = t->eip;
-    c->dr[7] &= ~UINT64_C(0x55); /* L0-L3 are per task (SDM 3B 17.2.4) */
+    c->dr[7] &= ~(uint64_t)DR7_LOCAL;
     cpu_set_rflags(c, t->eflags);
     return ok;
 }

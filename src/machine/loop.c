@@ -76,7 +76,7 @@ static void wait_halted(struct machine *m)
     const struct cpu *c = m->cpu;
     uint64_t deadline;
 
-    if (!c->iflag && !c->nmi_pending && !m->stopped) {
+    if (!c->iflag && !(c->nmi_pending && !c->nmi_blocked) && !m->stopped) {
         fprintf(stderr,
                 "dragoman: the guest halted with interrupts disabled: nothing can wake it\n");
         machine_stop(m, EXIT_GUEST_HALTED);

@@ -92,6 +92,12 @@ static void set_intr(void *dst, int pin, bool level)
     ((struct cpu *)dst)->intr = level;
 }
 
+static void set_ignne(void *dst, int pin, bool level)
+{
+    (void)pin;
+    ((struct cpu *)dst)->ignne = level;
+}
+
 static void set_power(void *dst, int pin, bool level)
 {
     (void)pin;
@@ -163,6 +169,7 @@ static int make_board(struct machine *m, struct machine_error *err)
         .clock = &m->clock,
         .mem = &m->mem,
         .intr = {set_intr, m->cpu, 0},
+        .ignne = {set_ignne, m->cpu, 0},
         .power = {set_power, m, 0},
         .reset = {set_reset, m, 0},
         .realtime = realtime,
@@ -232,12 +239,11 @@ static void invlpg(void *opaque, struct cpu *c, gva_t lin)
     smmu_invlpg(((struct machine *)opaque)->mmu, c, lin);
 }
 
-/* IRQ 13: the x87 error line of CR0.NE = 0. */
 static void ferr(void *opaque, bool level)
 {
-    struct line irq13 = pic_irq_line(&((struct machine *)opaque)->pc.pic, 13);
+    struct line l = fpu_error_ferr(&((struct machine *)opaque)->pc.fpu_error);
 
-    line_set(&irq13, level);
+    line_set(&l, level);
 }
 
 static int make_cpu(struct machine *m, struct machine_error *err)

@@ -31,6 +31,7 @@ static void wire(struct pc *pc, const struct pc_config *cfg)
     port61_init(&pc->port61, cfg->clock, &pc->pit);
     port92_init(&pc->port92, a20, cfg->reset);
     post_port_init(&pc->post);
+    fpu_error_init(&pc->fpu_error, pic_irq_line(&pc->pic, 13), cfg->ignne);
     reset_cf9_init(&pc->cf9, cfg->reset);
     pci_host_init(&pc->pci, &pc->cf9);
     acpi_pm_init(&pc->acpi, cfg->clock, &acpi, true);
@@ -48,7 +49,8 @@ int pc_init(struct pc *pc, const struct pc_config *cfg)
     if (pic_attach(&pc->pic, b) < 0 || pit_attach(&pc->pit, b) < 0 || rtc_attach(&pc->rtc, b) < 0 ||
         i8042_attach(&pc->kbd, b) < 0 || port61_attach(&pc->port61, b) < 0 ||
         port92_attach(&pc->port92, b) < 0 || post_port_attach(&pc->post, b) < 0 ||
-        pci_host_attach(&pc->pci, b) < 0 || acpi_pm_attach(&pc->acpi, b, ACPI_PM_BASE) < 0)
+        fpu_error_attach(&pc->fpu_error, b) < 0 || pci_host_attach(&pc->pci, b) < 0 ||
+        acpi_pm_attach(&pc->acpi, b, ACPI_PM_BASE) < 0)
         return -EBUSY;
     if (cfg->has_serial)
         err = uart_attach(&pc->com1, b, PC_COM1);
@@ -85,6 +87,7 @@ void pc_reset(struct pc *pc)
     port61_class.reset(&pc->port61);
     port92_class.reset(&pc->port92);
     post_port_class.reset(&pc->post);
+    fpu_error_class.reset(&pc->fpu_error);
     reset_cf9_class.reset(&pc->cf9);
     pci_host_class.reset(&pc->pci);
     acpi_pm_class.reset(&pc->acpi);

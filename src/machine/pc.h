@@ -3,6 +3,7 @@
  *   8259A pair 20h A0h 4D0h     8254 40h             port B 61h       RTC 70h
  *   i8042 60h 64h               port A 92h           COM1 3F8h IRQ 4  PCI CF8h
  *   ACPI PM 600h B2h            debug consoles E9h 402h                POST 80h EDh
+ *   x87 error F0h IRQ 13
  *
  * No APIC: INTR of the master 8259A is the CPU's only interrupt input.
  */
@@ -16,6 +17,7 @@
 #include "devices/acpi_tables.h"
 #include "devices/debug_exit.h"
 #include "devices/debugcon.h"
+#include "devices/fpu_error.h"
 #include "devices/i8042.h"
 #include "devices/pci_host.h"
 #include "devices/pic8259.h"
@@ -39,6 +41,7 @@ struct pc {
     struct port61 port61;
     struct port92 port92;
     struct post_port post;
+    struct fpu_error fpu_error;
     struct reset_cf9 cf9;
     struct pci_host pci;
     struct acpi_pm acpi;
@@ -50,7 +53,7 @@ struct pc_config {
     struct bus *ports;
     struct clock *clock;
     struct physmem *mem;
-    struct line intr, power, reset;
+    struct line intr, ignne, power, reset;
     int64_t (*realtime)(void *opaque);
     void *opaque;
     bool has_serial;

@@ -167,8 +167,8 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
         bt_fpu_save(e, c);
     interp_exec(c, i);
     if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown ||
-        c->intr_shadow || cpu_intr_ready(c) || c->nmi_pending || e->space_changed ||
-        e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
+        c->intr_shadow || cpu_intr_ready(c) || (c->nmi_pending && !c->nmi_blocked) ||
+        e->space_changed || e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
         (i->row->traits & T_ENDS))
         return 1;
     refresh_copies(e);
@@ -353,7 +353,7 @@ static bool take_events(struct engine *e)
 {
     struct cpu *c = e->cpu;
 
-    if (c->intr_shadow || c->nmi_pending || c->debug_trap) {
+    if (c->intr_shadow || (c->nmi_pending && !c->nmi_blocked) || c->debug_trap) {
         bt_fpu_save(e, c);
         interp_one(e->interp, c);
         return true;

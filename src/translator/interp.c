@@ -152,11 +152,17 @@ void interp_step(struct interp *it, struct cpu *c)
         deliver(c);
 }
 
-/* NMI before INTR (SDM 3A table 6-2). True: something was delivered. */
+/* Traps of the instruction before, NMI, INTR (SDM 3A table 6-2). A trap is still due here when the
+ * fast path ran the instruction: IRET back to a task with the T bit. True: something was delivered.
+ */
 static bool take_event(struct cpu *c)
 {
     int vector;
 
+    if (unlikely(c->debug_trap) && !cpu_debug_traps(c)) {
+        deliver(c);
+        return true;
+    }
     if (c->nmi_pending && !c->nmi_blocked && c->intr_shadow != INTR_SHADOW_SS) {
         cpu_fpu_sync(c);
         cpu_interrupt(c, VEC_NMI);

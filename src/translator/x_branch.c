@@ -76,15 +76,13 @@ bool x_ret(struct cpu *c, const struct insn *i)
 static bool far_pointer(struct cpu *c, const struct insn *i, uint16_t *sel, uint64_t *off)
 {
     uint64_t v;
-    gva_t lin;
 
     if (i->op[0].kind == OPND_FAR) {
         *sel = i->imm2;
         *off = i->imm;
         return true;
     }
-    if (!memop_linear(c, i, i->opsize + 2u, SEG_READ, &lin) || !mem_read(c, lin, i->opsize, off) ||
-        !mem_read(c, lin + i->opsize, 2, &v))
+    if (!memop_read_pair(c, i, i->opsize, 2, off, &v))
         return false;
     *sel = (uint16_t)v;
     return true;

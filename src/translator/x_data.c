@@ -3,10 +3,11 @@
 
 #include "cpu/model.h"
 
-/* SDM 3A table 6-7: a double extended-precision operand is to be aligned as a quadword. */
+/* SDM 3A table 6-7: a double extended-precision operand is to be aligned as a quadword, the 6 bytes
+ * of GDTR and IDTR as a doubleword. */
 bool x_check_access(struct cpu *c, gva_t lin, unsigned len, bool write)
 {
-    unsigned align = len == 10 ? 8 : len;
+    unsigned align = len == 10 ? 8 : len == 6 ? 4 : len;
 
     if ((c->mode & MODE_AC) && (align == 2 || align == 4 || align == 8) && (lin & (align - 1)))
         return cpu_raise(c, VEC_AC, 0);
@@ -212,10 +213,9 @@ bool x_load_far(struct cpu *c, const struct insn *i)
 {
     unsigned size = i->op[0].size;
     uint64_t off, sel;
-    gva_t lin;
 
-    if (!memop_linear(c, i, size + 2, SEG_READ, &lin) || !mem_read(c, lin, size, &off) ||
-        !mem_read(c, lin + size, 2, &sel) || !cpu_load_seg(c, load_far_segment(i), (uint16_t)sel))
+    if (!memop_read_pair(c, i, size, 2, &off, &sel) ||
+        !cpu_load_seg(c, load_far_segment(i), (uint16_t)sel))
         return false;
     gpr_write(c, i->op[0].reg, size, off);
     return true;

@@ -85,6 +85,8 @@ static void update_summary(struct cpu *c)
 bool fpu_pending(struct cpu *c, bool *done)
 {
     *done = (ld64(c->fpu + IMG_XSTATE_BV) & XCR0_X87) && (ld16(c->fpu + IMG_FSW) & FSW_ES);
+    if (c->ignne && !(c->cr0 & CR0_NE))
+        *done = false;
     if (!*done)
         return true;
     if (c->cr0 & CR0_NE)
@@ -94,6 +96,25 @@ bool fpu_pending(struct cpu *c, bool *done)
         c->hooks.ferr(c->hooks.opaque, true);
     c->next_rip = c->rip;
     return true;
+}
+
+unsigned fpu_hide_pending(struct cpu *c)
+{
+    uint16_t fsw = ld16(c->fpu + IMG_FSW);
+
+    if (!(ld64(c->fpu + IMG_XSTATE_BV) & XCR0_X87) || !(fsw & FSW_ES))
+        return 0;
+    st16(c->fpu + IMG_FSW, fsw & (uint16_t) ~(FSW_ES | FSW_B | FCW_MASKS));
+    return fsw & FCW_MASKS;
+}
+
+void fpu_show_pending(struct cpu *c, unsigned flags)
+{
+    if (!flags)
+        return;
+    fpu_mark(c, XCR0_X87);
+    st16(c->fpu + IMG_FSW, (uint16_t)(ld16(c->fpu + IMG_FSW) | flags));
+    update_summary(c);
 }
 
 static bool waits(struct cpu *c, bool *done)

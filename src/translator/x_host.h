@@ -55,9 +55,14 @@ void fpu_mark(struct cpu *c, uint64_t bits);
 void fpu_open(struct cpu *c);
 
 /* An x87 exception is pending (FSW.ES) at a waiting instruction: #MF, or FERR# and another try
- * after the interrupt when CR0.NE is clear. *done: the instruction must not run, return the result.
- */
+ * after the interrupt when CR0.NE is clear, unless IGNNE# is asserted. *done: the instruction must
+ * not run, return the result. */
 bool fpu_pending(struct cpu *c, bool *done);
+
+/* Around an instruction that runs although an exception is pending (IGNNE#), which the host would
+ * report: takes the pending flags out of FSW, and puts them back. */
+unsigned fpu_hide_pending(struct cpu *c);
+void fpu_show_pending(struct cpu *c, unsigned flags);
 
 /* Offset of the memory operand in its segment (VSIB: without the index), and its linear address
  * after all checks but paging. access as for cpu_linear(). */

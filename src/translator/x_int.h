@@ -287,6 +287,19 @@ static inline bool memop_read(struct cpu *c, const struct insn *i, unsigned size
     return memop_linear(c, i, size, SEG_READ, &lin) && mem_read(c, lin, size, v);
 }
 
+/* Two data one behind the other, each aligned on its own (SDM 3A table 6-7): far pointers, bounds.
+ */
+static inline bool memop_read_pair(struct cpu *c, const struct insn *i, unsigned size,
+                                   unsigned size2, uint64_t *v, uint64_t *v2)
+{
+    uint64_t off = op_ea(c, i);
+    gva_t lin, lin2;
+
+    return data_linear(c, i->seg, off, size, SEG_READ, &lin) &&
+           data_linear(c, i->seg, off + size, size2, SEG_READ, &lin2) &&
+           mem_read(c, lin, size, v) && mem_read(c, lin2, size2, v2);
+}
+
 static inline bool memop_write(struct cpu *c, const struct insn *i, unsigned size, uint64_t v)
 {
     gva_t lin;

@@ -5,46 +5,7 @@
         .include "lib.inc"
         .include "trap.inc"
 
-        .set    L0, 1
-        .set    L1, 4
-        .set    L2, 0x10
-        .set    L3, 0x40
-        .set    GD, 0x2000
-        .set    EXEC, 0
-        .set    WRITE, 1
-        .set    RW, 3
-        .set    LEN1, 0
-        .set    LEN2, 1
-        .set    LEN4, 3
-
-# BREAK n, address, kind, length: DRn and its bits of DR7, alone.
-        .macro  BREAK n, at, kind, length
-        push    %eax
-        xor     %eax, %eax
-        mov     %eax, %dr7
-        mov     %eax, %dr6
-        mov     $\at, %eax
-        mov     %eax, %dr\n
-        mov     $(1 << (2 * \n)) | (\kind | \length << 2) << (16 + 4 * \n), %eax
-        mov     %eax, %dr7
-        pop     %eax
-        .endm
-        .macro  BREAK_OFF
-        push    %eax
-        mov     $0x400, %eax
-        mov     %eax, %dr7
-        pop     %eax
-        .endm
-# DTRY: TRY with DR6 behind it, breakpoints off.
-        .macro  DTRY text, body
-        BEGIN_TRY
-        \body
-        call    trap_end
-        call    dr6_off
-        PUTS    "\text: "
-        call    trap_show
-        SHOW    "  dr6", dr6
-        .endm
+        .include "debug.inc"
 
 main:   INIT_TRAPS
         call    registers
@@ -53,16 +14,6 @@ main:   INIT_TRAPS
         call    step
         call    step_log
         call    detect
-        ret
-
-dr6_off:
-        push    %eax
-        mov     %dr6, %eax
-        mov     %eax, dr6
-        BREAK_OFF
-        xor     %eax, %eax
-        mov     %eax, %dr6
-        pop     %eax
         ret
 
 registers:
@@ -234,41 +185,6 @@ step:   SET_GATE 0x50, just_iret
 just_iret:
         iret
 
-# Runs from 1 to 2 with TF set and prints each EIP, less that of 1, until the code clears TF.
-        .macro  STEPS text, body
-        PUTS    "\text:"
-        movl    $71f, step_base
-        SET_GATE 1, step_handler
-        pushf
-        orl     $0x100, (%esp)
-        popf
-71:     \body
-        pushf
-        andl    $~0x100, (%esp)
-        popf
-        nop
-        SET_GATE 1, trap_stub_01
-        PUTS    "\n"
-        .endm
-step_handler:
-        pusha
-        mov     %dr6, %eax
-        and     $0xE00F, %eax
-        cmp     $0x4000, %eax
-        je      1f
-        PUTS    " dr6="
-        mov     $4, %ecx
-        call    print_digits
-1:      xor     %eax, %eax
-        mov     %eax, %dr6
-        PUTS    " "
-        mov     32(%esp), %eax
-        sub     step_base, %eax
-        mov     $2, %ecx
-        call    print_digits
-        popa
-        iret
-
 step_log:
         STEPS   "nops", "nop; nop; nop"
         STEPS   "jmp", "jmp 5f; nop; 5: nop"
@@ -317,7 +233,4 @@ watched:
         .skip   64
 scratch:
         .skip   64
-dr6:    .skip   4
-step_base:
-        .skip   4
         .text

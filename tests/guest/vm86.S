@@ -4,36 +4,10 @@
         .include "lib.inc"
         .include "trap.inc"
 
-        .set    V86_CODE, 0x8000        # linear; segment 800h
-        .set    V86_STACK, 0x9000       # segment 900h
-        .set    V86_DATA, 0xA000        # segment 0A00h
-
-# V86 "name", iopl, entry: runs the 16-bit code at `entry` (in the copy at V86_CODE) until it leaves, prints how.
-        .macro  V86 name, iopl, entry
-        call    trap_begin
-        push    $0x0444                 # GS FS DS ES
-        push    $0x0333
-        push    $V86_DATA >> 4
-        push    $V86_DATA >> 4
-        push    $V86_STACK >> 4
-        push    $0x0F00
-        push    $(0x20002 | (\iopl) << 12)
-        push    $V86_CODE >> 4
-        push    $\entry - v86_code
-        mov     $0x11112222, %eax
-        mov     $0x33330000, %ebx
-        iret
-        call    trap_end
-        PUTS    "\name: "
-        movl    $0, trap_base
-        call    trap_show
-        .endm
+        .include "v86.inc"
 
 main:   INIT_TRAPS
-        mov     $v86_code, %esi
-        mov     $V86_CODE, %edi
-        mov     $v86_length, %ecx
-        rep     movsb
+        COPY_V86
         mov     $V86_DATA, %edi
         mov     $256, %ecx
         xor     %eax, %eax
@@ -338,7 +312,7 @@ v86_reflected:
 v86_handler:
         addl    $0x10, %eax
         iretw
-        .set    v86_length, . - v86_code
+v86_end:
         .code32
 
         .bss

@@ -242,7 +242,7 @@ START_TEST(test_page_fault_on_stack)
     cpu_raise(c, VEC_GP, 0);
     cpu_deliver(c);
     ck_assert(c->shutdown);
-    ck_assert_uint_eq(c->cr2, RIG_STACK0 - 24);
+    ck_assert_uint_eq(c->cr2, RIG_STACK0 - 4);
     ck_assert_uint_eq(c->cpl, 3);
     ck_assert_uint_eq(c->gpr[RSP], RIG_STACK3);
     rig_free(r);

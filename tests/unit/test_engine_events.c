@@ -1,0 +1,396 @@
+/* What reaches a running engine from outside of the instruction stream, under both engines: NMI
+ * (the board has no source of it) and a device's DMA into code that has run. */
+#include "mmu_rig.h"
+
+#include "cpu/model.h"
+#include "translator/engine.h"
+#include "translator/x_host.h"
+
+enum {
+    CODE_AT = 0x1000,
+    STACK_AT = 0x8000,
+    IDT_AT = 0x9000,
+    GDT_AT = 0x9800,
+    HANDLERS_AT = 0xa000, /* of vector v: + v * 16 */
+    TSS_A = 0xc000,
+    TSS_B = 0xd000,
+    CODE_CACHE = 4 << 20,
+    SEL_CODE = 0x10,
+    SEL_DATA = 0x18,
+    SEL_TSS_A = 0x20,
+    SEL_TSS_B = 0x28,
+    HLT = 0xf4,
+    NOP = 0x90,
+};
+
+struct machine {
+    struct rig r;
+    struct cpu *c;
+    struct cpu_model model;
+    struct engine *e;
+    int vector; /* what INTA gives */
+};
+
+static struct machine m;
+
+static int intr_ack(void *opaque)
+{
+    (void)opaque;
+    m.c->intr = 0;
+    return m.vector;
+}
+
+static void hook_paging(void *opaque, struct cpu *c)
+{
+    (void)opaque;
+    smmu_paging_changed(m.r.m, c);
+}
+
+static void hook_cr3(void *opaque, struct cpu *c)
+{
+    (void)opaque;
+    smmu_cr3_written(m.r.m, c);
+}
+
+static void put_desc(unsigned sel, uint32_t base, uint32_t limit, uint16_t attr)
+{
+    put64(&m.r, GDT_AT + sel,
+          (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)(attr & 0xff) << 40 |
+              (uint64_t)(attr >> 12) << 52 | (uint64_t)(limit >> 16 & 15) << 48);
+}
+
+static void put_gate(unsigned vector, unsigned sel, uint32_t at, unsigned type)
+{
+    put64(&m.r, IDT_AT + 8 * vector,
+          (at & 0xffff) | (uint64_t)sel << 16 | (uint64_t)(0x80 | type) << 40);
+}
+
+static struct seg flat(uint16_t sel, bool code)
+{
+    return (struct seg){.sel = sel,
+                        .attr = (uint16_t)(ATTR_A | ATTR_W | (code ? ATTR_CODE : 0) | ATTR_S |
+                                           ATTR_P | ATTR_DB | ATTR_G),
+                        .limit = 0xffffffff,
+                        .usable = true};
+}
+
+static void put_code(gpa_t at, const char *bytes, size_t n)
+{
+    ck_assert_int_eq(physmem_write(&m.r.pm, at, bytes, n), 0);
+}
+#define CODE(at, bytes) put_code(at, bytes, sizeof(bytes) - 1)
+
+/* Every vector leads to a HLT of its own. */
+static void make_tables(void)
+{
+    put_desc(SEL_CODE, 0, 0xfffff, 0xc09b);
+    put_desc(SEL_DATA, 0, 0xfffff, 0xc093);
+    put_desc(SEL_TSS_A, TSS_A, 0x67, 0x8b);
+    put_desc(SEL_TSS_B, TSS_B, 0x67, 0x89);
+    for (unsigned v = 0; v < 256; v++) {
+        put_gate(v, SEL_CODE, HANDLERS_AT + v * 16, 14);
+        CODE(HANDLERS_AT + v * 16, "\xf4");
+    }
+    m.c->gdtr = (struct dtable){GDT_AT, 0x7f};
+    m.c->idtr = (struct dtable){IDT_AT, 0x7ff};
+    m.c->seg[SEG_TR] =
+        (struct seg){.sel = SEL_TSS_A, .attr = 0x8b, .limit = 0x67, .base = TSS_A, .usable = true};
+}
+
+static void make_cpu(void)
+{
+    char err[128];
+
+    m.c = m.r.c;
+    ck_assert_int_eq(cpu_model_init(&m.model, NULL, err, sizeof(err)), 0);
+    m.c->model = &m.model;
+    m.c->log = &m.r.log;
+    m.c->hooks = (struct cpu_hooks){
+        .intr_ack = intr_ack, .paging_changed = hook_paging, .cr3_written = hook_cr3};
+    cpu_reset(m.c);
+    m.c->cr0 = CR0_PE | CR0_ET | CR0_NE;
+    for (unsigned s = 0; s < NSEG; s++)
+        m.c->seg[s] = flat(s == SEG_CS ? SEL_CODE : SEL_DATA, s == SEG_CS);
+    m.c->gpr[RSP] = STACK_AT;
+    cpu_update_mode(m.c);
+}
+
+static void open_machine(enum engine_kind kind)
+{
+    static const struct smmu_config mcfg = {.max_maps = 1000};
+    const struct engine_config ecfg = {.kind = kind, .code_bytes = CODE_CACHE};
+
+    memset(&m, 0, sizeof(m));
+    rig_open(&m.r);
+    make_cpu();
+    rig_start(&m.r, &mcfg);
+    ck_assert_int_eq(engine_create(&m.e, m.c, m.r.m, &m.r.pm, &ecfg, &m.r.log), 0);
+    cpu_fpu_init(m.c);
+    make_tables();
+    smmu_paging_changed(m.r.m, m.c);
+}
+
+static void close_machine(void)
+{
+    engine_destroy(m.e);
+    rig_close(&m.r);
+}
+
+/* Until HLT; the address behind it. */
+static uint64_t run(uint64_t at)
+{
+    m.c->rip = at;
+    m.c->halted = 0;
+    ck_assert_int_eq(engine_run(m.e), RUN_HALT);
+    return m.c->rip;
+}
+
+static uint64_t handler(unsigned vector)
+{
+    return HANDLERS_AT + vector * 16 + 1;
+}
+
+static uint32_t stack(unsigned n)
+{
+    return peek32(&m.r, (uint32_t)m.c->gpr[RSP] + 4 * n);
+}
+
+static enum engine_kind kind_of(int i)
+{
+    return i ? ENGINE_BT : ENGINE_INTERP;
+}
+
+START_TEST(test_nmi)
+{
+    open_machine(kind_of(_i));
+    CODE(CODE_AT, "\x90\x90\xf4");
+    m.c->nmi_pending = 1; /* IF is clear */
+    ck_assert_uint_eq(run(CODE_AT), handler(VEC_NMI));
+    ck_assert_uint_eq(stack(0), CODE_AT);
+    ck_assert(m.c->nmi_blocked);
+    ck_assert(!m.c->nmi_pending);
+    close_machine();
+}
+END_TEST
+
+/* Another one waits for IRET, and comes before the instruction IRET goes back to. */
+START_TEST(test_nmi_blocked_until_iret)
+{
+    open_machine(kind_of(_i));
+    CODE(CODE_AT, "\x90\x90\xf4");
+    m.c->nmi_pending = 1;
+    ck_assert_uint_eq(run(CODE_AT), handler(VEC_NMI));
+    m.c->nmi_pending = 1;
+    CODE(0x2000, "\x40\x41\xcf"); /* inc eax; inc ecx; iret, to CODE_AT */
+    ck_assert_uint_eq(run(0x2000), handler(VEC_NMI));
+    ck_assert_uint_eq(stack(0), CODE_AT);
+    ck_assert_uint_eq(m.c->gpr[RAX], 1);
+    ck_assert(m.c->nmi_blocked);
+    close_machine();
+}
+END_TEST
+
+/* One that is blocked does not wake HLT. */
+START_TEST(test_nmi_blocked_halt)
+{
+    open_machine(kind_of(_i));
+    m.c->nmi_blocked = 1;
+    m.c->nmi_pending = 1;
+    CODE(CODE_AT, "\x40\xf4");
+    ck_assert_uint_eq(run(CODE_AT), CODE_AT + 2);
+    ck_assert(m.c->nmi_pending);
+    close_machine();
+}
+END_TEST
+
+/* It wakes HLT, where the return address is behind it, and goes before INTR. */
+START_TEST(test_nmi_wakes_and_goes_first)
+{
+    open_machine(kind_of(_i));
+    CODE(CODE_AT, "\xf4\x90\xf4");
+    ck_assert_uint_eq(run(CODE_AT), CODE_AT + 1);
+    m.c->nmi_pending = 1;
+    m.c->intr = 1;
+    m.vector = 0x40;
+    m.c->iflag = 1;
+    ck_assert_int_eq(engine_run(m.e), RUN_HALT);
+    ck_assert_uint_eq(m.c->rip, handler(VEC_NMI));
+    ck_assert_uint_eq(stack(0), CODE_AT + 1);
+    ck_assert(m.c->intr); /* the gate cleared IF */
+    close_machine();
+}
+END_TEST
+
+/* A trap gate leaves IF: INTR gets in, NMI does not. */
+START_TEST(test_nmi_trap_gate)
+{
+    open_machine(kind_of(_i));
+    put_gate(VEC_NMI, SEL_CODE, 0x3000, 15);
+    CODE(0x3000, "\x90\xf4");
+    m.c->nmi_pending = 1;
+    m.c->intr = 1;
+    m.vector = 0x40;
+    m.c->iflag = 1;
+    ck_assert_uint_eq(run(CODE_AT), handler(0x40));
+    ck_assert_uint_eq(stack(0), 0x3000);
+    ck_assert_uint_eq(stack(3), CODE_AT);
+    ck_assert(m.c->nmi_blocked);
+    close_machine();
+}
+END_TEST
+
+/* Through a task gate: blocked in the task, open again when its IRET has gone back. */
+START_TEST(test_nmi_task)
+{
+    open_machine(kind_of(_i));
+    put_gate(VEC_NMI, SEL_TSS_B, 0, 5);
+    put32(&m.r, TSS_B + 0x20, 0x3000);
+    put32(&m.r, TSS_B + 0x24, EF_R1);
+    put32(&m.r, TSS_B + 0x38, STACK_AT - 0x1000);
+    for (unsigned i = 0; i < NSEG; i++)
+        put32(&m.r, TSS_B + 0x48 + 4 * i, i == SEG_CS ? SEL_CODE : SEL_DATA);
+    CODE(0x3000, "\xf4\xcf");
+    CODE(CODE_AT, "\x40\xf4");
+    m.c->nmi_pending = 1;
+    ck_assert_uint_eq(run(CODE_AT), 0x3001);
+    ck_assert_uint_eq(m.c->seg[SEG_TR].sel, SEL_TSS_B);
+    ck_assert_uint_eq(peek32(&m.r, TSS_A + 0x20), CODE_AT);
+    ck_assert(m.c->nmi_blocked);
+    ck_assert_uint_eq(run(0x3001), CODE_AT + 2);
+    ck_assert_uint_eq(m.c->gpr[RAX], 1);
+    ck_assert(!m.c->nmi_blocked);
+    close_machine();
+}
+END_TEST
+
+/* IRET opens NMIs even when it faults (SDM 3A 6.7.1). */
+START_TEST(test_nmi_opened_by_a_faulting_iret)
+{
+    open_machine(kind_of(_i));
+    m.c->nmi_blocked = 1;
+    put32(&m.r, STACK_AT, CODE_AT);
+    put32(&m.r, STACK_AT + 4, 0); /* CS null */
+    CODE(CODE_AT, "\xcf");
+    ck_assert_uint_eq(run(CODE_AT), handler(VEC_GP));
+    ck_assert(!m.c->nmi_blocked);
+    close_machine();
+}
+END_TEST
+
+/* MOV SS holds it back for an instruction. */
+START_TEST(test_nmi_shadow)
+{
+    open_machine(kind_of(_i));
+    CODE(CODE_AT, "\x40\x40\xf4"); /* inc eax twice */
+    m.c->intr_shadow = INTR_SHADOW_SS;
+    m.c->nmi_pending = 1;
+    ck_assert_uint_eq(run(CODE_AT), handler(VEC_NMI));
+    ck_assert_uint_eq(stack(0), CODE_AT + 1);
+    ck_assert_uint_eq(m.c->gpr[RAX], 1);
+    close_machine();
+}
+END_TEST
+
+/* A gate that is no gate: #GP with EXT, as for any external event. */
+START_TEST(test_nmi_bad_gate)
+{
+    open_machine(kind_of(_i));
+    put64(&m.r, IDT_AT + 8 * VEC_NMI, 0);
+    m.c->nmi_pending = 1;
+    ck_assert_uint_eq(run(CODE_AT), handler(VEC_GP));
+    ck_assert_uint_eq(stack(0), VEC_NMI * 8 + 2 + 1);
+    ck_assert_uint_eq(stack(1), CODE_AT);
+    close_machine();
+}
+END_TEST
+
+/* mov eax, imm32; hlt */
+static void put_mov(gpa_t at, uint32_t imm)
+{
+    CODE(at, "\xb8");
+    put32(&m.r, at + 1, imm);
+    CODE(at + 5, "\xf4");
+}
+
+START_TEST(test_dma_into_code)
+{
+    open_machine(kind_of(_i));
+    put_mov(CODE_AT, 1);
+    for (uint32_t n = 2; n < 50; n++) {
+        uint8_t page[4096];
+
+        run(CODE_AT);
+        ck_assert_uint_eq(m.c->gpr[RAX], n - 1);
+        if (n % 3 == 0) {
+            put_mov(CODE_AT, n);
+            continue;
+        }
+        /* a whole sector or page at once, of which the code is a part */
+        memset(page, NOP, sizeof(page));
+        page[0] = 0xb8;
+        st32(page + 1, n);
+        page[5] = HLT;
+        ck_assert_int_eq(physmem_write(&m.r.pm, CODE_AT, page, n % 3 == 1 ? sizeof(page) : 512), 0);
+    }
+    close_machine();
+}
+END_TEST
+
+/* Over a page boundary either half; beside the code, nothing. */
+START_TEST(test_dma_over_a_boundary)
+{
+    open_machine(kind_of(_i));
+    put_mov(0x5ffd, 0x11111111);
+    for (unsigned n = 0; n < 20; n++) {
+        run(0x5ffd);
+        ck_assert_uint_eq(m.c->gpr[RAX], peek32(&m.r, 0x5ffe));
+        if (n % 4 == 3)
+            put32(&m.r, 0x6100, n);
+        else
+            CODE(0x5ffe + n % 4 * 2 - (n % 4 == 2), "\x5a");
+        put32(&m.r, 0x5ff0, n);
+    }
+    close_machine();
+}
+END_TEST
+
+/* The block that the DMA changes is linked to from others. */
+START_TEST(test_dma_into_linked_code)
+{
+    open_machine(kind_of(_i));
+    CODE(0x1000, "\xb9\x64\x00\x00\x00" /* mov ecx, 100 */
+                 "\xe8\xf6\x0f\x00\x00" /* l: call 2000h */
+                 "\x49\x75\xf8\xf4");   /* dec ecx; jnz l; hlt */
+    CODE(0x2000, "\x83\xc0\x01\xc3");   /* add eax, 1; ret */
+    run(0x1000);
+    ck_assert_uint_eq(m.c->gpr[RAX], 100);
+    CODE(0x2002, "\x03");
+    run(0x1000);
+    ck_assert_uint_eq(m.c->gpr[RAX], 400);
+    CODE(0x2001, "\xe8"); /* sub */
+    run(0x1000);
+    ck_assert_uint_eq(m.c->gpr[RAX], 100);
+    close_machine();
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {test_nmi,
+                                  test_nmi_blocked_until_iret,
+                                  test_nmi_wakes_and_goes_first,
+                                  test_nmi_trap_gate,
+                                  test_nmi_task,
+                                  test_nmi_opened_by_a_faulting_iret,
+                                  test_nmi_shadow,
+                                  test_nmi_bad_gate,
+                                  test_dma_into_code,
+                                  test_dma_over_a_boundary,
+                                  test_dma_into_linked_code};
+    TCase *tc = tcase_create("engine events");
+
+    for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
+        tcase_add_loop_test(tc, tests[i], 0, 2);
+    tcase_add_loop_test(tc, test_nmi_blocked_halt, 0, 2);
+    return rig_main("engine_events", tc);
+}
