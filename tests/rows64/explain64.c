@@ -152,7 +152,7 @@ static bool both_page_fault(const struct pair *p)
 }
 
 /* Linux tells a program that all of the kernel's half is present (and leaves the rest of the error
- * code); the page before it can't be mapped. */
+ * code); the page before it can't be mapped. Also where RIP itself is there. */
 static bool settle_kernel(struct pair *p)
 {
     const struct state64 *want = &p->want.state;
@@ -362,6 +362,8 @@ unsigned explain64_differences(const struct outcome64 *want, const struct outcom
     if (same_fault(p))
         for (unsigned e = 0; e < NEXPLAINED64; e++)
             *why |= (unsigned)classes[e].settle(p) << e;
+    else
+        *why |= (unsigned)settle_kernel(p) << EXPLAINED64_KERNEL;
     null = *why ? fopen("/dev/null", "w") : NULL;
     if (null && compare64(&p->want, &p->got, cpl, null) == 0)
         n = 0;
