@@ -56,6 +56,15 @@ int bus_add(struct bus *b, uint64_t base, uint64_t len, const struct io_ops *ops
     return 0;
 }
 
+void bus_remove(struct bus *b, uint64_t base)
+{
+    unsigned at = first_above(b, base);
+
+    assert(at < b->nranges && b->range[at].base == base);
+    b->nranges--;
+    memmove(&b->range[at], &b->range[at + 1], (b->nranges - at) * sizeof(b->range[0]));
+}
+
 /* The widest naturally aligned piece at `off` that the device takes: 1, 2 or 4 bytes. */
 static unsigned piece(const struct bus_range *r, uint64_t off, unsigned left)
 {

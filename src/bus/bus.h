@@ -39,6 +39,9 @@ void bus_init(struct bus *b, const char *name, struct log *log);
 int bus_add(struct bus *b, uint64_t base, uint64_t len, const struct io_ops *ops, void *dev,
             const char *name) MUST_CHECK;
 
+/* Gives up the range that begins at base; there must be one. */
+void bus_remove(struct bus *b, uint64_t base);
+
 /* Any address, size 1, 2, 4 (or 8 for mmio). Unclaimed bytes read as ones. */
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size);
 void bus_write(struct bus *b, uint64_t addr, unsigned size, uint64_t val);

@@ -170,6 +170,8 @@ static bool write_cr8(struct cpu *c, uint64_t val)
     if (val > 15)
         return cpu_raise(c, VEC_GP, 0);
     c->cr8 = val;
+    if (c->hooks.cr8_written)
+        c->hooks.cr8_written(c->hooks.opaque, (uint8_t)val);
     return true;
 }
 

@@ -6,6 +6,14 @@
 
 #include "cpu/cpu.h"
 
+/* MSRs that reach the board through cpu_hooks. */
+enum {
+    MSR_APIC_BASE = 0x1b,
+    MSR_TSC_DEADLINE = 0x6e0,
+    MSR_KVM_WALL_CLOCK = 0x4b564d00,
+    MSR_KVM_SYSTEM_TIME = 0x4b564d01,
+};
+
 bool cpu_read_cr(struct cpu *c, unsigned n, uint64_t *val);
 bool cpu_write_cr(struct cpu *c, unsigned n, uint64_t val);
 bool cpu_lmsw(struct cpu *c, uint16_t msw);

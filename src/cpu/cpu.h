@@ -204,7 +204,12 @@ struct cpu_hooks {
     void (*fpu_sync)(void *opaque, struct cpu *c); /* live host registers -> c->fpu */
     uint32_t (*io_read)(void *opaque, uint16_t port, unsigned size);
     void (*io_write)(void *opaque, uint16_t port, unsigned size, uint32_t val);
-    uint64_t (*tsc)(void *opaque);          /* the guest's time-stamp counter */
+    uint64_t (*tsc)(void *opaque);   /* the time-stamp counter, without tsc_offset */
+    void (*tsc_moved)(void *opaque); /* tsc_offset was changed */
+    void (*cr8_written)(void *opaque, uint8_t cr8);
+    /* MSRs that live in chips of the board, and IA32_APIC_BASE; values are checked already. */
+    uint64_t (*msr_read)(void *opaque, uint32_t index);
+    void (*msr_written)(void *opaque, uint32_t index, uint64_t val);
     void (*ferr)(void *opaque, bool level); /* FERR#: x87 error with CR0.NE = 0 */
     void *opaque;
 };

@@ -6,7 +6,9 @@
 
 enum {
     HV_LEAF = 0x40000000,
-    HV_LAST = 0x40000001,
+    HV_FEATURES = 0x40000001,
+    HV_OURS = 0x40000100,
+    HV_LAST = 0x400001ff,
     CPUID_OSXSAVE = 1 << 27,
     APIC_ENABLE = 1 << 11,
     CLFLUSH_UNITS = 64 / 8,
@@ -125,10 +127,44 @@ static void leaf_tsc(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t 
     copy(out, c->model->leaf15);
 }
 
+/* Other than a vendor, a hypervisor's name is in EBX, ECX, EDX. */
+static void put_hypervisor(uint32_t out[4], uint32_t max, const char name[12])
+{
+    out[R_EAX] = max;
+    out[R_EBX] = ld32(name);
+    out[R_ECX] = ld32(name + 4);
+    out[R_EDX] = ld32(name + 8);
+}
+
+static const char our_name[12] = "DragomanDBT";
+
+/* Guests look for KVM's interface at 40000000h first and then in steps of 100h; some only there. */
 static void leaf_hypervisor(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
+    (void)leaf, (void)sub;
+    if (model_has(c->model, FEAT_KVMCLOCK))
+        put_hypervisor(out, HV_FEATURES, "KVMKVMKVM\0\0");
+    else
+        put_hypervisor(out, HV_FEATURES, our_name);
+}
+
+/* With KVM's signature: its features (Linux Documentation/virt/kvm/x86/cpuid.rst). */
+static void leaf_paravirtual(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4])
+{
+    (void)sub;
+    add_features(c->model, leaf, 0, out);
+}
+
+static void leaf_ours(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4])
+{
     (void)c, (void)leaf, (void)sub;
-    put_vendor(out, HV_LAST, "DragomanDBT");
+    put_hypervisor(out, HV_OURS, our_name);
+}
+
+static void leaf_thermal_power(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4])
+{
+    (void)sub;
+    add_features(c->model, leaf, 0, out);
 }
 
 static void leaf_ext_max(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4])
@@ -196,10 +232,13 @@ static const struct {
     {1, 1, leaf_features},
     {2, 2, leaf_cache_list},
     {4, 4, leaf_cache},
+    {6, 6, leaf_thermal_power},
     {7, 7, leaf_features7},
     {0xd, 0xd, leaf_xsave},
     {0x15, 0x15, leaf_tsc},
     {HV_LEAF, HV_LEAF, leaf_hypervisor},
+    {HV_FEATURES, HV_FEATURES, leaf_paravirtual},
+    {HV_OURS, HV_OURS, leaf_ours},
     {0x80000000, 0x80000000, leaf_ext_max},
     {0x80000001, 0x80000001, leaf_ext_features},
     {0x80000002, 0x80000004, leaf_brand},

@@ -1,7 +1,7 @@
 /* features.c - CPUID feature bits (SDM 2A CPUID, tables 3-8 ff.; AMD APM 3 appendix E). */
 #include "cpu/features.h"
 
-enum { EXT1 = 0x80000001 };
+enum { KVM = 0x40000001, EXT1 = 0x80000001 };
 
 const struct feature_row feature_rows[] = {
     {"fpu", FEAT_FPU, 1, 0, R_EDX, 0, BY_HOST},
@@ -14,7 +14,7 @@ const struct feature_row feature_rows[] = {
     {"pae", FEAT_PAE, 1, 0, R_EDX, 6, BY_US},
     {"mce", FEAT_MCE, 1, 0, R_EDX, 7, BY_US},
     {"cx8", FEAT_CX8, 1, 0, R_EDX, 8, BY_HOST},
-    {"apic", FEAT_APIC, 1, 0, R_EDX, 9, NOT_YET},
+    {"apic", FEAT_APIC, 1, 0, R_EDX, 9, BY_US},
     {"sep", FEAT_SEP, 1, 0, R_EDX, 11, BY_US},
     {"mtrr", FEAT_MTRR, 1, 0, R_EDX, 12, BY_US},
     {"pge", FEAT_PGE, 1, 0, R_EDX, 13, BY_US},
@@ -38,11 +38,15 @@ const struct feature_row feature_rows[] = {
     {"sse4_2", FEAT_SSE42, 1, 0, R_ECX, 20, BY_HOST},
     {"movbe", FEAT_MOVBE, 1, 0, R_ECX, 22, BY_HOST},
     {"popcnt", FEAT_POPCNT, 1, 0, R_ECX, 23, BY_HOST},
+    {"tsc_deadline_timer", FEAT_TSC_DEADLINE, 1, 0, R_ECX, 24, BY_US},
+    {"tsc-deadline", FEAT_TSC_DEADLINE, 1, 0, R_ECX, 24, BY_US}, /* QEMU's spelling */
     {"aes", FEAT_AES, 1, 0, R_ECX, 25, BY_HOST},
     {"xsave", FEAT_XSAVE, 1, 0, R_ECX, 26, BY_HOST},
     {"avx", FEAT_AVX, 1, 0, R_ECX, 28, BY_HOST},
     {"f16c", FEAT_F16C, 1, 0, R_ECX, 29, BY_HOST},
     {"rdrand", FEAT_RDRAND, 1, 0, R_ECX, 30, BY_HOST},
+
+    {"arat", FEAT_ARAT, 6, 0, R_EAX, 2, BY_US},
 
     {"fsgsbase", FEAT_FSGSBASE, 7, 0, R_EBX, 0, BY_US},
     {"bmi1", FEAT_BMI1, 7, 0, R_EBX, 3, BY_HOST},
@@ -68,6 +72,10 @@ const struct feature_row feature_rows[] = {
     {"xsaveopt", FEAT_XSAVEOPT, 0xd, 1, R_EAX, 0, BY_HOST},
     {"xsavec", FEAT_XSAVEC, 0xd, 1, R_EAX, 1, NOT_YET},
     {"xgetbv1", FEAT_XGETBV1, 0xd, 1, R_EAX, 2, NOT_YET},
+
+    {"kvm_nopiodelay", FEAT_KVM_NOPIODELAY, KVM, 0, R_EAX, 1, BY_US},
+    {"kvmclock", FEAT_KVMCLOCK, KVM, 0, R_EAX, 3, BY_US},
+    {"kvmclock_stable_bit", FEAT_KVMCLOCK_STABLE, KVM, 0, R_EAX, 24, BY_US},
 
     {"lahf_lm", FEAT_LAHF, EXT1, 0, R_ECX, 0, BY_HOST},
     {"abm", FEAT_ABM, EXT1, 0, R_ECX, 5, BY_HOST},
@@ -117,6 +125,14 @@ const struct feature_need feature_needs[] = {
     {FEAT_PAT, FEAT_MSR},
     {FEAT_MCE, FEAT_MSR},
     {FEAT_RDTSCP, FEAT_TSC},
+    {FEAT_TSC_DEADLINE, FEAT_APIC},
+    {FEAT_TSC_DEADLINE, FEAT_TSC},
+    {FEAT_TSC_DEADLINE, FEAT_MSR},
+    {FEAT_ARAT, FEAT_APIC},
+    {FEAT_KVMCLOCK, FEAT_TSC},
+    {FEAT_KVMCLOCK, FEAT_MSR},
+    {FEAT_KVMCLOCK_STABLE, FEAT_KVMCLOCK},
+    {FEAT_KVM_NOPIODELAY, FEAT_KVMCLOCK},
     {FEAT_TSC_ADJUST, FEAT_TSC},
     {FEAT_TSC_ADJUST, FEAT_MSR},
     {FEAT_RDTSCP, FEAT_MSR},

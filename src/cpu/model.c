@@ -21,12 +21,12 @@ static const enum cpu_feature i486[] = {FEAT_FPU, FEAT_VME, FEAT_PSE, FEAT_BASE}
 static const enum cpu_feature pentium3[] = {FEAT_FPU,   FEAT_VME,  FEAT_DE,   FEAT_PSE,  FEAT_TSC,
                                             FEAT_MSR,   FEAT_PAE,  FEAT_MCE,  FEAT_CX8,  FEAT_SEP,
                                             FEAT_PGE,   FEAT_PAT,  FEAT_MTRR, FEAT_CMOV, FEAT_MMX,
-                                            FEAT_PSE36, FEAT_FXSR, FEAT_SSE,  FEAT_BASE};
+                                            FEAT_PSE36, FEAT_FXSR, FEAT_SSE,  FEAT_APIC, FEAT_BASE};
 
 static const enum cpu_feature qemu32[] = {
     FEAT_FPU,  FEAT_VME, FEAT_DE,   FEAT_PSE,  FEAT_TSC,     FEAT_MSR,  FEAT_PAE, FEAT_MCE,
     FEAT_CX8,  FEAT_SEP, FEAT_PGE,  FEAT_PAT,  FEAT_MTRR,    FEAT_CMOV, FEAT_MMX, FEAT_PSE36,
-    FEAT_FXSR, FEAT_SSE, FEAT_SSE2, FEAT_SSE3, FEAT_CLFLUSH, FEAT_BASE};
+    FEAT_FXSR, FEAT_SSE, FEAT_SSE2, FEAT_SSE3, FEAT_CLFLUSH, FEAT_APIC, FEAT_BASE};
 
 static const struct base_model base_models[] = {
     {"host", "the host's CPU, without what can't be virtualized (default)", NULL, NULL, 0, 0, NULL},
@@ -39,6 +39,14 @@ static const struct base_model base_models[] = {
 };
 
 enum { PHYS_BITS_32 = 36, PHYS_BITS_64 = 40 };
+
+static bool host_tsc_is_invariant(void)
+{
+    uint32_t id[4];
+
+    hostcpu_id(0x80000007, 0, id);
+    return id[R_EDX] >> 8 & 1;
+}
 
 static bool host_has(const struct feature_row *r)
 {
@@ -54,6 +62,8 @@ static bool available(const struct feature_row *r)
     enum { XCR0_SSE_AVX = 6 };
 
     if (r->feature == FEAT_AVX && (hostcpu_xcr0() & XCR0_SSE_AVX) != XCR0_SSE_AVX)
+        return false;
+    if (r->feature == FEAT_KVMCLOCK && !host_tsc_is_invariant())
         return false;
     return r->source == BY_US || (r->source == BY_HOST && host_has(r));
 }
@@ -109,8 +119,7 @@ static void set_host_identity(struct cpu_model *m)
              BRAND_ROOM, brand);
     hostcpu_id(7, 0, id);
     m->fdp_on_exception = id[R_EBX] >> 6 & 1;
-    hostcpu_id(0x80000007, 0, id);
-    m->invariant_tsc = id[R_EDX] >> 8 & 1;
+    m->invariant_tsc = host_tsc_is_invariant();
     m->max_basic = 0xd;
     m->max_ext = 0x80000008;
     set_caches(m);

@@ -80,6 +80,11 @@ enum cpu_feature {
     FEAT_MONITOR,
     FEAT_TSC_ADJUST,
     FEAT_PDPE1GB,
+    FEAT_TSC_DEADLINE,
+    FEAT_ARAT,
+    FEAT_KVMCLOCK,
+    FEAT_KVMCLOCK_STABLE,
+    FEAT_KVM_NOPIODELAY,
     FEAT_NEVER, /* decoded, but no model has it: #UD */
     NFEATURES,
 };

@@ -82,21 +82,56 @@ static bool read_tsc(struct cpu *c, const struct msr_row *r, uint32_t index, uin
     return true;
 }
 
-static bool write_tsc(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t val)
+static void move_tsc(struct cpu *c, uint64_t by)
 {
-    uint64_t by = val - cpu_tsc(c);
-
-    (void)r, (void)index;
     c->tsc_offset += by;
     c->tsc_adjust += by;
+    if (c->hooks.tsc_moved)
+        c->hooks.tsc_moved(c->hooks.opaque);
+}
+
+static bool write_tsc(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t val)
+{
+    (void)r, (void)index;
+    move_tsc(c, val - cpu_tsc(c));
     return true;
 }
 
 static bool write_tsc_adjust(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t val)
 {
     (void)r, (void)index;
-    c->tsc_offset += val - c->tsc_adjust;
-    c->tsc_adjust = val;
+    move_tsc(c, val - c->tsc_adjust);
+    return true;
+}
+
+static bool read_board(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *val)
+{
+    (void)r;
+    *val = c->hooks.msr_read ? c->hooks.msr_read(c->hooks.opaque, index) : 0;
+    return true;
+}
+
+static bool write_board(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t val)
+{
+    if (val & ~r->arg)
+        return bad(c);
+    if (c->hooks.msr_written)
+        c->hooks.msr_written(c->hooks.opaque, index, val);
+    return true;
+}
+
+/* No x2APIC: bit 10 is reserved (SDM 3A 11.12.1). */
+static bool write_apic_base(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t val)
+{
+    enum { BSP = 1 << 8, ENABLE = 1 << 11 };
+    uint64_t page = (UINT64_C(1) << c->model->phys_bits) - 1 - PAGE_MASK;
+
+    (void)r;
+    if (val & ~(page | BSP | ENABLE))
+        return bad(c);
+    c->apic_base = val;
+    if (c->hooks.msr_written)
+        c->hooks.msr_written(c->hooks.opaque, index, val);
     return true;
 }
 
@@ -228,7 +263,7 @@ static const struct msr_row rows[] = {
      * constant, non-stop TSC without watching it by jiffies. */
     {0x3b, 1, FEAT_TSC_ADJUST, 0, load, write_tsc_adjust, AT(tsc_adjust), 0},
     /* APIC_BASE: BSP, enable, base */
-    {0x1b, 1, FEAT_APIC, 0, load, store, AT(apic_base), 0xffffff900},
+    {MSR_APIC_BASE, 1, FEAT_APIC, 0, load, write_apic_base, AT(apic_base), 0},
     /* BIOS_UPDT_TRIG: microcode is the host's affair */
     {0x79, 1, FEAT_MSR, 'G', constant, ignore, 0, 0},
     /* BIOS_SIGN_ID: software writes 0, executes CPUID and reads the revision */
@@ -250,6 +285,10 @@ static const struct msr_row rows[] = {
     {0x268, 8, FEAT_MTRR, 0, load, write_mtrr_fixed, AT_N(mtrr_fixed, 3), 0},
     {0x277, 1, FEAT_PAT, 0, load, write_pat, AT(pat), 0},
     {0x2ff, 1, FEAT_MTRR, 0, load, write_mtrr_def, AT(mtrr_def_type), 0},
+    {MSR_TSC_DEADLINE, 1, FEAT_TSC_DEADLINE, 0, read_board, write_board, 0, UINT64_MAX},
+    /* Addresses of 4-byte aligned structures; bit 0 of SYSTEM_TIME enables */
+    {MSR_KVM_WALL_CLOCK, 1, FEAT_KVMCLOCK, 0, read_board, write_board, 0, ~UINT64_C(3)},
+    {MSR_KVM_SYSTEM_TIME, 1, FEAT_KVMCLOCK, 0, read_board, write_board, 0, ~UINT64_C(2)},
     {0xc0000080, 1, FEAT_MSR, 0, read_efer, write_efer, 0, 0},
     {0xc0000081, 1, FEAT_SYSCALL, 0, load, store, AT(star), UINT64_MAX},
     /* LSTAR, CSTAR, FMASK; FS_BASE, GS_BASE, KERNEL_GS_BASE */

@@ -10,6 +10,7 @@
 #include "devices/rtc_mc146818.h"
 
 enum { RSDP_BYTES = 20, HEADER_BYTES = 36, FADT_BYTES = 244, FACS_BYTES = 64, FACS_ALIGN = 64 };
+enum { HPET_TABLE_BYTES = 56, HPET_MMIO_BYTES = 0x400 };
 
 enum { /* FADT flags and boot flags (ACPI 2.0, 5.2.8) */
        FADT_WBINVD = 1 << 0,
@@ -28,6 +29,8 @@ enum { /* MADT entries (5.2.10.4) */
        MADT_LOCAL_APIC = 0,
        MADT_IO_APIC = 1,
        MADT_OVERRIDE = 2,
+       MADT_LOCAL_NMI = 4,
+       MADT_ALL_CPUS = 0xff,
        MADT_ENABLED = 1,
        MADT_LEVEL_HIGH = 0x0d,
 };
@@ -191,6 +194,18 @@ static void add_com1(struct aml *a, const struct acpi_config *cfg)
     aml_end(a);
 }
 
+/* Legacy interrupts are in use by the 8254 and the RTC until a driver takes the device over. */
+static void add_hpet(struct aml *a, const struct acpi_config *cfg)
+{
+    aml_begin_device(a, "HPET");
+    aml_hid(a, "PNP0103");
+    aml_name_integer(a, "_UID", 0);
+    aml_begin_resources(a);
+    aml_memory(a, cfg->hpet, HPET_MMIO_BYTES);
+    aml_end(a);
+    aml_end(a);
+}
+
 /* PNP0C02: ports of the board that no driver claims, so that nobody else does. */
 static void add_board(struct aml *a, const struct acpi_config *cfg)
 {
@@ -243,6 +258,8 @@ static const uint8_t *build_dsdt(struct layout *l, const struct acpi_config *cfg
     aml_end(&a);
     aml_begin_scope(&a, "\\_SB_");
     add_pci_bus(&a, cfg);
+    if (cfg->hpet)
+        add_hpet(&a, cfg);
     aml_end(&a);
     l->failed |= a.failed;
     l->len += a.len;
@@ -262,7 +279,7 @@ static uint8_t *put_override(uint8_t *at, uint8_t irq, uint32_t gsi, uint16_t fl
 
 static const uint8_t *build_madt(struct layout *l, const struct acpi_config *cfg)
 {
-    size_t len = HEADER_BYTES + 8 + cfg->apics * 8 + 12 + 2 * 10;
+    size_t len = HEADER_BYTES + 8 + cfg->apics * 8 + 12 + 2 * 10 + 6;
     uint8_t *t = cfg->apics <= 255 ? reserve(l, len, 16) : NULL, *at;
 
     if (!t) {
@@ -284,21 +301,43 @@ static const uint8_t *build_madt(struct layout *l, const struct acpi_config *cfg
     at[2] = (uint8_t)cfg->apics; /* the APIC id after the last CPU's */
     st32(at + 4, cfg->io_apic);
     at = put_override(at + 12, 0, 2, 0);
-    put_override(at, ACPI_SCI_IRQ, ACPI_SCI_IRQ, MADT_LEVEL_HIGH);
+    at = put_override(at, ACPI_SCI_IRQ, ACPI_SCI_IRQ, MADT_LEVEL_HIGH);
+    at[0] = MADT_LOCAL_NMI;
+    at[1] = 6;
+    at[2] = MADT_ALL_CPUS;
+    at[5] = 1; /* LINT1 */
     seal_table(t, "APIC", 1, len);
     return t;
 }
 
-static const uint8_t *build_rsdt(struct layout *l, uint32_t fadt, uint32_t madt)
+/* IA-PC HPET 1.0a, 3.2.4. */
+static const uint8_t *build_hpet(struct layout *l, const struct acpi_config *cfg)
 {
-    size_t len = HEADER_BYTES + (madt ? 8 : 4);
-    uint8_t *t = reserve(l, len, 16);
+    uint8_t *t = reserve(l, HPET_TABLE_BYTES, 16);
 
     if (!t)
         return NULL;
-    st32(t + 36, fadt);
-    if (madt)
-        st32(t + 40, madt);
+    st32(t + 36, cfg->hpet_id);
+    t[40] = 0; /* system memory */
+    st64(t + 44, cfg->hpet);
+    seal_table(t, "HPET", 1, HPET_TABLE_BYTES);
+    return t;
+}
+
+/* `table`: addresses, 0 for those that there are not. */
+static const uint8_t *build_rsdt(struct layout *l, const uint32_t *table, unsigned n)
+{
+    uint8_t *t = reserve(l, HEADER_BYTES + n * 4, 16);
+    size_t len = HEADER_BYTES;
+
+    if (!t)
+        return NULL;
+    for (unsigned i = 0; i < n; i++) {
+        if (!table[i])
+            continue;
+        st32(t + len, table[i]);
+        len += 4;
+    }
     seal_table(t, "RSDT", 1, len);
     return t;
 }
@@ -316,15 +355,18 @@ int acpi_tables_build(struct physmem *pm, gpa_t where, size_t max, const struct 
 {
     struct layout l = {.max = max < ACPI_TABLES_MAX_BYTES ? max : ACPI_TABLES_MAX_BYTES,
                        .where = where};
-    const uint8_t *facs, *dsdt, *fadt, *madt = NULL, *rsdt;
+    const uint8_t *facs, *dsdt, *rsdt;
+    uint32_t table[3] = {0}; /* FADT, MADT, HPET */
     uint8_t *root = reserve(&l, RSDP_BYTES, 16);
 
     facs = build_facs(&l);
     dsdt = build_dsdt(&l, cfg);
-    fadt = build_fadt(&l, cfg, address_of(&l, facs), address_of(&l, dsdt));
+    table[0] = address_of(&l, build_fadt(&l, cfg, address_of(&l, facs), address_of(&l, dsdt)));
     if (cfg->apics)
-        madt = build_madt(&l, cfg);
-    rsdt = build_rsdt(&l, address_of(&l, fadt), address_of(&l, madt));
+        table[1] = address_of(&l, build_madt(&l, cfg));
+    if (cfg->hpet)
+        table[2] = address_of(&l, build_hpet(&l, cfg));
+    rsdt = build_rsdt(&l, table, ARRAY_SIZE(table));
     if (l.failed)
         return -ENOSPC;
     seal_rsdp(root, address_of(&l, rsdt));

@@ -1,6 +1,7 @@
 /* acpi_tables.h - the ACPI tables that describe the PC board to the guest.
  *
- * RSDP (ACPI 1.0 form), RSDT, FADT revision 3, FACS, DSDT, and a MADT when there are local APICs.
+ * RSDP (ACPI 1.0 form), RSDT, FADT revision 3, FACS, DSDT, a MADT when there are local APICs and an
+ * HPET table when there is one.
  * The addresses in the FADT are those of acpi_pm.h. `where` should lie in E0000h-FFFFFh, 16-byte
  * aligned: that is where guests search for the RSDP. The memory map must report the area as
  * reserved or ACPI.
@@ -20,6 +21,7 @@ struct acpi_config {
     uint8_t com1_irq;
     unsigned apics;               /* local APICs; 0: 8259 only, no MADT */
     uint32_t local_apic, io_apic; /* their addresses, when apics != 0 */
+    uint32_t hpet, hpet_id;       /* its address and capabilities; 0: none */
     uint32_t pci_first, pci_last; /* memory window of the PCI bus */
 };
 

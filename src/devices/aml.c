@@ -23,6 +23,7 @@ enum { /* resource descriptor tags (6.4.2, 6.4.3) */
        RES_IO = 0x47,
        RES_IRQ = 0x22,
        RES_END = 0x79,
+       RES_FIXED_MEMORY32 = 0x86,
        RES_DWORD_SPACE = 0x87,
        RES_WORD_SPACE = 0x88,
        SPACE_MEMORY = 0,
@@ -214,6 +215,15 @@ void aml_irq(struct aml *a, unsigned irq)
 {
     put8(a, RES_IRQ);
     put16(a, 1u << irq);
+}
+
+void aml_memory(struct aml *a, uint32_t first, uint32_t len)
+{
+    put8(a, RES_FIXED_MEMORY32);
+    put16(a, 9);
+    put8(a, MEMORY_READ_WRITE);
+    put32(a, first);
+    put32(a, len);
 }
 
 static void word_space(struct aml *a, unsigned type, unsigned flags, uint16_t first, uint16_t last)

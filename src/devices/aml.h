@@ -40,6 +40,7 @@ void aml_hid(struct aml *a, const char *pnp_id); /* Name (_HID, EisaId (pnp_id))
 /* Resource descriptors (ACPI 2.0, 6.4), inside aml_begin_resources(). */
 void aml_io(struct aml *a, uint16_t first, uint8_t len);
 void aml_irq(struct aml *a, unsigned irq); /* edge-triggered, active high */
+void aml_memory(struct aml *a, uint32_t first, uint32_t len);
 void aml_bus_numbers(struct aml *a, uint8_t first, uint8_t last);
 void aml_io_window(struct aml *a, uint16_t first, uint16_t last);
 void aml_memory_window(struct aml *a, uint32_t first, uint32_t last);

@@ -30,15 +30,15 @@ static void enter_protected(struct cpu *c, const struct boot_state *bs)
     c->cpl = 0;
 }
 
-/* What a PC's firmware leaves behind and kernels rely on: SCI as a level, memory types (SDM
+/* What a PC's firmware leaves behind and kernels rely on: interrupts, memory types (SDM
  * 3A 11.11). RAM is write-back, the VGA hole and the space below 4 GiB are uncached. */
 static void firmware_duties(struct machine *m)
 {
-    enum { ELCR2 = 0x4d1, TYPE_WB = 6, MTRR_E = 0x800, MTRR_FE = 0x400, MTRR_VALID = 0x800 };
+    enum { TYPE_WB = 6, MTRR_E = 0x800, MTRR_FE = 0x400, MTRR_VALID = 0x800 };
     const uint64_t all_wb = UINT64_C(0x0606060606060606);
     struct cpu *c = m->cpu;
 
-    bus_write(&m->ports, ELCR2, 1, 1 << (ACPI_SCI_IRQ - 8));
+    pc_firmware(&m->pc, &m->ports, &m->mmio);
     if (!model_has(&m->model, FEAT_MTRR))
         return;
     for (unsigned i = 0; i < ARRAY_SIZE(c->mtrr_fixed); i++)

@@ -74,7 +74,7 @@ static void look_around(struct machine *m)
 static void wait_halted(struct machine *m)
 {
     const struct cpu *c = m->cpu;
-    uint64_t deadline;
+    uint64_t deadline, at;
 
     if (!c->iflag && !(c->nmi_pending && !c->nmi_blocked) && !m->stopped) {
         fprintf(stderr,
@@ -82,11 +82,15 @@ static void wait_halted(struct machine *m)
         machine_stop(m, EXIT_GUEST_HALTED);
         return;
     }
-    if (c->kick || (c->intr && c->iflag))
+    if (c->kick || (c->intr && c->iflag) || (c->nmi_pending && !c->nmi_blocked))
         return;
     deadline = clock_deadline(&m->clock);
-    events_wait(&m->events, deadline == CLOCK_NEVER ? UINT64_MAX : deadline + m->started,
-                terminal_wants_input(&m->console));
+    at = deadline == CLOCK_NEVER ? UINT64_MAX : deadline + m->started;
+    /* This thread wakes up by itself: the one that kicks running guests may sleep on. */
+    events_set_deadline(&m->events, UINT64_MAX);
+    events_wait(&m->events, at, terminal_wants_input(&m->console));
+    if (clock_now(&m->clock) < deadline)
+        events_set_deadline(&m->events, at);
 }
 
 static bool reboot(struct machine *m)

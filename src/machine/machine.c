@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cpu/control.h"
 #include "machine/exit_status.h"
 #include "shadowmmu/smmu.h"
 #include "translator/x_host.h"
@@ -86,6 +87,17 @@ static int64_t realtime(void *opaque)
     return m->time ? m->time->realtime(m->time->opaque) : (int64_t)time(NULL);
 }
 
+static uint64_t wallclock(void *opaque)
+{
+    const struct machine *m = opaque;
+    struct timespec ts;
+
+    if (m->time)
+        return (uint64_t)m->time->realtime(m->time->opaque) * NS_PER_SEC;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 static void set_intr(void *dst, int pin, bool level)
 {
     (void)pin;
@@ -96,6 +108,23 @@ static void set_ignne(void *dst, int pin, bool level)
 {
     (void)pin;
     ((struct cpu *)dst)->ignne = level;
+}
+
+static void set_nmi(void *dst, int pin, bool level)
+{
+    (void)pin;
+    if (level)
+        ((struct cpu *)dst)->nmi_pending = 1;
+}
+
+static void tpr_changed(void *opaque, uint8_t tpr)
+{
+    ((struct machine *)opaque)->cpu->cr8 = tpr >> 4;
+}
+
+static uint64_t guest_tsc(void *opaque)
+{
+    return cpu_tsc(((struct machine *)opaque)->cpu);
 }
 
 static void set_power(void *dst, int pin, bool level)
@@ -161,19 +190,42 @@ static void write_stdout(void *opaque, const uint8_t *buf, size_t len)
     terminal_write(opaque, buf, len);
 }
 
+/* Where CPUID shows a crystal, guests take it for the APIC timer's clock (SDM 3A 11.5.4). */
+static struct pc_cpu board_cpu(struct machine *m)
+{
+    enum { APIC_HZ = 1000000000, CRYSTAL = 2 };
+    const struct cpu_model *model = &m->model;
+
+    return (struct pc_cpu){
+        .has_apic = model_has(model, FEAT_APIC),
+        .has_tsc_deadline = model_has(model, FEAT_TSC_DEADLINE),
+        .has_kvmclock = model_has(model, FEAT_KVMCLOCK),
+        .kvmclock_stable = model_has(model, FEAT_KVMCLOCK_STABLE),
+        .apic_hz = model->leaf15[CRYSTAL] ? model->leaf15[CRYSTAL] : APIC_HZ,
+        .tsc_khz = model->tsc_khz,
+        .tsc = guest_tsc,
+        .tpr_changed = tpr_changed,
+        .nmi = {set_nmi, m->cpu, 0},
+    };
+}
+
 static int make_board(struct machine *m, struct machine_error *err)
 {
     const struct options *o = m->opt;
     struct pc_config cfg = {
         .ports = &m->ports,
+        .mmio = &m->mmio,
         .clock = &m->clock,
         .mem = &m->mem,
         .intr = {set_intr, m->cpu, 0},
         .ignne = {set_ignne, m->cpu, 0},
         .power = {set_power, m, 0},
         .reset = {set_reset, m, 0},
+        .cpu = board_cpu(m),
         .realtime = realtime,
+        .wallclock = wallclock,
         .opaque = m,
+        .has_hpet = !o->no_hpet,
         .has_serial = o->serial.kind != CHAR_NONE,
         .has_debug_exit = o->debug_exit,
         .debug_exit_base = o->debug_exit_iobase,
@@ -209,7 +261,7 @@ static void io_write(void *opaque, uint16_t port, unsigned size, uint32_t val)
 
 static int intr_ack(void *opaque)
 {
-    return pic_ack(&((struct machine *)opaque)->pc.pic);
+    return pc_intr_ack(&((struct machine *)opaque)->pc);
 }
 
 static uint64_t time_stamp(void *opaque)
@@ -217,6 +269,26 @@ static uint64_t time_stamp(void *opaque)
     const struct machine *m = opaque;
 
     return m->time ? m->time->tsc(m->time->opaque) : __builtin_ia32_rdtsc();
+}
+
+static void tsc_moved(void *opaque)
+{
+    pc_tsc_moved(&((struct machine *)opaque)->pc);
+}
+
+static void cr8_written(void *opaque, uint8_t cr8)
+{
+    pc_cr8_written(&((struct machine *)opaque)->pc, cr8);
+}
+
+static uint64_t msr_read(void *opaque, uint32_t index)
+{
+    return pc_msr_read(&((struct machine *)opaque)->pc, index);
+}
+
+static void msr_written(void *opaque, uint32_t index, uint64_t val)
+{
+    pc_msr_written(&((struct machine *)opaque)->pc, index, val);
 }
 
 static void paging_changed(void *opaque, struct cpu *c)
@@ -252,6 +324,10 @@ static int make_cpu(struct machine *m, struct machine_error *err)
 
     if (e < 0)
         return e;
+    if (m->time) { /* the host's crystal has nothing to do with it */
+        m->model.tsc_khz = m->time->tsc_khz;
+        memset(m->model.leaf15, 0, sizeof(m->model.leaf15));
+    }
     m->cpu = aligned_alloc(64, align_up(sizeof(*m->cpu), 64));
     if (!m->cpu)
         return fail(err, -ENOMEM, "CPU state");
@@ -267,6 +343,10 @@ static int make_cpu(struct machine *m, struct machine_error *err)
         .io_read = io_read,
         .io_write = io_write,
         .tsc = time_stamp,
+        .tsc_moved = tsc_moved,
+        .cr8_written = cr8_written,
+        .msr_read = msr_read,
+        .msr_written = msr_written,
         .ferr = ferr,
         .opaque = m,
     };

@@ -25,6 +25,7 @@
 struct machine_time {
     uint64_t (*now)(void *opaque); /* ns since the start */
     uint64_t (*tsc)(void *opaque);
+    uint32_t tsc_khz;
     int64_t (*realtime)(void *opaque); /* seconds since 1970 */
     void *opaque;
 };

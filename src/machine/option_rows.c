@@ -223,9 +223,25 @@ static int set_enable_kvm(struct option_parse *p, const char *value)
         option_engines);
 }
 
+/* "accel=kvm:bt": the first that exists. */
+static int set_machine_accel(struct option_parse *p, const char *word, size_t len)
+{
+    size_t at = 6;
+    int rc = 0;
+
+    while (rc == 0 && at < len) {
+        size_t n = strcspn(word + at, ":,");
+
+        rc = choose_engine(p, word + at, n);
+        at += n + 1;
+    }
+    return rc;
+}
+
 static int set_machine(struct option_parse *p, const char *value)
 {
     const char *word = value;
+    int rc = 0;
 
     for (;;) {
         size_t len = strcspn(word, ",");
@@ -233,16 +249,11 @@ static int set_machine(struct option_parse *p, const char *value)
         size_t type_len = len - (size_t)(type - word);
 
         if (len > 6 && has_prefix(word, "accel=")) {
-            size_t at = 6;
-
-            while (at < len) {
-                size_t n = strcspn(word + at, ":,");
-                int rc = choose_engine(p, word + at, n);
-
-                if (rc < 0)
-                    return rc;
-                at += n + 1;
-            }
+            rc = set_machine_accel(p, word, len);
+            if (rc < 0)
+                return rc;
+        } else if (option_is_word(word, len, "hpet=off") || option_is_word(word, len, "hpet=on")) {
+            p->o->no_hpet = option_is_word(word, len, "hpet=off");
         } else if (!option_is_word(type, type_len, "pc") && !has_prefix(type, "pc-i440fx-")) {
             return option_fail(p, "'%.*s' does not exist here; the only machine is 'pc'", (int)len,
                                word);
@@ -251,6 +262,13 @@ static int set_machine(struct option_parse *p, const char *value)
             return 0;
         word += len + 1;
     }
+}
+
+static int set_no_hpet(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->no_hpet = true;
+    return 0;
 }
 
 static int set_smp(struct option_parse *p, const char *value)
@@ -500,9 +518,10 @@ const struct option_row option_rows[] = {
      "no effect: there is no window to keep open", NULL, false},
     {"nodefaults", NULL, OPTION_ACCEPTED, set_nothing, "no effect: there is nothing to leave out",
      NULL, false},
-    {"machine", "pc", OPTION_ACCEPTED, set_machine, "the only machine; accel=ENGINE may follow",
-     NULL, false},
+    {"machine", "pc", OPTION_ACCEPTED, set_machine,
+     "the only machine; ,accel=ENGINE and ,hpet=off may follow", NULL, false},
     {"M", "pc", OPTION_ACCEPTED, set_machine, NULL, NULL, false},
+    {"no-hpet", NULL, OPTION_ACCEPTED, set_no_hpet, "the same as -machine hpet=off", NULL, false},
     {"smp", "1", OPTION_ACCEPTED, set_smp, "one CPU", NULL, false},
     {"rtc", "base=utc", OPTION_ACCEPTED, set_rtc, "the guest's clock shows UTC", NULL, false},
     {"display", "none", OPTION_ACCEPTED, set_only,

@@ -48,6 +48,7 @@ struct options {
     struct char_target debugcon; /* port E9h */
     bool debug_exit;             /* -device isa-debug-exit */
     uint16_t debug_exit_iobase, debug_exit_iosize;
+    bool no_hpet;
     bool no_reboot;
     uint64_t timeout_ns;  /* 0: none */
     uint32_t log_items;   /* enum log_item */

@@ -2,36 +2,196 @@
 
 #include <errno.h>
 
+#include "cpu/control.h"
+
+/* ---- interrupts ---- */
+
+enum { PIC_IRQ0_PIN = 2 }; /* pin of the I/O APIC; the MADT says so too */
+
+static void isa_set(void *dst, int irq, bool level)
+{
+    struct pc *pc = dst;
+    struct line pic = pic_irq_line(&pc->pic, irq);
+    struct line pin = ioapic_line(&pc->ioapic, irq ? irq : PIC_IRQ0_PIN);
+
+    line_set(&pic, level);
+    if (pc->has_apic)
+        line_set(&pin, level);
+}
+
+struct line pc_isa_line(struct pc *pc, int n)
+{
+    return (struct line){isa_set, pc, n};
+}
+
+/* Lines 0 and 1 are IRQ 0 and IRQ 8, for which the HPET competes. */
+static void drive_shared(struct pc *pc, int n)
+{
+    isa_set(pc, n * 8, pc->replaced ? pc->hpet_legacy[n] : pc->chip[n]);
+}
+
+static void chip_set(void *dst, int n, bool level)
+{
+    struct pc *pc = dst;
+
+    pc->chip[n] = level;
+    drive_shared(pc, n);
+}
+
+static void hpet_legacy_set(void *dst, int n, bool level)
+{
+    struct pc *pc = dst;
+
+    pc->hpet_legacy[n] = level;
+    drive_shared(pc, n);
+}
+
+static void hpet_replaces(void *dst, int pin, bool on)
+{
+    struct pc *pc = dst;
+
+    (void)pin;
+    pc->replaced = on;
+    drive_shared(pc, 0);
+    drive_shared(pc, 1);
+}
+
+static void hpet_gsi(void *opaque, int n, bool level)
+{
+    struct pc *pc = opaque;
+    struct line pin = ioapic_line(&pc->ioapic, n);
+
+    if (pc->has_apic)
+        line_set(&pin, level);
+}
+
+static int inta(void *opaque)
+{
+    return pic_ack(&((struct pc *)opaque)->pic);
+}
+
+int pc_intr_ack(struct pc *pc)
+{
+    return pc->has_apic ? lapic_ack(&pc->lapic) : pic_ack(&pc->pic);
+}
+
+uint64_t pc_msr_read(struct pc *pc, uint32_t index)
+{
+    if (index == MSR_TSC_DEADLINE)
+        return lapic_timer_deadline(&pc->lapic.timer);
+    return kvmclock_read(&pc->kvmclock, index);
+}
+
+void pc_msr_written(struct pc *pc, uint32_t index, uint64_t val)
+{
+    if (index == MSR_APIC_BASE)
+        lapic_set_base(&pc->lapic, val);
+    else if (index == MSR_TSC_DEADLINE)
+        lapic_timer_set_deadline(&pc->lapic.timer, val);
+    else
+        kvmclock_write(&pc->kvmclock, index, val);
+}
+
+void pc_tsc_moved(struct pc *pc)
+{
+    if (pc->has_apic)
+        lapic_timer_tsc_moved(&pc->lapic.timer);
+    if (pc->has_kvmclock)
+        kvmclock_tsc_moved(&pc->kvmclock);
+}
+
+void pc_cr8_written(struct pc *pc, uint8_t cr8)
+{
+    if (pc->has_apic)
+        lapic_set_tpr(&pc->lapic, (uint8_t)(cr8 << 4));
+}
+
+/* ---- the board ---- */
+
+/* The CPU's side of the interrupt system. */
+static void wire_apics(struct pc *pc, const struct pc_config *cfg)
+{
+    const struct lapic_config lapic = {
+        .clock = cfg->clock,
+        .bus = &pc->apics,
+        .intr = cfg->intr,
+        .nmi = cfg->cpu.nmi,
+        .init = cfg->reset, /* the bootstrap processor starts over, in firmware */
+        .inta = inta,
+        .inta_opaque = pc,
+        .tpr_changed = cfg->cpu.tpr_changed,
+        .tsc = cfg->cpu.tsc,
+        .opaque = cfg->opaque,
+        .timer_hz = cfg->cpu.apic_hz,
+        .tsc_khz = cfg->cpu.tsc_khz,
+        .tsc_deadline = cfg->cpu.has_tsc_deadline,
+    };
+
+    pc->apics = (struct apic_bus){0};
+    pc->has_apic = cfg->cpu.has_apic;
+    if (pc->has_apic)
+        lapic_init(&pc->lapic, &lapic);
+    ioapic_init(&pc->ioapic, &pc->apics);
+    pic_init(&pc->pic, pc->has_apic ? lapic_lint_line(&pc->lapic, 0) : cfg->intr);
+}
+
+static void wire_clocks(struct pc *pc, const struct pc_config *cfg)
+{
+    const struct hpet_config hpet = {
+        .clock = cfg->clock,
+        .gsi = hpet_gsi,
+        .opaque = pc,
+        .legacy = {{hpet_legacy_set, pc, 0}, {hpet_legacy_set, pc, 1}},
+        .replaces = {hpet_replaces, pc, 0},
+    };
+    const struct kvmclock_config kvmclock = {
+        .clock = cfg->clock,
+        .mem = cfg->mem,
+        .tsc = cfg->cpu.tsc,
+        .wallclock = cfg->wallclock,
+        .opaque = cfg->opaque,
+        .tsc_khz = cfg->cpu.tsc_khz,
+        .stable = cfg->cpu.kvmclock_stable,
+    };
+
+    pc->has_hpet = cfg->has_hpet;
+    pc->has_kvmclock = cfg->cpu.has_kvmclock;
+    if (pc->has_hpet)
+        hpet_init(&pc->hpet, &hpet);
+    if (pc->has_kvmclock)
+        kvmclock_init(&pc->kvmclock, &kvmclock);
+}
+
 static void wire(struct pc *pc, const struct pc_config *cfg)
 {
     const struct line a20 = {
         0}; /* A20 is always open: no guest of today's boards depends on the wrap */
     const struct rtc_config rtc = {
         .clock = cfg->clock,
-        .irq8 = pic_irq_line(&pc->pic, 8),
+        .irq8 = {chip_set, pc, 1},
         .realtime = cfg->realtime,
         .opaque = cfg->opaque,
         .low_ram = cfg->mem->low_end,
         .high_ram = cfg->mem->size - cfg->mem->low_end,
     };
     const struct i8042_lines kbd = {
-        .irq1 = pic_irq_line(&pc->pic, 1),
-        .irq12 = pic_irq_line(&pc->pic, 12),
+        .irq1 = pc_isa_line(pc, 1),
+        .irq12 = pc_isa_line(pc, 12),
         .a20 = a20,
         .reset = cfg->reset,
     };
-    const struct acpi_pm_lines acpi = {.sci = pic_irq_line(&pc->pic, ACPI_SCI_IRQ),
-                                       .power = cfg->power};
+    const struct acpi_pm_lines acpi = {.sci = pc_isa_line(pc, ACPI_SCI_IRQ), .power = cfg->power};
 
-    pic_init(&pc->pic, cfg->intr);
-    pit_init(&pc->pit, cfg->clock, pic_irq_line(&pc->pic, 0));
+    wire_apics(pc, cfg);
+    wire_clocks(pc, cfg);
+    pit_init(&pc->pit, cfg->clock, (struct line){chip_set, pc, 0});
     rtc_init(&pc->rtc, &rtc);
-    uart_init(&pc->com1, cfg->clock, pic_irq_line(&pc->pic, PC_COM1_IRQ), cfg->serial);
+    uart_init(&pc->com1, cfg->clock, pc_isa_line(pc, PC_COM1_IRQ), cfg->serial);
     i8042_init(&pc->kbd, &kbd);
     port61_init(&pc->port61, cfg->clock, &pc->pit);
     port92_init(&pc->port92, a20, cfg->reset);
     post_port_init(&pc->post);
-    fpu_error_init(&pc->fpu_error, pic_irq_line(&pc->pic, 13), cfg->ignne);
+    fpu_error_init(&pc->fpu_error, pc_isa_line(pc, 13), cfg->ignne);
     reset_cf9_init(&pc->cf9, cfg->reset);
     pci_host_init(&pc->pci, &pc->cf9);
     acpi_pm_init(&pc->acpi, cfg->clock, &acpi, true);
@@ -52,7 +212,13 @@ int pc_init(struct pc *pc, const struct pc_config *cfg)
         fpu_error_attach(&pc->fpu_error, b) < 0 || pci_host_attach(&pc->pci, b) < 0 ||
         acpi_pm_attach(&pc->acpi, b, ACPI_PM_BASE) < 0)
         return -EBUSY;
-    if (cfg->has_serial)
+    if (pc->has_apic)
+        err = lapic_attach(&pc->lapic, cfg->mmio);
+    if (err == 0 && pc->has_apic)
+        err = ioapic_attach(&pc->ioapic, cfg->mmio);
+    if (err == 0 && pc->has_hpet)
+        err = hpet_attach(&pc->hpet, cfg->mmio);
+    if (err == 0 && cfg->has_serial)
         err = uart_attach(&pc->com1, b, PC_COM1);
     if (err == 0 && cfg->debugcon)
         err = debugcon_attach(&pc->debugcon, b, 0xe9);
@@ -70,6 +236,11 @@ int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *r
         .timer_32bit = pc->acpi.timer_bits == 32,
         .com1_base = has_serial ? PC_COM1 : 0,
         .com1_irq = PC_COM1_IRQ,
+        .apics = pc->has_apic ? pc->apics.ncpus : 0,
+        .local_apic = (uint32_t)LAPIC_BASE,
+        .io_apic = (uint32_t)IOAPIC_BASE,
+        .hpet = pc->has_hpet ? (uint32_t)HPET_BASE : 0,
+        .hpet_id = HPET_ID,
         .pci_first = (uint32_t)PHYSMEM_HOLE,
         .pci_last = 0xfebfffff,
     };
@@ -80,6 +251,13 @@ int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *r
 void pc_reset(struct pc *pc)
 {
     pic_class.reset(&pc->pic);
+    ioapic_class.reset(&pc->ioapic);
+    if (pc->has_apic)
+        lapic_class.reset(&pc->lapic);
+    if (pc->has_hpet)
+        hpet_class.reset(&pc->hpet);
+    if (pc->has_kvmclock)
+        kvmclock_class.reset(&pc->kvmclock);
     pit_class.reset(&pc->pit);
     rtc_class.reset(&pc->rtc);
     uart_class.reset(&pc->com1);
@@ -91,4 +269,18 @@ void pc_reset(struct pc *pc)
     reset_cf9_class.reset(&pc->cf9);
     pci_host_class.reset(&pc->pci);
     acpi_pm_class.reset(&pc->acpi);
+}
+
+void pc_firmware(struct pc *pc, struct bus *ports, struct bus *mmio)
+{
+    enum { ELCR2 = 0x4d1, SPURIOUS = 0xff };
+
+    bus_write(ports, ELCR2, 1, 1 << (ACPI_SCI_IRQ - 8));
+    if (!pc->has_apic)
+        return;
+    bus_write(mmio, IOAPIC_BASE, 4, IOAPIC_REG_ID);
+    bus_write(mmio, IOAPIC_BASE + IOAPIC_WINDOW, 4, pc->apics.ncpus << 24);
+    bus_write(mmio, LAPIC_BASE + LAPIC_SVR, 4, LAPIC_SVR_ENABLE | SPURIOUS);
+    bus_write(mmio, LAPIC_BASE + LAPIC_LVT_LINT0, 4, APIC_EXTINT << 8);
+    bus_write(mmio, LAPIC_BASE + LAPIC_LVT_LINT1, 4, APIC_NMI << 8);
 }

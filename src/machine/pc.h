@@ -4,8 +4,12 @@
  *   i8042 60h 64h               port A 92h           COM1 3F8h IRQ 4  PCI CF8h
  *   ACPI PM 600h B2h            debug consoles E9h 402h                POST 80h EDh
  *   x87 error F0h IRQ 13
+ *   local APIC FEE00000h        I/O APIC FEC00000h                     HPET FED00000h
  *
- * No APIC: INTR of the master 8259A is the CPU's only interrupt input.
+ * ISA interrupt n goes to input n of the 8259A pair and to pin n of the I/O APIC, but IRQ 0 to
+ * pin 2. The pair's INTR is LINT0 of the local APIC, whose output is the CPU's interrupt input.
+ * Without a local APIC (and then without an I/O APIC) INTR is. With HPET legacy replacement the
+ * 8254 and the RTC are cut off from IRQ 0 and 8.
  */
 #ifndef DRAGOMAN_MACHINE_PC_H
 #define DRAGOMAN_MACHINE_PC_H
@@ -18,7 +22,11 @@
 #include "devices/debug_exit.h"
 #include "devices/debugcon.h"
 #include "devices/fpu_error.h"
+#include "devices/hpet.h"
 #include "devices/i8042.h"
+#include "devices/ioapic.h"
+#include "devices/kvmclock.h"
+#include "devices/lapic.h"
 #include "devices/pci_host.h"
 #include "devices/pic8259.h"
 #include "devices/pit8254.h"
@@ -34,6 +42,14 @@ enum { PC_ACPI_BASE = 0xe0000, PC_COM1 = 0x3f8, PC_COM1_IRQ = 4 };
 
 struct pc {
     struct pic_pair pic;
+    struct apic_bus apics;
+    struct lapic lapic;
+    struct ioapic ioapic;
+    struct hpet hpet;
+    struct kvmclock kvmclock;
+    bool has_apic, has_hpet, has_kvmclock;
+    bool replaced;                /* HPET legacy replacement is on */
+    bool chip[2], hpet_legacy[2]; /* who drives IRQ 0 and 8: levels of 8254 and RTC, of the HPET */
     struct pit8254 pit;
     struct rtc rtc;
     struct uart16550 com1;
@@ -49,13 +65,26 @@ struct pc {
     struct debugcon debugcon, debugcon402;
 };
 
+/* What the local APIC and the paravirtual clock must know of the CPU. */
+struct pc_cpu {
+    bool has_apic, has_tsc_deadline;
+    bool has_kvmclock, kvmclock_stable;
+    uint32_t apic_hz, tsc_khz;
+    uint64_t (*tsc)(void *opaque); /* the guest's */
+    void (*tpr_changed)(void *opaque, uint8_t tpr);
+    struct line nmi;
+};
+
 struct pc_config {
-    struct bus *ports;
+    struct bus *ports, *mmio;
     struct clock *clock;
     struct physmem *mem;
     struct line intr, ignne, power, reset;
+    struct pc_cpu cpu;
     int64_t (*realtime)(void *opaque);
+    uint64_t (*wallclock)(void *opaque); /* the same in ns */
     void *opaque;
+    bool has_hpet;
     bool has_serial;
     struct chardev *serial, *debugcon; /* NULL: nothing behind it */
     bool has_debug_exit;
@@ -70,5 +99,19 @@ int pc_init(struct pc *pc, const struct pc_config *cfg) MUST_CHECK;
 /* Builds the ACPI tables; *rsdp and *len say where. */
 int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *rsdp) MUST_CHECK;
 void pc_reset(struct pc *pc);
+/* What firmware programs before it starts an operating system: SCI as a level, APIC IDs, virtual
+ * wire mode (MP specification 1.4, 3.6.2.2). */
+void pc_firmware(struct pc *pc, struct bus *ports, struct bus *mmio);
+
+/* INTA: the vector of the interrupt that the CPU takes. */
+int pc_intr_ack(struct pc *pc);
+/* ISA interrupt request n, 0-15 but 2. */
+struct line pc_isa_line(struct pc *pc, int n);
+
+/* MSRs outside the CPU (cpu_hooks). */
+uint64_t pc_msr_read(struct pc *pc, uint32_t index);
+void pc_msr_written(struct pc *pc, uint32_t index, uint64_t val);
+void pc_tsc_moved(struct pc *pc);
+void pc_cr8_written(struct pc *pc, uint8_t cr8);
 
 #endif

@@ -330,6 +330,10 @@ static struct bt_exit *handle_exit(struct engine *e)
         x = (struct bt_exit *)(uintptr_t)e->hot->exit_arg;
         e->cpu->rip = x->rip;
         return x;
+    case BT_EXIT_INDIRECT:
+        if (bt64_undo_branch(e))
+            interpret_one(e);
+        return NULL;
     case BT_EXIT_FAULT:
         if (e->fault_prepare)
             bt64_prepare(e);

@@ -58,6 +58,7 @@ void bt64_prepare(struct engine *e)
     struct code_page cp;
     struct insn i;
 
+    bt_fpu_save(e, c); /* the decoder and the tables' makers use what libc has */
     if (off > PAGE_SIZE - MAX_INSN || !smmu_fetch(e->mmu, c, c->rip, &cp) || !cp.bytes ||
         decode_insn(cp.bytes + off, MAX_INSN, 64, &i) != DECODE_OK)
         return;
@@ -74,6 +75,19 @@ void bt64_prepare(struct engine *e)
         show(e, c->gpr[RSI]);
         show(e, c->gpr[RDI]);
     }
+}
+
+/* R10 of the stub: the branch's rip << 16 | what to add to RSP. */
+bool bt64_undo_branch(struct engine *e)
+{
+    struct cpu *c = e->cpu;
+    int64_t branch = (int64_t)e->hot->fault_rip;
+
+    if (!cpu_cs64(c) || canonical(c->rip))
+        return false;
+    c->rip = (uint64_t)(branch >> 16);
+    c->gpr[RSP] += (uint64_t)(int8_t)branch;
+    return true;
 }
 
 static greg_t *host_reg(ucontext_t *uc, unsigned reg)

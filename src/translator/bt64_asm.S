@@ -122,6 +122,7 @@ bt64_stub_direct:
         .globl  bt64_stub_indirect
         .type   bt64_stub_indirect, @function
 bt64_stub_indirect:
+        mov     %r10, %gs:HOT_FAULT_RIP
         mov     %gs:HOT_CPU, %r10
         mov     %r11, CPU_RIP(%r10)
         movq    $1, %gs:HOT_EXIT_KIND

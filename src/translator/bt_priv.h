@@ -240,7 +240,7 @@ void bt_fault_exit(void);    /* continued at by the signal handler; hot->fault_r
 /* bt64_asm.S: the same for 64-bit code, arguments in R11. */
 void bt64_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
 void bt64_stub_direct(void);
-void bt64_stub_indirect(void);
+void bt64_stub_indirect(void); /* and R10 = the branch, for bt64_undo_branch() */
 void bt64_stub_word(void);
 void bt64_stub_callout(void); /* R11 = struct bt_callout */
 void bt64_fault_exit(void);
@@ -259,6 +259,8 @@ void bt64_refresh(struct engine *e);
 /* Has the tables show what the instruction at c->rip is about to access, as far as the guest's
  * allow it. */
 void bt64_prepare(struct engine *e);
+/* The branch that left for c->rip has not happened: no code can be there. False: it may be. */
+bool bt64_undo_branch(struct engine *e);
 /* The handler's part: true, when the translation may go on. */
 bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const struct bt_map *m);
 void bt64_leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,

@@ -26,6 +26,7 @@
 #include <stdlib.h>
 
 #include "translator/bt_offsets.h"
+#include "translator/checker64.h"
 #include "translator/checker_isa.h"
 #include "translator/xlate.h"
 
@@ -87,13 +88,6 @@ static bool breach(struct check *k, const char *why)
 }
 
 /* ---- facts about registers ---- */
-
-static int gpr_of(ZydisRegister r)
-{
-    ZydisRegister full = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r);
-
-    return ZydisRegisterGetClass(full) == ZYDIS_REGCLASS_GPR64 ? (int)ZydisRegisterGetId(full) : -1;
-}
 
 static bool is_guest(int r)
 {
@@ -177,23 +171,12 @@ static bool guests_clean(struct check *k)
 
 /* ---- memory operands ---- */
 
-static bool writes(const ZydisDecodedOperand *o)
-{
-    return o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-}
-
-static bool is_bit_string(const struct check *k)
-{
-    return k->in.mnemonic == ZYDIS_MNEMONIC_BT || k->in.mnemonic == ZYDIS_MNEMONIC_BTS ||
-           k->in.mnemonic == ZYDIS_MNEMONIC_BTR || k->in.mnemonic == ZYDIS_MNEMONIC_BTC;
-}
-
 /* What is stored to the guest is the guest's own. */
 static bool sources_clean(struct check *k)
 {
     for (unsigned i = 0; i < k->in.operand_count; i++) {
         const ZydisDecodedOperand *o = &k->op[i];
-        int r = o->type == ZYDIS_OPERAND_TYPE_REGISTER ? gpr_of(o->reg.value) : -1;
+        int r = o->type == ZYDIS_OPERAND_TYPE_REGISTER ? checker_gpr(o->reg.value) : -1;
 
         if (r >= 0 && (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) && !is_clean(&k->now.r[r]))
             return breach(k, "a host value goes to the guest");
@@ -203,7 +186,7 @@ static bool sources_clean(struct check *k)
 
 static bool window_part(struct check *k, ZydisRegister reg)
 {
-    int r = gpr_of(reg);
+    int r = checker_gpr(reg);
 
     if (reg == ZYDIS_REGISTER_NONE || (r < 0 && ZydisRegisterGetClass(reg) != ZYDIS_REGCLASS_IP))
         return true;
@@ -241,7 +224,7 @@ static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int bas
         return breach(k, "a window address that is not base and register");
     if (!is_clean(&k->now.r[offset]))
         return breach(k, "a window address with more than 32 bits");
-    if (is_bit_string(k) && k->in.operand_width > 32)
+    if (checker_is_bit_string(&k->in) && k->in.operand_width > 32)
         return breach(k, "a bit string that reaches further than the gap");
     if (string_pointers_live(k))
         return breach(k, "a guest access while RSI or RDI is a host pointer");
@@ -280,7 +263,7 @@ static bool inside(struct check *k, const ZydisDecodedOperand *o, int index, uin
 {
     uint64_t bytes = o->size / 8, last = (uint64_t)o->mem.disp.value;
 
-    if (o->mem.disp.value < 0 || last > size || is_bit_string(k) ||
+    if (o->mem.disp.value < 0 || last > size || checker_is_bit_string(&k->in) ||
         o->mem.type != ZYDIS_MEMOP_TYPE_MEM)
         return breach(k, "beyond a structure of the monitor");
     if (index >= 0) {
@@ -299,16 +282,16 @@ static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int b
     if (o->mem.segment == ZYDIS_REGISTER_GS || o->mem.segment == ZYDIS_REGISTER_FS ||
         k->in.address_width != 64)
         return breach(k, "monitor memory through a segment");
-    if (is_bit_string(k))
+    if (checker_is_bit_string(&k->in))
         return breach(k, "a bit string in monitor memory");
-    if (flag_byte && base == H_R14 && writes(o) && !(k->b->mode & MODE_IOPL_OK) &&
+    if (flag_byte && base == H_R14 && checker_writes(o) && !(k->b->mode & MODE_IOPL_OK) &&
         (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
         return breach(k, "IF without the right to it");
     if (flag_byte)
         return true;
     if (base == H_R14)
         return breach(k, "CPU state");
-    if (writes(o))
+    if (checker_writes(o))
         return breach(k, "write to monitor memory");
     if (base == H_R15 && index >= 0 &&
         (o->mem.disp.value != HOT_BASE || o->mem.scale != 8 || kind(k, index) != K_VIEW))
@@ -320,7 +303,7 @@ static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int b
 
 static bool memory_ok(struct check *k, const ZydisDecodedOperand *o)
 {
-    int base = gpr_of(o->mem.base), index = gpr_of(o->mem.index);
+    int base = checker_gpr(o->mem.base), index = checker_gpr(o->mem.index);
 
     if (o->mem.type == ZYDIS_MEMOP_TYPE_AGEN || k->in.meta.category == ZYDIS_CATEGORY_WIDENOP)
         return true;
@@ -335,7 +318,7 @@ static bool memory_ok(struct check *k, const ZydisDecodedOperand *o)
     if (base < 0)
         return breach(k, "memory operand of no allowed form");
     if (kind(k, base) == K_POLL)
-        return index < 0 && !writes(o) && o->size == 8 && o->mem.disp.value == 0
+        return index < 0 && !checker_writes(o) && o->size == 8 && o->mem.disp.value == 0
                    ? true
                    : breach(k, "a poll of more than its byte");
     return based_operand(k, o, base, index);
@@ -350,7 +333,7 @@ static bool is_guest_word(const ZydisDecodedOperand *m)
 
     if (m->mem.index != ZYDIS_REGISTER_NONE)
         return false;
-    if (gpr_of(m->mem.base) == H_R14)
+    if (checker_gpr(m->mem.base) == H_R14)
         return off == CPU_IFLAG && m->size == 8;
     return (off == HOT_DF && m->size == 8) ||
            (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
@@ -374,7 +357,7 @@ static unsigned hot_pointer(const struct check *k, int64_t off)
 
 static bool is_tag(const struct check *k, const ZydisDecodedOperand *m)
 {
-    return gpr_of(m->mem.base) == H_R11 && gpr_of(m->mem.index) == H_R9 &&
+    return checker_gpr(m->mem.base) == H_R11 && checker_gpr(m->mem.index) == H_R9 &&
            kind(k, H_R11) == K_CTX && kind(k, H_R9) == K_INDEX && m->mem.scale == 8 &&
            m->mem.disp.value == CTX_TAGS && m->size == 32;
 }
@@ -382,7 +365,7 @@ static bool is_tag(const struct check *k, const ZydisDecodedOperand *m)
 /* Is the operand, which memory_ok() has accepted, in the guest's memory? */
 static bool is_guest_memory(const struct check *k, const ZydisDecodedOperand *m)
 {
-    int base = gpr_of(m->mem.base);
+    int base = checker_gpr(m->mem.base);
 
     if (m->mem.segment == ZYDIS_REGISTER_GS)
         return true;
@@ -393,7 +376,7 @@ static bool is_guest_memory(const struct check *k, const ZydisDecodedOperand *m)
 /* MOV and MOVZX from memory. */
 static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, unsigned size)
 {
-    int base = gpr_of(m->mem.base);
+    int base = checker_gpr(m->mem.base);
     unsigned what = K_SECRET;
 
     if (size == 64)
@@ -419,7 +402,7 @@ static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, un
         return (struct fact){K_CONST, size == 32 ? (uint32_t)s->imm.value.u : s->imm.value.u};
     if (s->type == ZYDIS_OPERAND_TYPE_MEMORY)
         return loaded(k, s, size);
-    r = gpr_of(s->reg.value);
+    r = checker_gpr(s->reg.value);
     if (r < 0) /* MOVD and the like: guest data */
         return (struct fact){.what = size == 32 ? K_U32 : K_ANY};
     if (s->size == size && (size == 64 || is_u32(&k->now.r[r])))
@@ -433,7 +416,7 @@ static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, un
 static struct fact computed(const struct check *k, const ZydisDecodedOperand *m, int dst,
                             unsigned size)
 {
-    int base = gpr_of(m->mem.base), index = gpr_of(m->mem.index);
+    int base = checker_gpr(m->mem.base), index = checker_gpr(m->mem.index);
     bool plain = index >= 0 && base >= 0 && m->mem.scale == 1 && m->mem.disp.value == 0;
 
     if (size == 64) {
@@ -457,11 +440,11 @@ static unsigned lookup_step(const struct check *k, int dst)
     if (s->type != ZYDIS_OPERAND_TYPE_REGISTER)
         return K_U32;
     if (k->in.mnemonic == ZYDIS_MNEMONIC_CRC32 && kind(k, dst) == K_SEED && s->size == 64 &&
-        gpr_of(s->reg.value) == H_R8 && is_u32(&k->now.r[H_R8]))
+        checker_gpr(s->reg.value) == H_R8 && is_u32(&k->now.r[H_R8]))
         return K_HASH;
     if (k->in.mnemonic == ZYDIS_MNEMONIC_SHRX && c->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-        gpr_of(c->reg.value) == H_R13)
-        return kind(k, gpr_of(s->reg.value)) == K_HASH ? K_INDEX : K_SHIFTED;
+        checker_gpr(c->reg.value) == H_R13)
+        return kind(k, checker_gpr(s->reg.value)) == K_HASH ? K_INDEX : K_SHIFTED;
     return K_U32;
 }
 
@@ -476,7 +459,7 @@ static bool has_secret(const struct check *k)
 {
     for (unsigned i = 0; i < k->in.operand_count; i++) {
         const ZydisDecodedOperand *o = &k->op[i];
-        int r = o->type == ZYDIS_OPERAND_TYPE_REGISTER ? gpr_of(o->reg.value) : -1;
+        int r = o->type == ZYDIS_OPERAND_TYPE_REGISTER ? checker_gpr(o->reg.value) : -1;
 
         if (!(o->actions & ZYDIS_OPERAND_ACTION_MASK_READ))
             continue;
@@ -514,7 +497,7 @@ static struct fact result(const struct check *k, const ZydisDecodedOperand *d, i
 static bool register_write(struct check *k, const ZydisDecodedOperand *d, struct facts *next)
 {
     unsigned size = d->size;
-    int r = gpr_of(d->reg.value);
+    int r = checker_gpr(d->reg.value);
 
     if (r == H_RSP && k->in.mnemonic == ZYDIS_MNEMONIC_CALL)
         return true;
@@ -538,16 +521,14 @@ static bool registers_ok(struct check *k)
         if (o->type != ZYDIS_OPERAND_TYPE_REGISTER)
             continue;
         c = ZydisRegisterGetClass(o->reg.value);
-        if (c == ZYDIS_REGCLASS_SEGMENT || c == ZYDIS_REGCLASS_CONTROL ||
-            c == ZYDIS_REGCLASS_DEBUG || c == ZYDIS_REGCLASS_TABLE || c == ZYDIS_REGCLASS_TEST ||
-            c == ZYDIS_REGCLASS_BOUND)
+        if (checker_is_system(o->reg.value))
             return breach(k, "a system register");
         if (c < ZYDIS_REGCLASS_GPR8 || c > ZYDIS_REGCLASS_GPR64)
             continue;
         if (k->in.mnemonic != ZYDIS_MNEMONIC_CALL &&
-            (gpr_of(o->reg.value) == H_RSP || gpr_of(o->reg.value) >= H_R14))
+            (checker_gpr(o->reg.value) == H_RSP || checker_gpr(o->reg.value) >= H_R14))
             return breach(k, "a pointer of the monitor as an operand");
-        if (writes(o) && !register_write(k, o, &next))
+        if (checker_writes(o) && !register_write(k, o, &next))
             return false;
     }
     k->now = next;
@@ -608,8 +589,9 @@ static bool jump_cache_ok(struct check *k, const ZydisDecodedOperand *o)
 {
     if (k->in.mnemonic != ZYDIS_MNEMONIC_JMP || k->in.address_width != 64 ||
         o->mem.segment == ZYDIS_REGISTER_GS || o->mem.segment == ZYDIS_REGISTER_FS ||
-        gpr_of(o->mem.base) != H_R11 || gpr_of(o->mem.index) != H_R9 || o->mem.scale != 8 ||
-        o->mem.disp.value != CTX_HOSTS || kind(k, H_R11) != K_CTX || kind(k, H_R9) != K_INDEX)
+        checker_gpr(o->mem.base) != H_R11 || checker_gpr(o->mem.index) != H_R9 ||
+        o->mem.scale != 8 || o->mem.disp.value != CTX_HOSTS || kind(k, H_R11) != K_CTX ||
+        kind(k, H_R9) != K_INDEX)
         return breach(k, "indirect branch not through the jump cache");
     if (!k->now.tag_ok)
         return breach(k, "jump cache before its tag has matched");
@@ -717,12 +699,26 @@ static bool walk(struct check *k)
     return k->now.reachable ? breach(k, "control runs off the end") : true;
 }
 
+static bool long_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why,
+                               uint64_t *where)
+{
+    struct check64 k = {.e = e, .b = b};
+    bool ok = checker64_block(&k);
+
+    *why = k.why;
+    *where = k.pc;
+    return ok;
+}
+
 bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why,
                       uint64_t *where)
 {
     struct check k = {.e = e, .b = b};
-    bool ok = walk(&k);
+    bool ok;
 
+    if (b->mode & MODE_CS64)
+        return long_block_in_jail(e, b, why, where);
+    ok = walk(&k);
     *why = k.why;
     *where = k.pc;
     return ok;

@@ -79,10 +79,22 @@ static const uint16_t refused[] = {
     ZYDIS_MNEMONIC_LOOPNE,  ZYDIS_MNEMONIC_STI,    ZYDIS_MNEMONIC_UD0,    ZYDIS_MNEMONIC_UD1,
 };
 
+/* What blocks of 64-bit code may contain besides. Only PUSH and POP themselves: the others of their
+ * categories move flags and segment registers. */
+static const uint16_t allowed64[] = {
+    ZYDIS_MNEMONIC_CMPSQ, ZYDIS_MNEMONIC_JRCXZ, ZYDIS_MNEMONIC_LODSQ, ZYDIS_MNEMONIC_MOVSQ,
+    ZYDIS_MNEMONIC_POP,   ZYDIS_MNEMONIC_PUSH,  ZYDIS_MNEMONIC_SCASQ, ZYDIS_MNEMONIC_STOSQ,
+};
+
+static bool plain_encoding(const ZydisDecodedInstruction *in)
+{
+    return in->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
+           in->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
+}
+
 bool checker_isa_allows(const ZydisDecodedInstruction *in)
 {
-    if (in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
-        in->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
+    if (!plain_encoding(in))
         return false;
     for (unsigned i = 0; i < ARRAY_SIZE(refused); i++)
         if (in->mnemonic == refused[i])
@@ -92,4 +104,36 @@ bool checker_isa_allows(const ZydisDecodedInstruction *in)
             (!allowed[i].isa || in->meta.isa_set == allowed[i].isa))
             return true;
     return false;
+}
+
+bool checker_isa_allows64(const ZydisDecodedInstruction *in)
+{
+    if (in->meta.category == ZYDIS_CATEGORY_CALL || in->meta.category == ZYDIS_CATEGORY_WIDENOP)
+        return false;
+    for (unsigned i = 0; i < ARRAY_SIZE(allowed64); i++)
+        if (in->mnemonic == allowed64[i] && plain_encoding(in))
+            return true;
+    return checker_isa_allows(in);
+}
+
+int checker_gpr(ZydisRegister r)
+{
+    ZydisRegister full = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r);
+
+    return ZydisRegisterGetClass(full) == ZYDIS_REGCLASS_GPR64 ? (int)ZydisRegisterGetId(full) : -1;
+}
+
+bool checker_is_system(ZydisRegister r)
+{
+    ZydisRegisterClass c = ZydisRegisterGetClass(r);
+
+    return c == ZYDIS_REGCLASS_SEGMENT || c == ZYDIS_REGCLASS_CONTROL ||
+           c == ZYDIS_REGCLASS_DEBUG || c == ZYDIS_REGCLASS_TABLE || c == ZYDIS_REGCLASS_TEST ||
+           c == ZYDIS_REGCLASS_BOUND;
+}
+
+bool checker_is_bit_string(const ZydisDecodedInstruction *in)
+{
+    return in->mnemonic == ZYDIS_MNEMONIC_BT || in->mnemonic == ZYDIS_MNEMONIC_BTS ||
+           in->mnemonic == ZYDIS_MNEMONIC_BTR || in->mnemonic == ZYDIS_MNEMONIC_BTC;
 }

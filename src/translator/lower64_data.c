@@ -367,8 +367,9 @@ static bool near64(const struct insn *i)
 }
 
 /* R11 = S1 = guest target; registers as the next block wants them; then the jump cache. RCX, R10
- * and R11 are free once RCX is home. */
-static void emit_indirect(struct xlate *x)
+ * and R11 are free once RCX is home. `undo` takes back what was done to RSP, should the target not
+ * be canonical: bt64_undo_branch(). */
+static void emit_indirect(struct xlate *x, int undo)
 {
     struct emit *em = &x->em;
     const struct hea tag = {.base = H_R10, .index = H_NONE, .scale = 1, .disp = CTX_TAGS};
@@ -395,6 +396,7 @@ static void emit_indirect(struct xlate *x)
     emit_add_lea(em, true, H_RCX, H_RCX, H_R11);
     hit = emit_jrcxz(em);
     emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
+    emit_imm64(em, H_R10, x->rip << 16 | (uint8_t)undo);
     xlate_to_stub(x, emit_jmp(em), STUB64_INDIRECT);
     emit_patch8(hit, em->p);
     emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
@@ -439,7 +441,7 @@ static bool lower64_jmp(struct xlate *x, const struct insn *i)
     }
     if (!load_target(x, i))
         return false;
-    emit_indirect(x);
+    emit_indirect(x, 0);
     return true;
 }
 
@@ -535,24 +537,18 @@ static bool lower64_call(struct xlate *x, const struct insn *i)
     if (!load_target(x, i))
         return false;
     push_return(x, i);
-    emit_indirect(x);
+    emit_indirect(x, 8);
     return true;
 }
 
+/* RET imm16, which no compiler emits, would have to prove the new RSP before it is committed. */
 static bool lower64_ret(struct xlate *x, const struct insn *i)
 {
-    const struct hea above = {
-        .base = H_RSP, .index = H_NONE, .scale = 1, .disp = (int32_t)(uint16_t)i->imm};
-
-    if (!near64(i) || x->adapt != ADAPT_NONE)
+    if (!near64(i) || x->adapt != ADAPT_NONE || i->nops)
         return false;
     emit_pop(&x->em, x->w.s1);
     x64_touched(x);
-    if (i->nops) {
-        emit_op_h(&x->em, true, 0x8d, H_RSP, &above);
-        x->w.drift = (uint16_t)i->imm;
-    }
-    emit_indirect(x);
+    emit_indirect(x, -8);
     return true;
 }
 

@@ -136,6 +136,15 @@ static bool resolve32(struct xlate *x, const struct insn *i, struct hea *a)
     return true;
 }
 
+/* Masked moves access nothing where the mask is clear: they prove nothing about RSP. */
+static bool always_accesses(const struct insn *i)
+{
+    bool masked =
+        (i->opcode >= 0x2c && i->opcode <= 0x2f) || i->opcode == 0x8c || i->opcode == 0x8e;
+
+    return !(i->enc == ENC_VEX && i->map == 2 && masked);
+}
+
 bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a)
 {
     bool near = i->disp > -X64_NEAR && i->disp < X64_NEAR;
@@ -154,7 +163,7 @@ bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a)
     }
     *a = address_of(i);
     if (i->base == RSP) {
-        if (i->disp >= -128 && i->disp < X64_NEAR)
+        if (i->disp >= -128 && i->disp < X64_NEAR && always_accesses(i))
             x64_touched(x);
         return true;
     }

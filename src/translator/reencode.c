@@ -623,7 +623,7 @@ static bool substitute_rsp(const struct insn *i, struct enc *e, unsigned rsp)
         e->rex |= rex_if(rsp, REX_B);
         left--;
     }
-    if (left && reg_form(e) && (e->modrm & 7) == RSP && !(e->rex & REX_B)) {
+    if (left && reg_form(e) && (e->modrm & 7) == RSP && !(e->rex & REX_B) && !gpr_in_reg(i)) {
         e->modrm = (uint8_t)((e->modrm & 0xf8) | (rsp & 7));
         e->rex |= rex_if(rsp, REX_B);
         left--;
@@ -651,9 +651,11 @@ bool reencode64(const struct insn *i, const struct hea *a, unsigned rsp, uint8_t
     e.kind = i->map == 0 && i->opcode == 0x63 ? (uint8_t)K_SIZED : maps[i->map][i->opcode];
     if (i->vsib || implicit_mem(i) || bit_string(i, &e) || !kind_allowed(i, &e))
         return false;
-    if (e.kind == K_MOFFS)
-        rewrite_opcode(&e);
     e.rex = i->rex & (REX_R | (e.has_mem ? 0 : REX_B) | (i->enc == ENC_VEX ? 0 : REX_W));
+    if (e.kind == K_MOFFS) { /* always the accumulator */
+        e.rex &= REX_W;
+        rewrite_opcode(&e);
+    }
     if (!byte_registers(i, &e) || !substitute_rsp(i, &e, rsp) || (e.has_mem && !a))
         return false;
     if (e.has_mem) {

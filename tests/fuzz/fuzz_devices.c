@@ -1,4 +1,5 @@
-/* fuzz_devices.c - the whole PC board: port accesses of all widths, time, serial input, resets.
+/* fuzz_devices.c - the whole PC board: accesses of all widths to ports and registers, MSRs, time,
+ * serial input, resets.
  *
  * An operation is five bytes: what, where (a range of the bus), offset or port, value (2). Time is
  * the test's own.
@@ -6,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "fuzz.h"
+#include "cpu/control.h"
 #include "machine/pc.h"
 
 enum { RAM = 2 << 20, MAX_OPS = 2000 };
@@ -18,7 +20,12 @@ enum op {
     OP_ACK,
     OP_SERIAL,
     OP_RESET,
-    OP_ANY_PORT,
+    OP_READ_ANY_PORT,
+    OP_MMIO_READ,
+    OP_MMIO_WRITE,
+    OP_MSR,
+    OP_IRQ,
+    OP_WRITE_ANY_PORT = 15,
     NOPS
 };
 
@@ -28,7 +35,8 @@ struct board {
     struct clock clock;
     struct pc pc;
     struct chardev serial, debugcon;
-    uint64_t now, deadline;
+    uint64_t now, deadline, tsc_offset;
+    uint8_t cr8;
     bool intr;
     unsigned bytes_out;
 };
@@ -54,6 +62,23 @@ static void board_intr(void *dst, int pin, bool level)
     ((struct board *)dst)->intr = level;
 }
 
+static uint64_t board_tsc(void *opaque)
+{
+    const struct board *b = opaque;
+
+    return b->now * 3 + b->tsc_offset;
+}
+
+static uint64_t board_wallclock(void *opaque)
+{
+    return (uint64_t)board_realtime(opaque) * 1000000000;
+}
+
+static void board_tpr(void *opaque, uint8_t tpr)
+{
+    ((struct board *)opaque)->cr8 = tpr >> 4;
+}
+
 static void board_line(void *dst, int pin, bool level)
 {
     (void)dst;
@@ -77,12 +102,23 @@ static void board_open(struct board *b, hva_t ram)
 {
     struct pc_config cfg = {
         .ports = &b->ports,
+        .mmio = &b->mmio,
         .clock = &b->clock,
         .mem = &b->pm,
         .intr = {board_intr, b, 0},
         .power = {board_line, b, 0},
         .reset = {board_line, b, 0},
+        .cpu = {.has_apic = true,
+                .has_tsc_deadline = true,
+                .has_kvmclock = true,
+                .apic_hz = 1000000000,
+                .tsc_khz = 3000000,
+                .tsc = board_tsc,
+                .tpr_changed = board_tpr,
+                .nmi = {board_line, b, 0}},
+        .has_hpet = true,
         .realtime = board_realtime,
+        .wallclock = board_wallclock,
         .opaque = b,
         .has_serial = true,
         .serial = &b->serial,
@@ -135,6 +171,48 @@ static void pass_time(struct board *b, unsigned scale, uint32_t val)
     clock_run(&b->clock);
 }
 
+/* Most registers are 32 bits wide on 16-byte boundaries; those of the APICs and the HPET end at
+ * 3F0h. */
+static uint64_t mmio_address(struct board *b, uint8_t where, uint8_t off, unsigned size)
+{
+    const struct bus_range *r = &b->mmio.range[where % b->mmio.nranges];
+    uint64_t at = (where & 0x40 ? off * 4u : off * 16u) + (where & 0x80 ? size : 0);
+
+    return r->base + at % r->len;
+}
+
+static void use_msr(struct board *b, uint8_t where, uint8_t off, uint32_t val)
+{
+    static const uint32_t msr[] = {MSR_APIC_BASE, MSR_TSC_DEADLINE, MSR_KVM_WALL_CLOCK,
+                                   MSR_KVM_SYSTEM_TIME};
+    uint32_t index = msr[off % 4];
+    uint64_t v = (uint64_t)val << off % 37;
+
+    if (where & 1)
+        v = board_tsc(b) + val * UINT64_C(1000);
+    if (index == MSR_APIC_BASE) /* what the CPU lets through */
+        v = where & 2 ? LAPIC_BASE | 0x900 : (v & 0xfffffffff000) | (val & 0x900);
+    if (where & 4) {
+        b->tsc_offset += v;
+        pc_tsc_moved(&b->pc);
+    } else if (where & 8 || index == MSR_APIC_BASE) {
+        pc_msr_written(&b->pc, index, index < MSR_KVM_WALL_CLOCK ? v : v & ~UINT64_C(2));
+    } else {
+        pc_msr_read(&b->pc, index);
+    }
+    if (where & 16)
+        pc_cr8_written(&b->pc, val & 15);
+}
+
+static void pulse_irq(struct board *b, uint8_t where, uint32_t val)
+{
+    unsigned n = where % 16 == 2 ? 3 : where % 16;
+    struct line irq = pc_isa_line(&b->pc, (int)n);
+
+    line_set(&irq, val & 1);
+    line_set(&irq, val & 2);
+}
+
 static void operate(struct board *b, struct fuzz_bytes *in)
 {
     uint8_t what = (uint8_t)fuzz_take(in, 1), where = (uint8_t)fuzz_take(in, 1),
@@ -160,7 +238,7 @@ static void operate(struct board *b, struct fuzz_bytes *in)
         break;
     case OP_ACK:
         if (b->intr)
-            FUZZ_CHECK(pic_ack(&b->pc.pic) < 256, "vector");
+            FUZZ_CHECK(pc_intr_ack(&b->pc) < 256, "vector");
         break;
     case OP_SERIAL:
         serial_input(b, val);
@@ -169,11 +247,24 @@ static void operate(struct board *b, struct fuzz_bytes *in)
         if (val < 64)
             pc_reset(&b->pc);
         break;
-    case OP_ANY_PORT:
-        if (what & 8)
-            bus_write(&b->ports, (uint16_t)val, size, where);
-        else
-            read_port(b, (uint16_t)val, size);
+    case OP_READ_ANY_PORT:
+        read_port(b, (uint16_t)val, size);
+        break;
+    case OP_WRITE_ANY_PORT:
+        bus_write(&b->ports, (uint16_t)val, size, where);
+        break;
+    case OP_MMIO_READ:
+        bus_read(&b->mmio, mmio_address(b, where, off, 2 * size), 2 * size);
+        break;
+    case OP_MMIO_WRITE:
+        bus_write(&b->mmio, mmio_address(b, where, off, 2 * size), 2 * size,
+                  where & 0x20 ? (uint64_t)val << 16 : val);
+        break;
+    case OP_MSR:
+        use_msr(b, where, off, val);
+        break;
+    case OP_IRQ:
+        pulse_irq(b, where, val);
         break;
     }
 }

@@ -1,7 +1,7 @@
-/* fuzz_translate.c - any bytes as 32-bit guest code in any mode, translated; the jail checker must
- * accept every block.
+/* fuzz_translate.c - any bytes as 32-bit or 64-bit guest code in any mode, translated; the jail
+ * checker must accept every block.
  *
- *   bytes 0-3 mode bits and eip, 4 how sites are adapted, rest: code
+ *   bytes 0-3 mode bits and rip, 4 how sites are adapted, 64-bit or not, rest: code
  */
 #include <inttypes.h>
 
@@ -10,13 +10,15 @@
 
 enum { FRAME = 16, MAX_CODE = 1024 };
 
-static uint32_t mode_of(uint32_t bits)
+enum how { HOW_STRADDLES = 8, HOW_LONG = 16 };
+
+static uint32_t mode_of(uint32_t bits, uint32_t how)
 {
     static const uint32_t may[] = {MODE_CPL3,  MODE_NOFPU, MODE_NOSSE,
                                    MODE_NOAVX, MODE_TSD,   MODE_PG};
     static const uint32_t may_lack[] = {MODE_FLAT_CS, MODE_FLAT_SS, MODE_FLAT_DS,
                                         MODE_FLAT_ES, MODE_SS32,    MODE_IOPL_OK};
-    uint32_t mode = BT_RIG_MODE;
+    uint32_t mode = how & HOW_LONG ? BT_RIG_LONG : BT_RIG_MODE;
 
     for (unsigned i = 0; i < ARRAY_SIZE(may); i++) {
         mode ^= bits >> i & 1 ? may[i] : 0;
@@ -26,12 +28,29 @@ static uint32_t mode_of(uint32_t bits)
     return mode;
 }
 
-static void adapt_sites(struct bt_rig *r, uint32_t eip, uint32_t how, size_t n)
+/* User code, the kernel's text, a module, the edges. */
+static uint64_t rip_of(uint32_t where, uint32_t how)
+{
+    static const uint64_t high[] = {0,
+                                    0x7fff00000000,
+                                    0xffffffff00000000,
+                                    0xffff800000000000,
+                                    0xfffffffff0000000,
+                                    0x7ffffffff000,
+                                    0x100000000,
+                                    0x555500000000};
+    uint64_t rip = (where & 0xf000) << 16;
+
+    rip |= how & HOW_STRADDLES ? PAGE_SIZE - 1 : where & 0x7ff;
+    return how & HOW_LONG ? rip | high[how >> 5] : rip;
+}
+
+static void adapt_sites(struct bt_rig *r, uint64_t rip, uint32_t how, size_t n)
 {
     if (!(how & 3))
         return;
     for (unsigned off = 0; off < n && off < 64; off++)
-        bt_rig_sites(r, FRAME, (eip + off) & PAGE_MASK,
+        bt_rig_sites(r, FRAME, (unsigned)(rip + off) & PAGE_MASK,
                      how & 4 && off % 3 ? ADAPT_NONE : (enum bt_adapt)(how & 3) % 3);
 }
 
@@ -56,20 +75,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct bt_rig r;
     struct fuzz_bytes in = {data, size};
-    uint32_t mode = mode_of((uint32_t)fuzz_take(&in, 2)), where = (uint32_t)fuzz_take(&in, 2);
-    uint32_t how = (uint32_t)fuzz_take(&in, 1);
+    uint32_t bits = (uint32_t)fuzz_take(&in, 2), where = (uint32_t)fuzz_take(&in, 2);
+    uint32_t how = (uint32_t)fuzz_take(&in, 1), mode = mode_of(bits, how);
     unsigned n = in.left < MAX_CODE ? (unsigned)in.left : MAX_CODE;
-    bool straddles = how & 8;
-    uint32_t eip = (where & 0xf000) << 16 | (straddles ? PAGE_SIZE - 1 : where & 0x7ff);
+    bool straddles = how & HOW_STRADDLES;
+    uint64_t rip = rip_of(where, how);
     struct bt_block *b;
     const char *why;
     uint64_t at;
 
     if (!r.e)
         FUZZ_CHECK(bt_rig_open(&r) == 0, "rig");
-    adapt_sites(&r, eip, how, n);
-    memcpy(r.pm.hva + (FRAME << PAGE_SHIFT) + (eip & PAGE_MASK), in.p, n);
-    b = bt_rig_translate(&r, eip, mode, in.p, n, straddles);
+    adapt_sites(&r, rip, how, n);
+    memcpy(r.pm.hva + (FRAME << PAGE_SHIFT) + (rip & PAGE_MASK), in.p, n);
+    b = bt_rig_translate(&r, rip, mode, in.p, n, straddles);
     if (how & 3)
         memset(r.e->sites, 0, SITE_HASH * sizeof(*r.e->sites));
     if (!b)

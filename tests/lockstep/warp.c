@@ -1,5 +1,6 @@
 #include "warp.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 struct warp {
     struct cpu_hooks hooks; /* A's own */
+    struct bus mmio;        /* in front of A's own: the devices all lie below 4 GiB */
     struct warp_event *event;
     size_t n, room;
 };
@@ -32,9 +34,9 @@ static struct pair *pair_of(void *opaque)
     return ((struct machine *)opaque)->time->opaque;
 }
 
-static void note(struct pair *p, enum warp_kind kind, uint16_t port, unsigned size, uint32_t value)
+static void note(struct pair *p, enum warp_kind kind, uint32_t where, unsigned size, uint64_t value)
 {
-    warp_note(p->warp, (struct warp_event){p->now, value, port, (uint8_t)kind, (uint8_t)size});
+    warp_note(p->warp, (struct warp_event){p->now, value, where, (uint8_t)kind, (uint8_t)size});
 }
 
 static uint32_t noted_read(void *opaque, uint16_t port, unsigned size)
@@ -51,6 +53,56 @@ static void noted_write(void *opaque, uint16_t port, unsigned size, uint32_t val
 
     note(p, WARP_WRITE, port, size, value);
     p->warp->hooks.io_write(opaque, port, size, value);
+}
+
+static uint32_t noted_mmio_read(void *dev, uint32_t off, unsigned size)
+{
+    struct pair *p = dev;
+
+    note(p, WARP_MMIO_READ, off, size, 0);
+    return (uint32_t)bus_read(&p->a->mmio, off, size);
+}
+
+static void noted_mmio_write(void *dev, uint32_t off, unsigned size, uint32_t value)
+{
+    struct pair *p = dev;
+
+    note(p, WARP_MMIO_WRITE, off, size, value);
+    bus_write(&p->a->mmio, off, size, value);
+}
+
+static const struct io_ops noted_mmio = {noted_mmio_read, noted_mmio_write, 1, 4};
+
+static uint64_t noted_msr_read(void *opaque, uint32_t index)
+{
+    struct pair *p = pair_of(opaque);
+
+    note(p, WARP_MSR_READ, index, 0, 0);
+    return p->warp->hooks.msr_read(opaque, index);
+}
+
+static void noted_msr_written(void *opaque, uint32_t index, uint64_t value)
+{
+    struct pair *p = pair_of(opaque);
+
+    note(p, WARP_MSR_WRITE, index, 0, value);
+    p->warp->hooks.msr_written(opaque, index, value);
+}
+
+static void noted_cr8(void *opaque, uint8_t cr8)
+{
+    struct pair *p = pair_of(opaque);
+
+    note(p, WARP_CR8, 0, 0, cr8);
+    p->warp->hooks.cr8_written(opaque, cr8);
+}
+
+static void noted_tsc(void *opaque)
+{
+    struct pair *p = pair_of(opaque);
+
+    note(p, WARP_TSC, 0, 0, p->a->cpu->tsc_offset);
+    p->warp->hooks.tsc_moved(opaque);
 }
 
 static int noted_ack(void *opaque)
@@ -78,10 +130,29 @@ static void repeat(struct machine *b, const struct warp_event *ev)
         clock_run(&b->clock);
         break;
     case WARP_READ:
-        h->io_read(h->opaque, ev->port, ev->size);
+        h->io_read(h->opaque, (uint16_t)ev->where, ev->size);
         break;
     case WARP_WRITE:
-        h->io_write(h->opaque, ev->port, ev->size, ev->value);
+        h->io_write(h->opaque, (uint16_t)ev->where, ev->size, (uint32_t)ev->value);
+        break;
+    case WARP_MMIO_READ:
+        bus_read(&b->mmio, ev->where, ev->size);
+        break;
+    case WARP_MMIO_WRITE:
+        bus_write(&b->mmio, ev->where, ev->size, ev->value);
+        break;
+    case WARP_MSR_READ:
+        h->msr_read(h->opaque, ev->where);
+        break;
+    case WARP_MSR_WRITE:
+        h->msr_written(h->opaque, ev->where, ev->value);
+        break;
+    case WARP_CR8:
+        h->cr8_written(h->opaque, (uint8_t)ev->value);
+        break;
+    case WARP_TSC:
+        b->cpu->tsc_offset = ev->value;
+        h->tsc_moved(h->opaque);
         break;
     case WARP_ACK:
         h->intr_ack(h->opaque);
@@ -127,20 +198,36 @@ static void copy_cpu(struct pair *p)
     smmu_paging_changed(p->b->mmu, b);
 }
 
-enum pair_end pair_warp(struct pair *p, uint64_t insns)
+static void put_hooks(struct pair *p)
 {
-    struct warp w = {.hooks = p->a->cpu->hooks};
     struct cpu_hooks *h = &p->a->cpu->hooks;
-    enum pair_end end = PAIR_RUNNING;
+    int err;
 
     h->io_read = noted_read;
     h->io_write = noted_write;
+    h->msr_read = noted_msr_read;
+    h->msr_written = noted_msr_written;
+    h->cr8_written = noted_cr8;
+    h->tsc_moved = noted_tsc;
     h->intr_ack = noted_ack;
     h->ferr = noted_ferr;
+    bus_init(&p->warp->mmio, "mmio", NULL);
+    err = bus_add(&p->warp->mmio, 0, PHYSMEM_HIGH, &noted_mmio, p, "noted");
+    assert(!err);
+    p->a->mem.mmio = &p->warp->mmio;
+}
+
+enum pair_end pair_warp(struct pair *p, uint64_t insns)
+{
+    struct warp w = {.hooks = p->a->cpu->hooks};
+    enum pair_end end = PAIR_RUNNING;
+
     p->warp = &w;
+    put_hooks(p);
     while (end == PAIR_RUNNING && p->insns < insns)
         end = pair_step(p);
-    *h = w.hooks;
+    p->a->cpu->hooks = w.hooks;
+    p->a->mem.mmio = &p->a->mmio;
     repeat_all(p);
     p->warp = NULL;
     copy_ram(p);

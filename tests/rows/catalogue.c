@@ -12,20 +12,21 @@ enum {
     SIB_ESI = 0x26, /* [esi], and with a vector index [esi + xmm4] */
     MODRM_ECX = 0xc1,
     VEX3 = 0xc4,
+    REX_W = 0x48,
 };
 
 struct catalogue {
     struct form *form; /* by row, in order */
     unsigned n, room;
     unsigned *first; /* [nrows + 1] */
-    unsigned nrows;
+    unsigned nrows, bits;
     bool (*fit)(const struct insn *i, const void *opaque);
     const void *opaque;
 };
 
 static const uint8_t prefixes[] = {0, 0x66, 0xf3, 0xf2};
 
-static bool decode_form(const struct form *f, struct insn *i)
+static bool decode_form(unsigned bits, const struct form *f, struct insn *i)
 {
     static const uint8_t maps[] = {0, 0, 0x38, 0x3a};
     uint8_t b[MAX_INSN] = {0};
@@ -40,6 +41,8 @@ static bool decode_form(const struct form *f, struct insn *i)
     } else {
         if (f->mand)
             b[n++] = f->mand;
+        if (f->w)
+            b[n++] = REX_W;
         if (f->map)
             b[n++] = 0x0f;
         if (f->map > 1)
@@ -48,7 +51,7 @@ static bool decode_form(const struct form *f, struct insn *i)
     b[n++] = f->opcode;
     b[n++] = f->modrm;
     b[n++] = SIB_ESI;
-    return decode_insn(b, sizeof(b), 32, i) == DECODE_OK && i->opcode == f->opcode &&
+    return decode_insn(b, sizeof(b), bits, i) == DECODE_OK && i->opcode == f->opcode &&
            i->map == f->map && (i->enc == ENC_VEX) == f->vex;
 }
 
@@ -64,14 +67,14 @@ static void add(struct catalogue *c, const struct form *f)
 }
 
 /* REP and REPNE in front of what they don't change are left to the random bytes. */
-static bool idle_prefix(const struct form *f, const struct insn *i)
+static bool idle_prefix(unsigned bits, const struct form *f, const struct insn *i)
 {
     struct form plain = *f;
     struct insn p;
 
     plain.mand = 0;
-    return !f->vex && f->mand >= 0xf2 && !(i->row->traits & T_STRING) && decode_form(&plain, &p) &&
-           row_index(&p) == row_index(i);
+    return !f->vex && f->mand >= 0xf2 && !(i->row->traits & T_STRING) &&
+           decode_form(bits, &plain, &p) && row_index(&p) == row_index(i);
 }
 
 /* All values of ModRM that select an instruction; without ModRM only one. */
@@ -88,7 +91,7 @@ static void try_opcode(struct catalogue *c, struct form f)
         if (!f.memory && rm != (MODRM_ECX & 7) && !x87)
             continue;
         f.modrm = (uint8_t)(reg << 3 | (f.memory ? MODRM_SIB : 0xc0 | rm));
-        if (!decode_form(&f, &i) || !c->fit(&i, c->opaque) || idle_prefix(&f, &i))
+        if (!decode_form(c->bits, &f, &i) || !c->fit(&i, c->opaque) || idle_prefix(c->bits, &f, &i))
             continue;
         f.row = (uint16_t)row_index(&i);
         f.memory &= i.has_modrm;
@@ -103,13 +106,14 @@ static void enumerate(struct catalogue *c)
     for (unsigned map = 0; map < 4; map++)
         for (unsigned op = 0; op < 256; op++)
             for (unsigned p = 0; p < sizeof(prefixes); p++)
-                for (unsigned v = 0; v < (map ? 5 : 1); v++)
-                    try_opcode(c, (struct form){.map = (uint8_t)map,
-                                                .opcode = (uint8_t)op,
-                                                .mand = prefixes[p],
-                                                .vex = v != 0,
-                                                .w = v > 2,
-                                                .l = v != 0 && v % 2 == 0});
+                for (unsigned v = 0; v < 6; v++)
+                    if (v == 0 || (v == 5 ? c->bits == 64 : map != 0))
+                        try_opcode(c, (struct form){.map = (uint8_t)map,
+                                                    .opcode = (uint8_t)op,
+                                                    .mand = prefixes[p],
+                                                    .vex = v != 0 && v != 5,
+                                                    .w = v > 2,
+                                                    .l = v == 2 || v == 4});
 }
 
 static uint64_t sort_key(const struct form *f)
@@ -126,13 +130,15 @@ static int by_row(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-struct catalogue *catalogue_create(bool (*fit)(const struct insn *i, const void *opaque),
+struct catalogue *catalogue_create(unsigned bits,
+                                   bool (*fit)(const struct insn *i, const void *opaque),
                                    const void *opaque)
 {
     struct catalogue *c = calloc(1, sizeof(*c));
 
     if (!c)
         errx(2, "no memory");
+    c->bits = bits;
     c->fit = fit;
     c->opaque = opaque;
     enumerate(c);

@@ -22,8 +22,10 @@ struct form {
 
 struct catalogue;
 
-/* Forms whose instruction `fit` accepts. */
-struct catalogue *catalogue_create(bool (*fit)(const struct insn *i, const void *opaque),
+/* Forms of 32- or 64-bit code whose instruction `fit` accepts. In 64-bit code `w` of a form without
+ * VEX is REX.W. */
+struct catalogue *catalogue_create(unsigned bits,
+                                   bool (*fit)(const struct insn *i, const void *opaque),
                                    const void *opaque);
 void catalogue_destroy(struct catalogue *c);
 /* A form of a row; any numbers will do. */

@@ -108,7 +108,7 @@ static bool fit(const struct insn *i, const void *opaque)
 
 struct catalogue *gen_catalogue(const struct gen_options *opt)
 {
-    return catalogue_create(fit, opt);
+    return catalogue_create(32, fit, opt);
 }
 
 /* What may stand before any instruction; LOCK is #UD before most. */

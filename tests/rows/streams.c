@@ -312,7 +312,7 @@ static void summary(const struct bench *b, uint64_t seed, uint64_t streams)
 
     printf("seeds %" PRIu64 " to %" PRIu64 ", 16-bit addresses %s\n", seed, seed + streams - 1,
            b->opt.low ? "included" : "left out: no memory below 64 KiB");
-    tally_print(&b->tally, &b->opt, b->missing);
+    tally_print(&b->tally, &b->model, b->missing);
     printf("ended by a fault:");
     for (unsigned v = 0; v < NVECTORS; v++) {
         faulted += b->ended[v];
@@ -359,7 +359,7 @@ static void setup(struct bench *b)
     if (!b->trials || !b->null)
         errx(2, "no memory");
     b->opt.catalogue = b->catalogue = gen_catalogue(&b->opt);
-    tally_init(&b->tally);
+    tally_init(&b->tally, 32);
 }
 
 struct limits {

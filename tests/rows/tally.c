@@ -10,12 +10,15 @@
 #include "translator/row.h"
 #include "translator/row_form.h"
 
-void tally_init(struct tally *t)
+void tally_init(struct tally *t, unsigned bits)
 {
-    *t = (struct tally){.reached = calloc(row_count(), sizeof(bool))};
+    *t = (struct tally){.reached = calloc(row_count(), sizeof(bool)), .bits = bits};
     if (!t->reached)
         errx(2, "no memory");
-    ZydisDecoderInit(&t->decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+    if (bits == 64)
+        ZydisDecoderInit(&t->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    else
+        ZydisDecoderInit(&t->decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
     /* hint NOPs in no model's CPUID: as decode.c has it */
     ZydisDecoderEnableMode(&t->decoder, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
     ZydisDecoderEnableMode(&t->decoder, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
@@ -37,12 +40,12 @@ static const struct opnd *memory(const struct insn *i)
 
 static bool straddles(const struct cpu *c, const struct insn *i, const struct opnd *mem)
 {
-    uint32_t ea = (uint32_t)i->disp + (uint32_t)(i->base < 8 ? c->gpr[i->base] : 0);
+    uint64_t ea = (uint64_t)i->disp + (i->base < NGPR ? c->gpr[i->base] : 0);
 
-    if (i->index < 8)
-        ea += (uint32_t)c->gpr[i->index] * i->scale;
-    if (i->adsize == 2)
-        ea = (uint16_t)ea;
+    if (i->index < NGPR && !i->vsib)
+        ea += c->gpr[i->index] * i->scale;
+    if (i->base == BASE_RIP)
+        ea += c->rip + i->len;
     return !i->vsib && (ea & PAGE_MASK) + mem->size > PAGE_SIZE;
 }
 
@@ -66,7 +69,7 @@ void tally_insn(struct tally *t, const struct cpu *c, const uint8_t *bytes)
 
     t->insns++;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&t->decoder, NULL, bytes, MAX_INSN, &d)) ||
-        decode_insn(bytes, MAX_INSN, 32, &i) != DECODE_OK) {
+        decode_insn(bytes, MAX_INSN, t->bits, &i) != DECODE_OK) {
         t->by_isa[ZYDIS_ISA_EXT_INVALID]++;
         return;
     }
@@ -99,15 +102,15 @@ static void print_isa(const struct tally *t)
 
 /* Rows a user program could reach: those that no generated stream has are generated nowhere, or
  * rare. */
-static void print_rows(const struct tally *t, const struct gen_options *opt, bool list_missing)
+static void print_rows(const struct tally *t, const struct cpu_model *model, bool list_missing)
 {
     unsigned valid = 0, reached = 0, n = row_count();
+    uint16_t not_here = T_CPL0 | (t->bits == 64 ? T_NOT64 : T_ONLY64);
 
     for (unsigned k = 0; k < n; k++) {
         const struct row *row = row_of(k);
 
-        if (!row->valid || (row->traits & (T_CPL0 | T_ONLY64)) ||
-            !model_has(opt->model, row->feature))
+        if (!row->valid || (row->traits & not_here) || !model_has(model, row->feature))
             continue;
         valid++;
         reached += t->reached[k];
@@ -117,7 +120,7 @@ static void print_rows(const struct tally *t, const struct gen_options *opt, boo
     printf("table rows reached: %u of %u that a user program can execute\n", reached, valid);
 }
 
-void tally_print(const struct tally *t, const struct gen_options *opt, bool list_missing)
+void tally_print(const struct tally *t, const struct cpu_model *model, bool list_missing)
 {
     static const char *const names[NTALLY] = {[TALLY_MEMORY] = "memory operand",
                                               [TALLY_STRADDLING] = "crossing a page",
@@ -132,5 +135,5 @@ void tally_print(const struct tally *t, const struct gen_options *opt, bool list
     for (unsigned k = 0; k < NTALLY; k++)
         printf("%s %s %" PRIu64, k ? "," : "", names[k], t->by_kind[k]);
     printf("\n");
-    print_rows(t, opt, list_missing);
+    print_rows(t, model, list_missing);
 }

@@ -5,7 +5,8 @@
 
 #include <Zydis/Zydis.h>
 
-#include "gen.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 enum tally_kind {
     TALLY_MEMORY,     /* an explicit memory operand */
@@ -23,15 +24,17 @@ struct tally {
     uint64_t by_isa[ZYDIS_ISA_EXT_MAX_VALUE + 1];
     uint64_t by_kind[NTALLY];
     bool *reached; /* [row_count()] */
+    unsigned bits; /* of the code */
     ZydisDecoder decoder;
 };
 
 struct cpu;
+struct cpu_model;
 
-void tally_init(struct tally *t);
+void tally_init(struct tally *t, unsigned bits);
 void tally_free(struct tally *t);
 /* The instruction at c->rip, before it runs. */
 void tally_insn(struct tally *t, const struct cpu *c, const uint8_t *bytes);
-void tally_print(const struct tally *t, const struct gen_options *opt, bool list_missing);
+void tally_print(const struct tally *t, const struct cpu_model *model, bool list_missing);
 
 #endif

@@ -46,10 +46,15 @@ static const struct {
     {M(RCR), EF_OF},
 };
 
+static unsigned count_of(const struct insn *i)
+{
+    return (unsigned)i->imm & (i->op[0].size == 8 ? 63 : 31);
+}
+
 /* Shifts: AF always; OF unless the count is 1; CF when the count exceeds a narrow operand. */
 static uint32_t shift_flags(const struct insn *i)
 {
-    unsigned count = (unsigned)i->imm & 31;
+    unsigned count = count_of(i);
 
     if (i->nops < 2 || i->op[1].kind == OPND_NONE)
         return EF_AF;
@@ -64,7 +69,7 @@ static uint32_t shift_flags(const struct insn *i)
 uint32_t undef_flags(const struct insn *i)
 {
     bool immediate = i->nops >= 2 && i->op[i->nops - 1].kind == OPND_IMM;
-    unsigned count = (unsigned)i->imm & 31;
+    unsigned count = count_of(i);
 
     if (i->mnemonic == M(SHL) || i->mnemonic == M(SHR) || i->mnemonic == M(SAR))
         return shift_flags(i);

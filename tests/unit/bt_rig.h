@@ -86,20 +86,23 @@ static inline void bt_rig_sites(struct bt_rig *r, uint64_t frame, unsigned off, 
         bt_adapt_count(r->e, frame, off, verdict[adapt]);
 }
 
-/* The translation of bytes at eip (the first instruction may straddle: then the rest is on another
+/* 64-bit kernel code. */
+enum { BT_RIG_LONG = BT_RIG_MODE | MODE_LMA | MODE_CS64 };
+
+/* The translation of bytes at rip (the first instruction may straddle: then the rest is on another
  * page). NULL: not translatable. */
-static inline struct bt_block *bt_rig_translate(struct bt_rig *r, uint32_t eip, uint32_t mode,
+static inline struct bt_block *bt_rig_translate(struct bt_rig *r, uint64_t rip, uint32_t mode,
                                                 const uint8_t *bytes, unsigned n, bool straddles)
 {
     struct bt_block *b = NULL;
     bool interpret = false;
 
     for (unsigned attempt = 0; attempt < 2 && !b && !interpret; attempt++) {
-        struct bt_page *page = bt_page_get(r->e, eip >> PAGE_SHIFT, 16);
-        struct bt_page *page2 = straddles ? bt_page_get(r->e, (eip >> PAGE_SHIFT) + 1, 17) : NULL;
+        struct bt_page *page = bt_page_get(r->e, rip >> PAGE_SHIFT, 16);
+        struct bt_page *page2 = straddles ? bt_page_get(r->e, (rip >> PAGE_SHIFT) + 1, 17) : NULL;
 
         if (page && (page2 || !straddles))
-            b = bt_translate(r->e, eip, mode, page, page2, bytes, n, &interpret);
+            b = bt_translate(r->e, rip, mode, page, page2, bytes, n, &interpret);
         if (!b && !interpret)
             bt_flush(r->e);
     }

@@ -174,7 +174,7 @@ static uint8_t sum(const uint8_t *p, size_t n)
 struct tables {
     uint8_t *ram;
     struct physmem pm;
-    const uint8_t *rsdp, *rsdt, *fadt, *facs, *dsdt, *madt;
+    const uint8_t *rsdp, *rsdt, *fadt, *facs, *dsdt, *madt, *hpet;
 };
 
 static struct acpi_config config(void)
@@ -202,8 +202,11 @@ static void build(struct tables *t, const struct acpi_config *cfg)
     ck_assert_uint_eq(sum(t->rsdp, 20), 0);
     t->rsdt = t->ram + ld32(t->rsdp + 16);
     t->fadt = t->ram + ld32(t->rsdt + 36);
-    if (ld32(t->rsdt + 4) > 40)
-        t->madt = t->ram + ld32(t->rsdt + 40);
+    for (unsigned at = 40; at < ld32(t->rsdt + 4); at += 4) {
+        const uint8_t *table = t->ram + ld32(t->rsdt + at);
+
+        *(memcmp(table, "APIC", 4) == 0 ? &t->madt : &t->hpet) = table;
+    }
     t->facs = t->ram + ld32(t->fadt + 36);
     t->dsdt = t->ram + ld32(t->fadt + 40);
 }
@@ -253,7 +256,7 @@ START_TEST(test_madt)
     struct acpi_config cfg = config();
     struct tables t;
     size_t at = 44;
-    unsigned cpus = 0, ioapics = 0, overrides = 0;
+    unsigned cpus = 0, ioapics = 0, overrides = 0, nmis = 0;
 
     cfg.apics = 3;
     cfg.local_apic = 0xfee00000;
@@ -267,6 +270,7 @@ START_TEST(test_madt)
         cpus += t.madt[at] == 0;
         ioapics += t.madt[at] == 1;
         overrides += t.madt[at] == 2;
+        nmis += t.madt[at] == 4;
         ck_assert_uint_gt(t.madt[at + 1], 0);
         at += t.madt[at + 1];
     }
@@ -274,7 +278,27 @@ START_TEST(test_madt)
     ck_assert_uint_eq(cpus, 3);
     ck_assert_uint_eq(ioapics, 1);
     ck_assert_uint_eq(overrides, 2);
+    ck_assert_uint_eq(nmis, 1);
+    ck_assert_ptr_null(t.hpet);
     ck_assert_uint_ne(ld32(t.fadt + 112) & (1 << 8), 0);
+    free(t.ram);
+}
+END_TEST
+
+START_TEST(test_hpet_table)
+{
+    struct acpi_config cfg = config();
+    struct tables t;
+
+    cfg.hpet = 0xfed00000;
+    cfg.hpet_id = 0x8086a201;
+    build(&t, &cfg);
+    ck_assert_ptr_null(t.madt);
+    ck_assert_ptr_nonnull(t.hpet);
+    check_table(t.hpet, "HPET");
+    ck_assert_uint_eq(ld32(t.hpet + 4), 56);
+    ck_assert_uint_eq(ld32(t.hpet + 36), 0x8086a201);
+    ck_assert(ld64(t.hpet + 44) == 0xfed00000);
     free(t.ram);
 }
 END_TEST
@@ -340,9 +364,10 @@ START_TEST(test_dump)
     struct tables t;
 
     cfg.apics = 1;
+    cfg.hpet = 0xfed00000;
     build(&t, &cfg);
-    for (unsigned i = 0; dir && i < 4; i++) {
-        const uint8_t *table = (const uint8_t *[]){t.rsdt, t.fadt, t.dsdt, t.madt}[i];
+    for (unsigned i = 0; dir && i < 5; i++) {
+        const uint8_t *table = (const uint8_t *[]){t.rsdt, t.fadt, t.dsdt, t.madt, t.hpet}[i];
         char path[256];
         FILE *f;
 
@@ -360,8 +385,8 @@ int main(void)
 {
     const TTest *const tests[] = {
         test_enable_and_poweroff, test_timer_counts, test_timer_status, test_events,
-        test_pm_round_trip,       test_tables,       test_madt,         test_tables_do_not_fit,
-        test_aml_encoding,        test_dump};
+        test_pm_round_trip,       test_tables,       test_madt,         test_hpet_table,
+        test_tables_do_not_fit,   test_aml_encoding, test_dump};
 
     return run_tests("acpi", tests, ARRAY_SIZE(tests));
 }

@@ -143,11 +143,36 @@ START_TEST(test_top_of_address_space)
 }
 END_TEST
 
+START_TEST(test_remove)
+{
+    struct bus b;
+    struct regs r = {.mem = {1, 2, 3}};
+
+    bus_init(&b, "test", NULL);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(bus_add(&b, 0x100 * i, 16, &byte_ops, &r, "r"), 0);
+    bus_remove(&b, 0x100);
+    ck_assert_uint_eq(b.nranges, 2);
+    ck_assert_uint_eq(bus_read(&b, 0, 1), 1);
+    ck_assert_uint_eq(bus_read(&b, 0x100, 1), 0xff);
+    ck_assert_uint_eq(bus_read(&b, 0x200, 1), 1);
+    ck_assert_int_eq(bus_add(&b, 0x1f8, 8, &byte_ops, &r, "r"), 0);
+    bus_remove(&b, 0x200);
+    bus_remove(&b, 0);
+    bus_remove(&b, 0x1f8);
+    ck_assert_uint_eq(b.nranges, 0);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_unclaimed_reads_ones, test_overlap_and_order,
-                                  test_split_wide,           test_alignment_inside_range,
-                                  test_widen_narrow,         test_top_of_address_space};
+    const TTest *const tests[] = {test_unclaimed_reads_ones,
+                                  test_overlap_and_order,
+                                  test_split_wide,
+                                  test_alignment_inside_range,
+                                  test_widen_narrow,
+                                  test_top_of_address_space,
+                                  test_remove};
 
     return run_tests("bus", tests, ARRAY_SIZE(tests));
 }

@@ -199,7 +199,11 @@ static const struct msr_row {
     uint64_t back;
 } msr_rows[] = {
     {"TSC", 0x10, 1000, true, 1000},
-    {"APIC_BASE without APIC", 0x1b, 0, false, 0},
+    {"APIC_BASE", 0x1b, 0xd0000900, true, 0xd0000900},
+    {"APIC_BASE, x2APIC", 0x1b, 0xfee00d00, false, 0},
+    {"APIC_BASE beyond MAXPHYADDR", 0x1b, UINT64_C(1) << 36, false, 0},
+    {"TSC_DEADLINE without the feature", 0x6e0, 0, false, 0},
+    {"KVM's clock without the feature", 0x4b564d01, 0, false, 0},
     {"microcode revision", 0x8b, 0, true, UINT64_C(1) << 32},
     {"MTRRcap is read-only", 0xfe, 0, false, 0},
     {"SYSENTER_CS", 0x174, 0x60, true, 0x60},
@@ -255,6 +259,98 @@ START_TEST(test_efer_nxe_is_paging)
 }
 END_TEST
 
+/* KVM's interface while there is one, our name 100h on. */
+static void check_hypervisor(struct cpu *c)
+{
+    uint32_t id[4];
+
+    if (model_has(c->model, FEAT_KVMCLOCK)) {
+        cpu_cpuid(c, 0x40000000, 0, id);
+        ck_assert_uint_eq(id[0], 0x40000001);
+        ck_assert_int_eq(memcmp(&id[1], "KVMKVMKVM\0\0", 12), 0);
+        cpu_cpuid(c, 0x40000001, 0, id);
+        ck_assert_uint_eq(id[0], 1 << 1 | 1 << 3 | 1 << 24);
+        ck_assert_uint_eq(id[1] | id[2] | id[3], 0);
+        model_set((struct cpu_model *)c->model, FEAT_KVMCLOCK, false);
+    }
+    for (uint32_t leaf = 0x40000000; leaf <= 0x40000100; leaf += 0x100) {
+        cpu_cpuid(c, leaf, 0, id);
+        ck_assert_int_eq(memcmp(&id[1], "DragomanDBT", 12), 0);
+    }
+}
+
+struct board_msrs {
+    uint32_t index;
+    uint64_t val;
+    unsigned tsc_moves, cr8;
+};
+
+static uint64_t board_read(void *opaque, uint32_t index)
+{
+    return index == MSR_TSC_DEADLINE ? ((struct board_msrs *)opaque)->val : 0;
+}
+
+static void board_written(void *opaque, uint32_t index, uint64_t val)
+{
+    struct board_msrs *b = opaque;
+
+    b->index = index;
+    b->val = val;
+}
+
+static void board_tsc_moved(void *opaque)
+{
+    ((struct board_msrs *)opaque)->tsc_moves++;
+}
+
+static void board_cr8(void *opaque, uint8_t cr8)
+{
+    ((struct board_msrs *)opaque)->cr8 = cr8;
+}
+
+/* What chips of the board keep for the CPU goes through the hooks, checked before. */
+START_TEST(test_board_hooks)
+{
+    struct rig *r = rig_new(0);
+    struct cpu *c = &r->c;
+    struct board_msrs b = {0};
+    char err[256];
+    uint64_t v;
+
+    ck_assert_int_eq(cpu_model_init(&r->model, NULL, err, sizeof(err)), 0);
+    c->hooks = (struct cpu_hooks){.msr_read = board_read,
+                                  .msr_written = board_written,
+                                  .tsc_moved = board_tsc_moved,
+                                  .cr8_written = board_cr8,
+                                  .opaque = &b};
+    ck_assert(cpu_wrmsr(c, MSR_TSC_DEADLINE, UINT64_MAX));
+    ck_assert(b.index == MSR_TSC_DEADLINE && b.val == UINT64_MAX);
+    b.val = 77;
+    ck_assert(cpu_rdmsr(c, MSR_TSC_DEADLINE, &v));
+    ck_assert_uint_eq(v, 77);
+    ck_assert(cpu_wrmsr(c, MSR_APIC_BASE, 0xfee00100));
+    ck_assert(b.index == MSR_APIC_BASE && b.val == 0xfee00100);
+    ck_assert_uint_eq(c->apic_base, 0xfee00100);
+    ck_assert(!cpu_wrmsr(c, MSR_APIC_BASE, 0xfee00901));
+    rig_expect_fault(r, VEC_GP, 0, "APIC_BASE");
+    ck_assert_uint_eq(c->apic_base, 0xfee00100);
+    if (model_has(&r->model, FEAT_KVMCLOCK)) {
+        ck_assert(cpu_wrmsr(c, MSR_KVM_SYSTEM_TIME, 0x12345001));
+        ck_assert(b.index == MSR_KVM_SYSTEM_TIME && b.val == 0x12345001);
+        ck_assert(!cpu_wrmsr(c, MSR_KVM_SYSTEM_TIME, 0x12345002));
+        rig_expect_fault(r, VEC_GP, 0, "SYSTEM_TIME");
+        ck_assert(!cpu_wrmsr(c, MSR_KVM_WALL_CLOCK, 1));
+        rig_expect_fault(r, VEC_GP, 0, "WALL_CLOCK");
+    }
+    ck_assert(cpu_wrmsr(c, 0x10, 5) && cpu_wrmsr(c, 0x3b, 6));
+    ck_assert_uint_eq(b.tsc_moves, 2);
+    ck_assert(cpu_write_cr(c, 8, 9));
+    ck_assert_uint_eq(b.cr8, 9);
+    ck_assert(!cpu_write_cr(c, 8, 16));
+    rig_free(r);
+}
+END_TEST
+
 START_TEST(test_cpuid_host)
 {
     struct rig *r = rig_new(0);
@@ -269,7 +365,9 @@ START_TEST(test_cpuid_host)
     cpu_cpuid(c, 1, 0, id);
     ck_assert(id[2] >> 31);
     ck_assert(!(id[2] & 1 << 27));
-    ck_assert(!(id[3] & (1 << 9 | 1 << 28))); /* no APIC, no HTT */
+    ck_assert((id[3] & (1 << 9 | 1 << 28)) == 1 << 9); /* APIC, no HTT */
+    ck_assert(id[2] & 1 << 24);
+    ck_assert(!(id[2] & 1 << 21)); /* x2APIC */
     ck_assert_uint_eq(id[1] >> 16, 0);
     if (model_has(&r->model, FEAT_XSAVE)) {
         ck_assert(cpu_write_cr(c, 4, CR4_OSXSAVE));
@@ -292,9 +390,7 @@ START_TEST(test_cpuid_host)
     ck_assert_uint_eq(id[1] & (1u << 16 | 1 << 20), 0); /* AVX-512F, SMAP */
     cpu_cpuid(c, 0xa, 0, id);
     ck_assert_uint_eq(id[0] | id[1] | id[2] | id[3], 0);
-    cpu_cpuid(c, 0x40000000, 0, id);
-    ck_assert_uint_eq(id[0], 0x40000001);
-    ck_assert_int_eq(memcmp(&id[1], "Drag", 4), 0);
+    check_hypervisor(c);
     cpu_cpuid(c, 0x80000001, 0, id);
     ck_assert_uint_eq(id[3] & 1 << 11, 0); /* SYSCALL: in 64-bit mode only */
     ck_assert(id[3] & 1 << 20);
@@ -319,7 +415,7 @@ START_TEST(test_cpuid_beyond)
     cpu_cpuid(&r->c, 0x1234, 0, a);
     cpu_cpuid(&r->c, r->model.max_basic, 0, b);
     ck_assert_int_eq(memcmp(a, b, sizeof(a)), 0);
-    cpu_cpuid(&r->c, 0x40000100, 0, a);
+    cpu_cpuid(&r->c, 0x40000200, 0, a);
     ck_assert_uint_eq(a[0] | a[1] | a[2] | a[3], 0);
     rig_free(r);
 }
@@ -347,6 +443,14 @@ static const struct spec_row {
     {"pentium3", NULL, FEAT_SSE2, false},
     {"pentium3,+nx,sse2=on", NULL, FEAT_NX, true},
     {"qemu32", NULL, FEAT_SSE3, true},
+    {"486", NULL, FEAT_APIC, false},
+    {"pentium3", NULL, FEAT_APIC, true},
+    {"pentium3", NULL, FEAT_TSC_DEADLINE, false},
+    {"host", NULL, FEAT_TSC_DEADLINE, true},
+    {"host,-apic", NULL, FEAT_TSC_DEADLINE, false},
+    {"host,-tsc-deadline", NULL, FEAT_TSC_DEADLINE, false},
+    {"host,-kvmclock", NULL, FEAT_KVMCLOCK_STABLE, false},
+    {"host,-tsc", NULL, FEAT_KVMCLOCK, false},
     {"qemu32", NULL, FEAT_XSAVE, false},
     {"qemu32,+SSE4.1,+ssse3", NULL, FEAT_SSE41, true},
     {"cyrix", "unknown CPU model 'cyrix'; known are: host", FEAT_BASE, false},
@@ -397,6 +501,7 @@ int main(void)
                                   test_debug_registers,
                                   test_breakpoints,
                                   test_efer_nxe_is_paging,
+                                  test_board_hooks,
                                   test_cpuid_host,
                                   test_cpuid_beyond,
                                   test_error_fits_small_buffer};

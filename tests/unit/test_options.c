@@ -97,6 +97,13 @@ START_TEST(spellings)
     ck_assert_int_eq(o.engine, ENGINE_BT);
     ck_assert_int_eq(parse("k -machine pc,accel=tcg:interp"), 0);
     ck_assert_int_eq(o.engine, ENGINE_INTERP);
+    ck_assert(!o.no_hpet);
+    ck_assert_int_eq(parse("k -M pc,hpet=off"), 0);
+    ck_assert(o.no_hpet);
+    ck_assert_int_eq(parse("k -M pc,hpet=off,hpet=on"), 0);
+    ck_assert(!o.no_hpet);
+    ck_assert_int_eq(parse("k -no-hpet"), 0);
+    ck_assert(o.no_hpet);
 }
 END_TEST
 
@@ -189,6 +196,7 @@ static const struct {
     {"-enable-kvm k", "without KVM"},
     {"-M q35 k", "only machine is 'pc'"},
     {"-machine pc,usb=off k", "usb=off"},
+    {"-machine pc,hpet=maybe k", "hpet=maybe"},
     {"-smp 2 k", "one CPU"},
     {"-smp 0 k", "no number"},
     {"-smp x k", "no number"},

@@ -1,0 +1,173 @@
+/* checker64.h - the jail checker's rules for blocks of 64-bit code (private to checker*.c).
+ *
+ * Shares nothing with x64.c and lower64_*.c but the structures of bt_priv.h; docs/shadowmmu.md
+ * argues why these rules keep the guest in.
+ *
+ * A register is known by what it holds (enum held) and by the number of that value: a new value has
+ * a new number. A delta is the delta *of value n*. What LEA computed is remembered as a sum, so
+ * that an address can be recognized again. A value is *clean* if the guest may know it; all others
+ * are only moved about in the few ways listed here, and reach neither the guest's registers nor its
+ * memory nor its flags.
+ *
+ * Memory operands:
+ *   gs:[word of the hot structure]      the words and directions of checker64_mem.c
+ *   gs:[table + 8 * 16 bits]            a delta
+ *   [a + delta of a + disp]             and sums that are another spelling of it
+ *   [translated base of FS, GS + disp]
+ *   [RSP + disp], PUSH, POP             RSP is at most RSP_FAR from its slot, hot.rsp_not in
+ * agreement [RSI], [RDI] of strings             address + its delta, which hot.str_* knows words
+ * and jump cache of the context, IF, the byte of a poll Where the guest's memory is touched, a
+ * fault must find the guest's state: fault_state().
+ */
+#ifndef DRAGOMAN_TRANSLATOR_CHECKER64_H
+#define DRAGOMAN_TRANSLATOR_CHECKER64_H
+
+#include "translator/checker_isa.h"
+#include "translator/xlate.h"
+
+/* "of value n": struct held.of */
+enum held_kind {
+    HELD_ANY, /* nothing known, or a host value */
+    /* clean: */
+    HELD_GUEST,
+    HELD_CONST,   /* .value */
+    HELD_ROTATED, /* value n rotated by 32 */
+    HELD_PIECE,   /* bits 47..32 of value n */
+    HELD_HASH,    /* CRC32 of value n, started with BT_SHIFT */
+    HELD_INDEX,   /* the same, shifted: its index in the jump cache */
+    HELD_CLEAN = HELD_INDEX,
+    /* host values: */
+    HELD_DELTA,     /* of value n */
+    HELD_DELTA_AT,  /* of piece .value */
+    HELD_NOT_DELTA, /* ~delta of value n */
+    HELD_PARTLY,    /* delta of value n, plus value .with */
+    HELD_HOST,      /* address in the guest, plus the delta of value n */
+    HELD_SEGMENT,   /* translated base of FS or GS */
+    HELD_RSP_NOT,   /* hot.rsp_not; .of: since when */
+    HELD_CTX,       /* struct bt_ctx */
+    HELD_CPU,       /* struct cpu */
+    HELD_POLL,      /* a byte to be read; .value: offset of the pointer */
+    HELD_WORD,      /* the context's word of page .with */
+    HELD_WORD_SUM,  /* ... plus the page's id: zero if mapped */
+    HELD_ENTRY,     /* context + 8 * index of value n */
+    HELD_TAG,       /* its tag */
+    HELD_MATCH,     /* the tag + value n: zero if the entry is that of value n */
+    HELD_OWN,       /* one of the block's structures: what a stub takes */
+};
+
+struct held {
+    uint8_t what;
+    uint32_t id, of, with;
+    uint64_t value;
+};
+
+/* base + index * scale + disp, of values; 0: none */
+struct sum {
+    uint32_t id, base, index;
+    uint8_t scale;
+    int64_t disp;
+};
+
+enum { STR_UNKNOWN = UINT32_MAX };
+
+struct facts64 {
+    struct held r[NGPR];    /* but RSP */
+    struct held home[NGPR]; /* hot.home[] */
+    uint32_t in[NGPR];      /* the guest's value when the block, or a callout, was last entered */
+    uint16_t here;          /* R10, R11: the guest's are in the registers */
+    uint32_t str[2];        /* hot.str_src, str_dst: delta of which value; 0: zero */
+    uint32_t rsp_of;        /* RSP = something + delta of this value */
+    uint32_t rsp_since;     /* ... and hot.rsp_not has been true to it since then */
+    bool rsp_true;
+    uint64_t rsp_far; /* most bytes RSP may be off its slot */
+    uint32_t matched; /* the jump cache's entry for this value is true */
+    uint8_t words;    /* bit 0: page is as translated; bit 1: page2 */
+    bool reachable;
+};
+
+enum { MAX_LABELS64 = 32, MAX_SUMS = 512 };
+
+struct label64 {
+    uint32_t off;
+    struct facts64 f;
+};
+
+struct check64 {
+    const struct engine *e;
+    const struct bt_block *b;
+    ZydisDecodedInstruction in;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    struct facts64 now;
+    struct label64 label[MAX_LABELS64]; /* branches seen and not reached yet */
+    unsigned nlabels;
+    struct sum sum[MAX_SUMS];
+    unsigned nsums;
+    uint32_t next_id;
+    uint32_t exits_seen;
+    int64_t stack_touch; /* displacement from RSP that this instruction accesses for sure */
+    uint32_t off;
+    uint64_t pc;
+    const char *why;
+};
+
+enum {
+    RSP_NEAR = (1 << 20) + 64, /* at the block's borders */
+    RSP_FAR = 3 << 20,         /* within */
+    NOT_TOUCHED = INT32_MIN,
+};
+
+/* What a memory operand is. */
+enum place { PLACE_BAD, PLACE_GUEST, PLACE_HOT, PLACE_TABLE, PLACE_CTX, PLACE_CPU, PLACE_POLL };
+
+static inline bool breach64(struct check64 *k, const char *why)
+{
+    k->why = why;
+    return false;
+}
+
+static inline bool held_clean(const struct held *h)
+{
+    return h->what >= HELD_GUEST && h->what <= HELD_CLEAN;
+}
+
+static inline struct held held_new(struct check64 *k, enum held_kind what)
+{
+    return (struct held){.what = (uint8_t)what, .id = ++k->next_id};
+}
+
+static inline enum held_kind kind64(const struct check64 *k, int r)
+{
+    return r < 0 || r == RSP ? HELD_ANY : (enum held_kind)k->now.r[r].what;
+}
+
+static inline enum bt_site_kind site_kind(const struct check64 *k)
+{
+    const struct bt_map *m = bt_map_at(k->b, k->pc);
+
+    return m ? (enum bt_site_kind)m->kind : SITE_SIDE;
+}
+
+/* checker64.c */
+/* A fault here finds the guest's registers where bt64_leave_at() takes them from. */
+bool checker64_fault_state(struct check64 *k, enum bt_site_kind kind);
+/* Is it a struct bt_exit or bt_callout of the block? */
+bool checker64_own(const struct check64 *k, uint64_t p);
+
+/* checker64_mem.c */
+enum place checker64_place(struct check64 *k, const ZydisDecodedOperand *o);
+/* What MOV or MOVZX brings from a place that checker64_place() has accepted. */
+bool checker64_load(struct check64 *k, const ZydisDecodedOperand *m, enum place at,
+                    struct held *out);
+/* MOV to a place that is not the guest's. */
+bool checker64_store(struct check64 *k, const ZydisDecodedOperand *m, enum place at,
+                     const ZydisDecodedOperand *src);
+/* The sum that an address or LEA is, as a value. */
+bool checker64_same(const struct check64 *k, uint32_t looked_up, struct sum s);
+
+/* checker64_insn.c: everything but branches */
+bool checker64_insn(struct check64 *k);
+
+/* The block, which is of 64-bit code. */
+bool checker64_block(struct check64 *k);
+
+#endif
