@@ -65,6 +65,20 @@ static void fix_opcode(struct engine *e, struct cpu *c, const struct bt_block *b
     st16(c->fpu + AREA_FOP, (uint16_t)((i.opcode & 7) << 8 | i.modrm));
 }
 
+/* FDP is an offset into the segment (SDM 1 8.1.8); what the host recorded is linear. */
+static uint64_t operand_base(struct engine *e, const struct cpu *c, const struct bt_block *b,
+                             uint64_t rip)
+{
+    uint8_t bytes[MAX_INSN] = {0};
+    struct insn i;
+
+    if ((c->model->fdp_on_exception && !(ld16(c->fpu + AREA_FSW) & FSW_ES_BIT)) ||
+        decode_insn(bytes, guest_bytes(e, b, rip, bytes), bt_code_bits(b->mode), &i) != DECODE_OK ||
+        i.map != 0 || (i.opcode & 0xf8) != 0xd8 || i.modrm >> 6 == 3)
+        return 0;
+    return c->seg[i.seg].base;
+}
+
 /* The host recorded where *it* ran the last x87 instruction; the guest must see its own addresses
  * (pitfalls A14). */
 static void fix_pointers(struct engine *e, struct cpu *c)
@@ -73,7 +87,7 @@ static void fix_pointers(struct engine *e, struct cpu *c)
     struct bt_block *b;
     const struct bt_map *m;
     enum smmu_view v;
-    uint64_t lin;
+    uint64_t lin, base = 0;
     bool in_gap;
 
     __builtin_memcpy(&fip, c->fpu + AREA_FIP, 8);
@@ -84,13 +98,15 @@ static void fix_pointers(struct engine *e, struct cpu *c)
         host = fip;
         fip = m ? b->rip + m->guest : 0;
         __builtin_memcpy(c->fpu + AREA_FIP, &fip, 8);
-        if (m)
+        if (m) {
             fix_opcode(e, c, b, host, fip);
+            base = operand_base(e, c, b, fip);
+        }
         c->fcs = c->seg[SEG_CS].sel;
     }
     if (cpu_long(c) ? smmu_locate_long(e->mmu, fdp, &lin, &in_gap)
                     : smmu_locate(e->mmu, fdp, &v, &lin, &in_gap)) {
-        lin = cpu_long(c) ? lin : (uint32_t)lin;
+        lin = cpu_long(c) ? lin - base : (uint32_t)(lin - base);
         __builtin_memcpy(c->fpu + AREA_FDP, &lin, 8);
         c->fds = c->seg[SEG_DS].sel;
     }

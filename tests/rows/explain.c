@@ -152,10 +152,20 @@ static bool settle_gather(struct pair *p)
     return settled != 0;
 }
 
-static bool bcd_digits(const uint8_t *b)
-{
-    static const uint8_t indefinite[M80_STORED] = {0, 0, 0, 0, 0, 0, 0, 0xc0};
+static const uint8_t indefinite[M80_STORED] = {0, 0, 0, 0, 0, 0, 0, 0xc0};
 
+/* FSTP stores ST(0) as it is, or the indefinite when it is empty. */
+static bool fstp_bytes(const struct vec_state *v, const uint8_t *b)
+{
+    bool valid = v->ftw >> (v->fsw >> 11 & 7) & 1;
+
+    return memcmp(b, valid ? v->st[0] : indefinite, M80_STORED) == 0;
+}
+
+/* FBSTP stores digits, or the indefinite. */
+static bool fbstp_bytes(const struct vec_state *v, const uint8_t *b)
+{
+    (void)v;
     if (memcmp(b, indefinite, sizeof(indefinite)) == 0)
         return true;
     for (unsigned k = 0; k < M80_STORED; k++)
@@ -169,19 +179,17 @@ static bool bcd_digits(const uint8_t *b)
 static bool settle_m80(struct pair *p)
 {
     const struct insn *i = &p->insn;
+    const struct vec_state *v = &p->want.state.vec;
     uint32_t ea = operand_address(i, &p->want.state), room = 0x1000 - (ea & 0xfff);
     bool fstp = i->mnemonic == M(FSTP), fbstp = i->mnemonic == M(FBSTP);
+    bool (*stored)(const struct vec_state *, const uint8_t *) = fstp ? fstp_bytes : fbstp_bytes;
     uint8_t *want = test_mem_at(&p->want.mem, ea, M80_STORED);
     uint8_t *got = test_mem_at(&p->got.mem, ea, M80_STORED);
-    const uint8_t *st0 = p->want.state.vec.st[0];
 
     if ((!fstp && !fbstp) || !memory(i) || memory(i)->size != M80_BYTES || !both_page_fault(p) ||
         p->want.state.cr2 != ea + room || room < M80_STORED || room >= M80_BYTES || !want)
         return false;
-    if (memcmp(want, got, M80_STORED) == 0)
-        return false;
-    if (fstp ? memcmp(want, st0, M80_STORED) != 0 && memcmp(got, st0, M80_STORED) != 0
-             : !bcd_digits(want) && !bcd_digits(got))
+    if (memcmp(want, got, M80_STORED) == 0 || (!stored(v, want) && !stored(v, got)))
         return false;
     memcpy(got, want, M80_STORED);
     return true;

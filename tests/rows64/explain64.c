@@ -145,12 +145,14 @@ static uint64_t operand_address(const struct insn *i, const struct state64 *s)
 
 static bool both_page_fault(const struct pair *p)
 {
+    uint32_t may_differ = PF_U | (p->want.state.cr2 >= LINUX_TASK_SIZE ? PF_P : 0);
+
     return p->want.state.end == VEC_PF && p->got.state.end == VEC_PF &&
-           ((p->want.state.err ^ p->got.state.err) & ~(uint32_t)PF_U) == 0;
+           ((p->want.state.err ^ p->got.state.err) & ~may_differ) == 0;
 }
 
 /* Linux tells a program that all of the kernel's half is present (and leaves the rest of the error
- * code); the page before it can't be mapped. */
+ * code); the page before it can't be mapped. Also where RIP itself is there. */
 static bool settle_kernel(struct pair *p)
 {
     const struct state64 *want = &p->want.state;
@@ -317,12 +319,12 @@ static const struct {
     const char *name;
     bool (*settle)(struct pair *p);
 } classes[NEXPLAINED64] = {
-    [EXPLAINED64_KERNEL] = {"the kernel's half", settle_kernel},
     [EXPLAINED64_SS] = {"#GP or #SS", settle_ss},
     [EXPLAINED64_MMX] = {"MMX state at a fault", settle_mmx},
     [EXPLAINED64_GATHER] = {"gather at a fault", settle_gather},
     [EXPLAINED64_M80] = {"m80 store at a fault", settle_m80},
     [EXPLAINED64_MASKED] = {"CR2 of a masked store", settle_masked},
+    [EXPLAINED64_KERNEL] = {"the kernel's half", settle_kernel},
 };
 
 const char *explained64_name(enum explained64 e)
@@ -360,6 +362,8 @@ unsigned explain64_differences(const struct outcome64 *want, const struct outcom
     if (same_fault(p))
         for (unsigned e = 0; e < NEXPLAINED64; e++)
             *why |= (unsigned)classes[e].settle(p) << e;
+    else
+        *why |= (unsigned)settle_kernel(p) << EXPLAINED64_KERNEL;
     null = *why ? fopen("/dev/null", "w") : NULL;
     if (null && compare64(&p->want, &p->got, cpl, null) == 0)
         n = 0;

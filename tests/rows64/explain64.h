@@ -9,12 +9,12 @@
 #include "state64.h"
 
 enum explained64 {
-    EXPLAINED64_KERNEL,
     EXPLAINED64_SS,
     EXPLAINED64_MMX,
     EXPLAINED64_GATHER,
     EXPLAINED64_M80,
     EXPLAINED64_MASKED,
+    EXPLAINED64_KERNEL,
     NEXPLAINED64,
 };
 const char *explained64_name(enum explained64 e);

@@ -396,7 +396,9 @@ static void prepare_special(struct gen64 *g, struct unit64 *u, const struct insn
                       0x1000 + gen64_below(g, 0x6000) - segment_base(g, i);
 
     if (i->row->traits & T_STRING) {
-        unit64_mov(g, u, RSI, string_address(g, i) - segment_base(g, i));
+        uint64_t src = string_address(g, i) - segment_base(g, i);
+
+        unit64_mov(g, u, RSI, i->adsize == 4 ? (uint32_t)src : src);
         unit64_mov(g, u, RDI, string_address(g, i));
         if (i->prefixes & (PFX_REP | PFX_REPNE) || gen64_chance(g, 20))
             unit64_mov(g, u, RCX, gen64_below(g, 0x60));

@@ -81,6 +81,22 @@ static void on_invlpg(void *opaque, struct cpu *c, gva_t lin)
     smmu_invlpg(((struct rig64 *)opaque)->mmu, c, lin);
 }
 
+/* A test that changes its own code may come to use a port at CPL 0. */
+static uint32_t on_io_read(void *opaque, uint16_t port, unsigned size)
+{
+    (void)opaque;
+    (void)size;
+    return port;
+}
+
+static void on_io_write(void *opaque, uint16_t port, unsigned size, uint32_t val)
+{
+    (void)opaque;
+    (void)port;
+    (void)size;
+    (void)val;
+}
+
 static uint64_t on_tsc(void *opaque)
 {
     (void)opaque;
@@ -228,6 +244,8 @@ static void make_cpu(struct rig64 *r)
         .paging_changed = on_paging_changed,
         .cr3_written = on_cr3_written,
         .invlpg = on_invlpg,
+        .io_read = on_io_read,
+        .io_write = on_io_write,
         .tsc = on_tsc,
         .opaque = r,
     };

@@ -3,6 +3,8 @@
 #include "cpu/cpu.h"
 #include "explain64.h"
 #include "native64.h"
+#include "translator/decode.h"
+#include "translator/row.h"
 
 const struct attempt64 attempts64[NATTEMPTS64] = {
     {ENGINE_INTERP, 3, INTERP64_RUNS, "interp"},
@@ -10,13 +12,32 @@ const struct attempt64 attempts64[NATTEMPTS64] = {
     {ENGINE_BT, 0, BT64_RUNS, "bt, cpl 0"},
 };
 
+static bool uses_port(const struct insn *i)
+{
+    return i->map == 0 && ((i->opcode & 0xf4) == 0xe4 || (i->opcode & 0xfc) == 0x6c);
+}
+
+/* #GP that CPL 0 would not have had: an instruction of its own, a port, a gate. HLT under TF is
+ * one too: there it completes, and the trap comes. */
+static bool for_the_kernel(struct outcome64 *o)
+{
+    const uint8_t *code = mem64_at(&o->mem, o->state.rip, MAX_INSN);
+    struct insn i;
+
+    if (o->state.end == END64_HLT)
+        return o->state.rflags & EF_TF;
+    return o->state.end == VEC_GP &&
+           (!code || decode_insn(code, MAX_INSN, 64, &i) != DECODE_OK ||
+            (i.row->traits & (T_CPL0 | T_IOPL)) || uses_port(&i) || i.row->lower == LOWER_EXIT);
+}
+
 void trial64_native(struct native64 *n, struct trial64 *t)
 {
     t->native = t->begin;
     t->usable = native64_run(n, &t->native) && t->native.state.end >= END64_HLT;
+    t->user_only |= t->usable && for_the_kernel(&t->native);
 }
 
-/* INT n of a gate for CPL 0 works there. */
 bool trial64_fit(const struct trial64 *t, const struct attempt64 *a)
 {
     return t->usable && (a->cpl == 3 || !t->user_only);
