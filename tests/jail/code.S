@@ -9,7 +9,7 @@
 
 main:   INIT_TRAPS
         TRY     "VGA hole", "mov $0xA0000, %eax; call *%eax"
-        TRY     "chipset space", "mov $0xFEC00000, %eax; call *%eax"
+        TRY     "chipset space", "mov $0xFEB00000, %eax; call *%eax"
         TRY     "the last byte below 4 GiB", "mov $-1, %eax; jmp *%eax"
         TRY     "behind RAM", "mov $RAM_END, %eax; jmp *%eax"
         movb    $0xC3, RAM_END - 1
