@@ -172,8 +172,8 @@ static bool settle_ss(struct pair *p)
     uint64_t ea = operand_address(&p->insn, &p->want.state);
 
     if (p->want.state.end != VEC_GP || p->got.state.end != VEC_SS || p->insn.seg != SEG_SS ||
-        !memory(&p->insn) || memory(&p->insn)->size < 16 || (ea & 15) == 0 ||
-        (uint64_t)((int64_t)(ea << 16) >> 16) == ea)
+        !memory(&p->insn) || memory(&p->insn)->size < 16 ||
+        (ea & (memory(&p->insn)->size - 1u)) == 0 || (uint64_t)((int64_t)(ea << 16) >> 16) == ea)
         return false;
     p->got.state.end = VEC_GP;
     return true;
