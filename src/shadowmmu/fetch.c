@@ -1,5 +1,6 @@
 #include "shadowmmu/shadow.h"
 
+#include "cpu/desc.h"
 #include "cpu/exception.h"
 
 /* Code that CPL 0-2 runs from a view that changes with the space must be looked up again in the
@@ -46,6 +47,9 @@ bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t at, struct code_page *out)
     uint32_t frame;
     struct walk w;
 
+    if (cpu_long(c) &&
+        !canonical(lin)) /* ran over the end of a half; branches look for themselves */
+        return cpu_raise(c, VEC_GP, 0);
     if (!smmu_walk(m, c, lin, WALK_EXEC | (c->cpl == 3 ? WALK_USER : 0), &w))
         return cpu_raise_pf(c, lin, w.err);
     *out = (struct code_page){.frame = SMMU_ALL_PAGES};

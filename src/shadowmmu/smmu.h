@@ -161,7 +161,7 @@ struct code_page {
 };
 
 /* Where code at linear `at` comes from, with execute rights of c->cpl (NX, U/S, SMEP). On success
- * the frame is CODE: write-protected in all views first. False: #PF recorded. */
+ * the frame is CODE: write-protected in all views first. False: #PF, or #GP, recorded. */
 bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t at, struct code_page *out);
 
 /* No cached code of this frame is left: stores may run at full speed again. */

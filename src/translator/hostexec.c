@@ -55,6 +55,7 @@ struct hx_run {
     uint8_t pointers[IMG_MXCSR - IMG_FOP]; /* FOP, FIP, FDP before */
     bool x87;
     bool store_last; /* a store that is looked at only when there is something to store */
+    bool withheld;   /* and there is nothing */
     uint8_t x87_before[IMG_XMM]; /* of an x87 store_last: FCW to ST(7) */
     uint64_t in_use_before;
     uint16_t fcs_before, fds_before;
@@ -344,7 +345,8 @@ static void restore_x87(struct cpu *c, const struct hx_run *r)
     c->fds = r->fds_before;
 }
 
-/* The instruction is waiting: ES was clear before it. #P alone is reported after the store. */
+/* The instruction is waiting: ES was clear before it, or hidden. #P alone is reported after the
+ * store. */
 static bool store_withheld(const struct cpu *c)
 {
     unsigned fsw = ld16(c->fpu + IMG_FSW), fcw = ld16(c->fpu + IMG_FCW);
@@ -355,7 +357,7 @@ static bool store_withheld(const struct cpu *c)
 /* A fault leaves the x87 state as it was. VCVTPS2PH's sticky flags stay: they do on the host. */
 static bool store_operand_last(struct cpu *c, const struct insn *i, struct hx_run *r)
 {
-    if (r->x87 && store_withheld(c))
+    if (r->withheld)
         return true;
     if (x_host_linear(c, i, r->mem->size, SEG_WRITE, &r->lin) && write_operand(c, r))
         return true;
@@ -490,15 +492,16 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
     r.store_last = false;
     if (r.mem && !fetch_operand(h, c, i, &r))
         return false;
-    if (waits)
-        pending = fpu_hide_pending(c);
     if (r.store_last && r.x87)
         save_x87(c, &r);
+    if (waits)
+        pending = fpu_hide_pending(c);
     load_frame(c, i, &r);
     h->trap = NO_TRAP;
     hostexec_enter(&r.f, stub);
     if (r.f.mask & XCR0_X87)
         set_pointers(c, i, &r);
+    r.withheld = r.store_last && r.x87 && store_withheld(c);
     fpu_show_pending(c, pending);
     if (r.f.faulted)
         return raise_trap(c, h->trap);

@@ -1,4 +1,5 @@
 /* Lowerings of 64-bit code that move and compute: copies, LEA, stack, strings. */
+#include "cpu/desc.h"
 #include "translator/bt_offsets.h"
 #include "translator/lower64.h"
 #include "translator/reencode.h"
@@ -361,8 +362,10 @@ static void poll_if_backward(struct xlate *x, uint64_t target)
     xlate_mark(x, SITE_PLAIN);
 }
 
-static bool near64(const struct insn *i)
+static bool near64(const struct xlate *x, const struct insn *i)
 {
+    if (i->op[0].kind == OPND_REL && !canonical(target_of(x, i)))
+        return false;
     return i->opsize == 8 && !insn_is_far(i) && !(i->prefixes & PFX_LOCK);
 }
 
@@ -430,7 +433,7 @@ static void direct_exit(struct xlate *x, uint64_t target)
 
 static bool lower64_jmp(struct xlate *x, const struct insn *i)
 {
-    if (!near64(i))
+    if (!near64(x, i))
         return false;
     if (i->op[0].kind == OPND_REL) {
         poll_if_backward(x, target_of(x, i));
@@ -462,7 +465,7 @@ static void side_exit(struct xlate *x, uint8_t *branch, uint64_t target)
 
 static bool lower64_jcc(struct xlate *x, const struct insn *i)
 {
-    if (!near64(i))
+    if (!near64(x, i))
         return false;
     poll_if_backward(x, target_of(x, i));
     x64_settle(x);
@@ -489,7 +492,7 @@ static bool exit_on_rcx(struct xlate *x, const struct insn *i, bool taken_if_zer
 
 static bool lower64_jcxz(struct xlate *x, const struct insn *i)
 {
-    if (!near64(i))
+    if (!near64(x, i))
         return false;
     poll_if_backward(x, target_of(x, i));
     x64_settle(x);
@@ -498,7 +501,7 @@ static bool lower64_jcxz(struct xlate *x, const struct insn *i)
 
 static bool lower64_loop(struct xlate *x, const struct insn *i)
 {
-    if (!near64(i) || i->opcode != 0xe2)
+    if (!near64(x, i) || i->opcode != 0xe2)
         return false;
     poll_if_backward(x, target_of(x, i));
     x64_settle(x);
@@ -525,7 +528,7 @@ static void push_return(struct xlate *x, const struct insn *i)
 
 static bool lower64_call(struct xlate *x, const struct insn *i)
 {
-    if (!near64(i))
+    if (!near64(x, i))
         return false;
     if (i->op[0].kind == OPND_REL) {
         poll_if_backward(x, target_of(x, i));
@@ -544,7 +547,7 @@ static bool lower64_call(struct xlate *x, const struct insn *i)
 /* RET imm16, which no compiler emits, would have to prove the new RSP before it is committed. */
 static bool lower64_ret(struct xlate *x, const struct insn *i)
 {
-    if (!near64(i) || x->adapt != ADAPT_NONE || i->nops)
+    if (!near64(x, i) || x->adapt != ADAPT_NONE || i->nops)
         return false;
     emit_pop(&x->em, x->w.s1);
     x64_touched(x);

@@ -7,6 +7,7 @@
         .macro  STACK name, body
         movq    $0, seen(%rip)
         movq    $0, seen_rsp(%rip)
+        call    refill
         xor     %eax, %eax
         TRY     "\name", "mov %rsp, %rbp; \body; mov %rsp, seen_rsp(%rip); mov %rax, seen(%rip)"
         SHOW    "  rsp", seen_rsp(%rip)
@@ -54,8 +55,8 @@ edges:  STACK   "PUSH over an edge", "movabs $EDGE+4, %rsp; push $0x11223344; po
 setting:
         STACK   "MOV to the hole and back", "movabs $HOLE, %rsp; mov %rsp, %rax; mov %rbp, %rsp"
         STACK   "POP from the hole", "movabs $HOLE, %rsp; pop %rax"
-        STACK   "PUSH with wrong upper bits", "movabs $0x1234000000145000, %rsp; push $1"
-        STACK   "wrong upper bits: load", "movabs $0x1234000000145000, %rsp; mov (%rsp), %rax"
+        STACK   "PUSH with wrong upper bits", "movabs $0x1234000000200000, %rsp; push $1"
+        STACK   "wrong upper bits: load", "movabs $0x1234000000200000, %rsp; mov (%rsp), %rax"
         STACK   "XCHG", "movabs $EDGE-8, %rdx; xchg %rdx, %rsp; pop %rax"
         STACK   "POP RSP", "movabs $EDGE-8, %rdx; push %rdx; pop %rsp; pop %rax"
         STACK   "PUSH RSP", "push %rsp; pop %rax; sub %rbp, %rax"

@@ -141,15 +141,16 @@ static uint32_t undefined_now(struct pair *p)
 {
     const struct pair_past *last = pair_last(p);
     uint8_t code[1024];
-    size_t len = pair_read_code(p->a, last->eip, code, sizeof(code)), end = 0;
+    unsigned bits = last->mode & MODE_CS64 ? 64 : 32;
+    size_t len = pair_read_code(p->a, last->rip, code, sizeof(code)), end = 0;
     struct insn i;
 
     for (unsigned n = 0; n < last->step.insns; n++) {
-        if (decode_insn(code + end, len - end, 32, &i) != DECODE_OK)
+        if (decode_insn(code + end, len - end, bits, &i) != DECODE_OK)
             return 0;
         end += i.len;
     }
-    return undef_flags_of_code(code, end);
+    return undef_flags_of_code(code, end, bits);
 }
 
 static void forgive_flags(struct differ *d, struct pair *p)

@@ -83,17 +83,24 @@ static bool parse(struct job *j, int argc, char **argv)
     return i < argc;
 }
 
+static cs_mode mode_of(uint32_t mode)
+{
+    if (mode & MODE_CS64)
+        return CS_MODE_64;
+    return mode & MODE_CS32 ? CS_MODE_32 : CS_MODE_16;
+}
+
 static void print_code(struct machine *m, const struct pair_past *past, FILE *out)
 {
     uint8_t code[1024];
-    size_t len = pair_read_code(m, past->eip, code, sizeof(code)), n;
+    size_t len = pair_read_code(m, past->rip, code, sizeof(code)), n;
     unsigned want = past->step.one ? 1 : past->step.insns;
     cs_insn *insn;
     csh cs;
 
-    if (cs_open(CS_ARCH_X86, past->mode & MODE_CS32 ? CS_MODE_32 : CS_MODE_16, &cs) != CS_ERR_OK)
+    if (cs_open(CS_ARCH_X86, mode_of(past->mode), &cs) != CS_ERR_OK)
         return;
-    n = cs_disasm(cs, code, len, past->eip, want, &insn);
+    n = cs_disasm(cs, code, len, past->rip, want, &insn);
     for (size_t i = 0; i < n; i++) {
         fprintf(out, "    %08" PRIx64 "  ", insn[i].address);
         for (unsigned k = 0; k < 12; k++)
@@ -109,8 +116,8 @@ static void print_code(struct machine *m, const struct pair_past *past, FILE *ou
 
 static void print_past(struct job *j, const struct pair_past *past, FILE *out)
 {
-    fprintf(out, "  insn %" PRIu64 "  %08" PRIx32 "  mode %05" PRIx32 "  %s, %u instructions\n",
-            past->insns, past->eip, past->mode,
+    fprintf(out, "  insn %" PRIu64 "  %08" PRIx64 "  mode %05" PRIx32 "  %s, %u instructions\n",
+            past->insns, past->rip, past->mode,
             past->step.block ? "block"
             : past->step.one ? "event or interpreted"
                              : "interpreted",

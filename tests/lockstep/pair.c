@@ -191,13 +191,12 @@ enum pair_end pair_step(struct pair *p)
         if (!skip_time(p))
             return PAIR_STUCK;
     past = &p->past[p->steps++ % PAIR_HISTORY];
-    *past =
-        (struct pair_past){.insns = p->insns, .eip = (uint32_t)cpu_linear_rip(c), .mode = c->mode};
+    *past = (struct pair_past){.insns = p->insns, .rip = cpu_linear_rip(c), .mode = c->mode};
     engine_step(p->a->engine, &past->step);
     if (!p->warp)
         engine_follow(p->b->engine, &past->step);
     p->trail =
-        (p->trail ^ past->eip ^ (uint64_t)past->step.insns << 32) * UINT64_C(0x9e3779b97f4a7c15);
+        (p->trail ^ past->rip ^ (uint64_t)past->step.insns << 32) * UINT64_C(0x9e3779b97f4a7c15);
     p->blocks += past->step.block;
     p->events += past->step.one;
     /* An event or an interpreted instruction takes time as well: a guest that does nothing else
@@ -207,13 +206,13 @@ enum pair_end pair_step(struct pair *p)
     return look_around(p);
 }
 
-size_t pair_read_code(struct machine *m, uint32_t lin, uint8_t *buf, size_t len)
+size_t pair_read_code(struct machine *m, gva_t lin, uint8_t *buf, size_t len)
 {
     size_t done = 0;
 
     while (done < len) {
-        uint32_t at = lin + (uint32_t)done;
-        size_t n = PAGE_SIZE - (at & PAGE_MASK);
+        gva_t at = cpu_long(m->cpu) ? lin + done : (uint32_t)(lin + done);
+        size_t n = PAGE_SIZE - (size_t)(at & PAGE_MASK);
         struct walk w;
         hva_t from =
             mmu_walk(m->cpu, &m->mem, at, WALK_NO_AD, &w) ? physmem_ptr(&m->mem, w.pa) : NULL;

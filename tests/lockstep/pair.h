@@ -18,7 +18,8 @@ enum { PAIR_HISTORY = 16, PAIR_OUTPUT = 4096 };
 /* A step that was done: where it began, what it was. */
 struct pair_past {
     uint64_t insns; /* executed before it */
-    uint32_t eip, mode;
+    uint64_t rip;
+    uint32_t mode;
     struct engine_step step;
 };
 
@@ -66,6 +67,6 @@ enum pair_end pair_warp(struct pair *p, uint64_t insns);
 const struct pair_past *pair_last(const struct pair *p);
 
 /* Copies up to `len` bytes of code at linear `lin` as m sees it; returns how many there are. */
-size_t pair_read_code(struct machine *m, uint32_t lin, uint8_t *buf, size_t len);
+size_t pair_read_code(struct machine *m, gva_t lin, uint8_t *buf, size_t len);
 
 #endif

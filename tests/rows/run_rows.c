@@ -250,7 +250,7 @@ static void fill_memory(const struct test_mem *old, const struct test_mem *new)
 
 static void fill_flags(const struct test_row *row, const struct test_state *s)
 {
-    uint32_t undef = s->end == END_HLT ? undef_flags_of_code(row->bytes, row->len) : 0;
+    uint32_t undef = s->end == END_HLT ? undef_flags_of_code(row->bytes, row->len, 32) : 0;
 
     for (unsigned i = 0; i < NROW_FLAGS; i++) {
         uint32_t m = row_flags[i].mask;

@@ -100,13 +100,13 @@ static uint32_t written_flags(const struct insn *i)
     return w;
 }
 
-uint32_t undef_flags_of_code(const uint8_t *bytes, size_t len)
+uint32_t undef_flags_of_code(const uint8_t *bytes, size_t len, unsigned bits)
 {
     uint32_t undef = 0;
     struct insn i;
 
     for (size_t o = 0; o < len; o += i.len) {
-        if (decode_insn(bytes + o, len - o, 32, &i) != DECODE_OK)
+        if (decode_insn(bytes + o, len - o, bits, &i) != DECODE_OK)
             break;
         undef = (undef & ~written_flags(&i)) | undef_flags(&i);
     }

@@ -6,7 +6,7 @@
 
 /* EFLAGS bits that may be undefined after it, for any operands. */
 uint32_t undef_flags(const struct insn *i);
-/* The same for a run of instructions, executed straight through. */
-uint32_t undef_flags_of_code(const uint8_t *bytes, size_t len);
+/* The same for a run of instructions, executed straight through as 32- or 64-bit code. */
+uint32_t undef_flags_of_code(const uint8_t *bytes, size_t len, unsigned bits);
 
 #endif
