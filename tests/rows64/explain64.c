@@ -315,6 +315,12 @@ static bool settle_masked(struct pair *p)
     return true;
 }
 
+static bool settle_nothing(struct pair *p)
+{
+    (void)p;
+    return false;
+}
+
 static const struct {
     const char *name;
     bool (*settle)(struct pair *p);
@@ -325,6 +331,7 @@ static const struct {
     [EXPLAINED64_M80] = {"m80 store at a fault", settle_m80},
     [EXPLAINED64_MASKED] = {"CR2 of a masked store", settle_masked},
     [EXPLAINED64_KERNEL] = {"the kernel's half", settle_kernel},
+    [EXPLAINED64_FLAGS] = {"undefined flags of changed code", settle_nothing},
 };
 
 const char *explained64_name(enum explained64 e)
