@@ -95,11 +95,14 @@ static bool element_set(const uint8_t *mask, unsigned n, unsigned size)
     return mask[n * size + size - 1] & 0x80;
 }
 
-/* One element of a masked access, at an offset that wraps on its own. */
-static bool element_linear(struct cpu *c, const struct insn *i, uint64_t off, unsigned size,
-                           unsigned access, gva_t *lin)
+/* The element of a masked access that is n bytes into it. Its offset wraps on its own, but in
+ * 64-bit code: there 67h wraps that of the whole operand only. */
+static bool element_linear(struct cpu *c, const struct insn *i, uint64_t off, unsigned n,
+                           unsigned size, unsigned access, gva_t *lin)
 {
-    return data_linear(c, i->seg, addr_trunc(i, off), size, access, lin);
+    uint64_t at = addr_trunc(i, off) + n;
+
+    return data_linear(c, i->seg, cpu_cs64(c) ? at : addr_trunc(i, at), size, access, lin);
 }
 
 /* ---- MASKMOVQ, MASKMOVDQU, VMASKMOVDQU ---- */
@@ -123,7 +126,7 @@ static bool store_bytes(struct cpu *c, const struct insn *i, const uint8_t *src,
     for (unsigned n = 0; n < len; n++) {
         if (!element_set(mask, n, 1))
             continue;
-        if (!element_linear(c, i, c->gpr[RDI] + n, 1, SEG_WRITE, &lin[n]) ||
+        if (!element_linear(c, i, c->gpr[RDI] + n, 0, 1, SEG_WRITE, &lin[n]) ||
             !mem_probe_write(c, lin[n], 1, user))
             return false;
     }
@@ -179,7 +182,7 @@ static bool masked_load(struct cpu *c, const struct insn *i, const uint8_t *mask
 
         if (!element_set(mask, n, size))
             continue;
-        if (!element_linear(c, i, off + n * size, size, SEG_READ, &lin) ||
+        if (!element_linear(c, i, off, n * size, size, SEG_READ, &lin) ||
             !mem_read(c, lin, size, &v))
             return false;
         memcpy(dst + n * size, &v, size);
@@ -198,7 +201,7 @@ static bool masked_store(struct cpu *c, const struct insn *i, const uint8_t *mas
     vec_read(c, i->op[2].reg, len, src);
     for (unsigned n = 0; n < len / size; n++)
         if (element_set(mask, n, size) &&
-            (!element_linear(c, i, off + n * size, size, SEG_WRITE, &lin[n]) ||
+            (!element_linear(c, i, off, n * size, size, SEG_WRITE, &lin[n]) ||
              !mem_probe_write(c, lin[n], size, c->cpl == 3)))
             return false;
     for (unsigned n = 0; n < len / size; n++) {
@@ -236,7 +239,8 @@ static bool gather_element(struct cpu *c, const struct insn *i, struct gather *g
     gva_t lin;
 
     if (element_set(g->mask, n, g->size)) {
-        if (!element_linear(c, i, off, g->size, SEG_READ, &lin) || !mem_read(c, lin, g->size, &v))
+        if (!element_linear(c, i, off, 0, g->size, SEG_READ, &lin) ||
+            !mem_read(c, lin, g->size, &v))
             return false;
         memcpy(g->dst + n * g->size, &v, g->size);
         g->loaded = true;

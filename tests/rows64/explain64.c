@@ -172,8 +172,8 @@ static bool settle_ss(struct pair *p)
     uint64_t ea = operand_address(&p->insn, &p->want.state);
 
     if (p->want.state.end != VEC_GP || p->got.state.end != VEC_SS || p->insn.seg != SEG_SS ||
-        !memory(&p->insn) || memory(&p->insn)->size < 16 || (ea & 15) == 0 ||
-        (uint64_t)((int64_t)(ea << 16) >> 16) == ea)
+        !memory(&p->insn) || memory(&p->insn)->size < 16 ||
+        (ea & (memory(&p->insn)->size - 1u)) == 0 || (uint64_t)((int64_t)(ea << 16) >> 16) == ea)
         return false;
     p->got.state.end = VEC_GP;
     return true;
@@ -315,6 +315,12 @@ static bool settle_masked(struct pair *p)
     return true;
 }
 
+static bool settle_nothing(struct pair *p)
+{
+    (void)p;
+    return false;
+}
+
 static const struct {
     const char *name;
     bool (*settle)(struct pair *p);
@@ -325,6 +331,7 @@ static const struct {
     [EXPLAINED64_M80] = {"m80 store at a fault", settle_m80},
     [EXPLAINED64_MASKED] = {"CR2 of a masked store", settle_masked},
     [EXPLAINED64_KERNEL] = {"the kernel's half", settle_kernel},
+    [EXPLAINED64_FLAGS] = {"undefined flags of changed code", settle_nothing},
 };
 
 const char *explained64_name(enum explained64 e)

@@ -15,6 +15,7 @@ enum explained64 {
     EXPLAINED64_M80,
     EXPLAINED64_MASKED,
     EXPLAINED64_KERNEL,
+    EXPLAINED64_FLAGS, /* trial64.c */
     NEXPLAINED64,
 };
 const char *explained64_name(enum explained64 e);

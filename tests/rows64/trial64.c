@@ -3,6 +3,7 @@
 #include "cpu/cpu.h"
 #include "explain64.h"
 #include "native64.h"
+#include "rows/state.h"
 #include "translator/decode.h"
 #include "translator/row.h"
 
@@ -43,6 +44,16 @@ bool trial64_fit(const struct trial64 *t, const struct attempt64 *a)
     return t->usable && (a->cpl == 3 || !t->user_only);
 }
 
+static bool code_changed(const struct trial64 *t)
+{
+    for (unsigned i = 0; i < NREGIONS64; i++)
+        if (regions64[i].code &&
+            !test_mem_same(t->begin.mem.bytes + regions64[i].offset,
+                           t->native.mem.bytes + regions64[i].offset, regions64[i].size))
+            return true;
+    return false;
+}
+
 unsigned trial64_run(struct native64 *n, struct rig64 *rig, const struct attempt64 *a,
                      struct trial64 *t, rig64_seen *trace, void *opaque, FILE *out)
 {
@@ -60,5 +71,11 @@ unsigned trial64_run(struct native64 *n, struct rig64 *rig, const struct attempt
     }
     count = explain64_differences(&t->native, &got, a->cpl, &why, out);
     t->why |= why;
+    if (count && code_changed(t)) { /* of its CMPs, too: undefined flags may be left */
+        got.state.rflags &= ~(uint64_t)EF_ARITH;
+        got.state.rflags |= t->native.state.rflags & EF_ARITH;
+        count = explain64_differences(&t->native, &got, a->cpl, &why, out);
+        t->why |= why | (count ? 0 : 1u << EXPLAINED64_FLAGS);
+    }
     return count;
 }

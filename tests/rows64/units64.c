@@ -199,9 +199,12 @@ void unit64_call(struct gen64 *g, struct unit64 *u)
     unit64_put(u, functions[k].bytes, functions[k].len);
 }
 
-/* PUSH imm32; POPFQ. TF: a trap after the next instruction. */
+/* PUSH imm32; POPFQ. TF: a trap after the next instruction, which leaves no flags undefined. */
 void unit64_popf(struct gen64 *g, struct unit64 *u)
 {
+    static const char *const traced[] = {"\x90", "\x50", "\x48\x01\xc8", "\x41\x5b", "\xeb\0"};
+    static const uint8_t traced_len[] = {1, 1, 3, 2, 2};
+    unsigned k = gen64_below(g, sizeof(traced_len));
     uint32_t flags =
         ((uint32_t)gen64_next(g) & (EF_ARITH | (gen64_chance(g, 20) ? EF_DF : 0))) | EF_R1 | EF_IF;
 
@@ -211,6 +214,8 @@ void unit64_popf(struct gen64 *g, struct unit64 *u)
     put8(u, 0x68);
     put32(u, flags);
     put8(u, 0x9d);
+    if (flags & EF_TF)
+        unit64_put(u, traced[k], traced_len[k]);
 }
 
 enum stack_form {
