@@ -15,9 +15,11 @@ enum {
     BOOT_SIGNATURE = 0x1FE, /* AA55h: end of a boot sector, of a disk or of a kernel */
     LINUX_MAGIC = 0x202,    /* "HdrS", Documentation/arch/x86/boot.rst               */
     PE_OFFSET = 0x3C,
-    MULTIBOOT_SEARCH = 8192, /* Multiboot 0.6.96, section 3.1 */
+    MULTIBOOT_SEARCH = 8192,   /* Multiboot 0.6.96, section 3.1 */
+    MULTIBOOT2_SEARCH = 32768, /* Multiboot 2.0, section 3.1.1  */
 };
-#define MULTIBOOT_MAGIC 0x1BADB002u
+#define MULTIBOOT_MAGIC  0x1BADB002u
+#define MULTIBOOT2_MAGIC 0xE85250D6u
 
 int load_fail(struct load_error *err, int code, const char *path, const char *fmt, ...)
 {
@@ -165,6 +167,26 @@ int image_multiboot_offset(const struct image *img)
     return -1;
 }
 
+int image_multiboot2_offset(const struct image *img)
+{
+    size_t end = img->size < MULTIBOOT2_SEARCH ? img->size : MULTIBOOT2_SEARCH;
+
+    for (size_t off = 0; off + 16 <= end; off += 8) {
+        const uint8_t *p = img->data + off;
+
+        if (ld32(p) == MULTIBOOT2_MAGIC && ld32(p) + ld32(p + 4) + ld32(p + 8) + ld32(p + 12) == 0)
+            return (int)off;
+    }
+    return -1;
+}
+
+bool image_has_linux_banner(const struct image *img)
+{
+    static const char banner[] = "Linux version ";
+
+    return memmem(img->data, img->size, banner, sizeof(banner) - 1) != NULL;
+}
+
 /* What people hand to a virtual machine by mistake. The first match wins, so what can hide inside
  * another format comes first (a hybrid ISO starts with a boot sector). */
 static const struct {
@@ -194,11 +216,11 @@ static const struct {
      "an archive (perhaps a Debian package: dpkg-deb -x unpacks it); give the "
      "kernel inside it"},
     {0, 2, "#!", "a script; give a kernel image"},
-    {0x38, 4, "ARM\x64", "a kernel for another CPU (arm64); give one for i386"},
-    {0x24, 4, "\x18\x28\x6F\x01", "a kernel for another CPU (arm); give one for i386"},
-    {0x38, 4, "RSC\x05", "a kernel for another CPU (riscv); give one for i386"},
-    {0, 4, "\x27\x05\x19\x56", "a U-Boot image; give a Linux bzImage, multiboot or ELF32 file"},
-    {0, 4, "\xD6\x50\x52\xE8", "a multiboot 2 header; only multiboot 1 is supported"},
+    {0x38, 4, "ARM\x64", "a kernel for another CPU (arm64); give one for x86"},
+    {0x24, 4, "\x18\x28\x6F\x01", "a kernel for another CPU (arm); give one for x86"},
+    {0x38, 4, "RSC\x05", "a kernel for another CPU (riscv); give one for x86"},
+    {0, 4, "\x27\x05\x19\x56", "a U-Boot image; give a Linux bzImage, multiboot or ELF file"},
+    {0, 4, "\xD6\x50\x52\xE8", "a multiboot 2 header, but its checksum is wrong; build it again"},
     {0, 4, "\xCA\xFE\xBA\xBE", "Java or Mach-O code; give a kernel image"},
     {0x1FE, 2, "\x55\xAA",
      "a disk image or boot sector; disks are not supported yet, give a kernel"},
@@ -212,8 +234,8 @@ static const char *name_pe(const struct image *img)
         return NULL;
     off = img->size >= PE_OFFSET + 4 ? ld32(img->data + PE_OFFSET) : UINT32_MAX;
     return has(img, off, "PE\0\0", 4)
-               ? "a Windows or EFI program (PE); give a Linux bzImage, multiboot or ELF32 file"
-               : "a DOS program (MZ); give a Linux bzImage, multiboot or ELF32 file";
+               ? "a Windows or EFI program (PE); give a Linux bzImage, multiboot or ELF file"
+               : "a DOS program (MZ); give a Linux bzImage, multiboot or ELF file";
 }
 
 static const char *name_foreign(const struct image *img)

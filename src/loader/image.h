@@ -26,6 +26,9 @@ bool image_is_linux(const struct image *img); /* bzImage or zImage with a 2.00+ 
 bool image_is_elf(const struct image *img);
 /* File offset of a multiboot 1 header; -1 when there is none. */
 int image_multiboot_offset(const struct image *img);
+int image_multiboot2_offset(const struct image *img);
+/* Says "Linux version ..", as every Linux kernel does. */
+bool image_has_linux_banner(const struct image *img);
 /* Fills err with what the file is, as far as it can be told, and what to do. Returns -ENOEXEC. */
 int image_refuse(const struct image *img, struct load_error *err);
 

@@ -1,15 +1,22 @@
-/* Linux bzImage through the 32-bit boot protocol (Documentation/arch/x86/boot.rst).
+/* Linux: bzImage, and vmlinux as an ELF file, through the 32-bit and the 64-bit boot protocol
+ * (Documentation/arch/x86/boot.rst).
  *
  *   < 640 KiB       1 MiB              run_end                     initrd_max / end of RAM
  *   | zero page,    | protected-mode   | (room the kernel needs    |   initrd |
  *   | cmdline, GDT  | code             |  to unpack itself)        |          |
+ *
+ * The kernel in a bzImage is an ELF file, which the decompressor unpacks, loads and enters with
+ * the same registers as it was entered with itself. Unpacking it here instead is many times
+ * faster. What the decompressor does besides is KASLR: the kernel then lies where it was linked.
  */
 #include "loader/load_job.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
+#include "loader/unpack.h"
 
 /* Offsets in the file and, alike, in the zero page. The protocol version in which a field
  * appeared stands behind it. */
@@ -57,21 +64,25 @@ enum {
     LOADED_HIGH = 1 << 0, /* loadflags */
     KEEP_SEGMENTS = 1 << 6,
     XLF_KERNEL_64 = 1 << 0, /* only kernels built for x86-64 set it */
+    ENTRY_64 = 0x200,       /* of such a kernel's decompressor, from its 32-bit entry */
     LOADER_UNREGISTERED = 0xFF,
     VID_MODE_NORMAL = 0xFFFF,
 };
 
-#define LOAD_ADDR          UINT64_C(0x100000) /* where protected-mode code of a bzImage goes */
-#define OLD_ZERO_PAGE      UINT64_C(0x90000)  /* before 2.02 the kernel looks for it there itself */
-#define OLD_CMDLINE_ROOM   UINT64_C(0x99000)
-#define INITRD_MAX_DEFAULT UINT64_C(0x37FFFFFF)
+#define LOAD_ADDR        UINT64_C(0x100000) /* where protected-mode code of a bzImage goes */
+#define OLD_ZERO_PAGE    UINT64_C(0x90000)  /* before 2.02 the kernel looks for it there itself */
+#define OLD_CMDLINE_ROOM UINT64_C(0x99000)
+
+/* For an ELF file without a header: the protocol the kernel may think it was started with. */
+enum { VMLINUX_VERSION = 0x20F, VMLINUX_CMDLINE_MAX = 2047, BOOT_FLAG = 0x1FE, HDR_MAGIC = 0x202 };
 
 struct setup {
     unsigned version;    /* 0x20C: 2.12 */
     uint64_t setup_size; /* real-mode part of the file; the rest is protected-mode code */
     uint64_t code_size;
     uint64_t run_end; /* what the kernel occupies while it unpacks itself ends here */
-    uint32_t entry;
+    uint64_t entry;
+    bool long_mode;       /* entered in it */
     uint32_t cmdline_max; /* without the NUL */
     uint64_t initrd_end;  /* exclusive */
 };
@@ -153,6 +164,21 @@ static int find_run_end(struct load_job *job, struct setup *s)
     return 0;
 }
 
+static int find_entry(struct load_job *job, struct setup *s)
+{
+    const uint8_t *h = job->img.data;
+    uint64_t entry = ld32(h + HDR_CODE32_START);
+
+    s->long_mode = s->version >= 0x20C && (ld16(h + HDR_XLOADFLAGS) & XLF_KERNEL_64);
+    s->entry = entry + (s->long_mode ? ENTRY_64 : 0);
+    if (entry < LOAD_ADDR || s->entry - LOAD_ADDR >= s->code_size)
+        return load_fail(job->err, -ENOEXEC, job->img.path,
+                         "this Linux kernel's entry point %#llx lies outside of its code; the "
+                         "header is damaged, copy the file again",
+                         (unsigned long long)s->entry);
+    return 0;
+}
+
 static int read_setup(struct load_job *job, struct setup *s)
 {
     const uint8_t *h = job->img.data;
@@ -166,23 +192,65 @@ static int read_setup(struct load_job *job, struct setup *s)
         rc = check_sizes(job, s);
     if (rc == 0)
         rc = find_run_end(job, s);
+    if (rc == 0)
+        rc = find_entry(job, s);
     if (rc < 0)
         return rc;
-    s->entry = ld32(h + HDR_CODE32_START);
-    if (s->entry < LOAD_ADDR || s->entry - LOAD_ADDR >= s->code_size)
-        return load_fail(job->err, -ENOEXEC, job->img.path,
-                         "this Linux kernel's entry point %#x lies outside of its code; the header "
-                         "is damaged, copy the file again",
-                         s->entry);
     s->cmdline_max = s->version >= 0x206 ? ld32(h + HDR_CMDLINE_SIZE) : 255;
     s->initrd_end =
-        (s->version >= 0x203 ? ld32(h + HDR_INITRD_ADDR_MAX) : INITRD_MAX_DEFAULT) + UINT64_C(1);
+        s->version >= 0x203 ? ld32(h + HDR_INITRD_ADDR_MAX) + UINT64_C(1) : INITRD_END_DEFAULT;
     return 0;
 }
 
-static int place_kernel(struct load_job *job, const struct setup *s)
+static int place_decompressor(struct load_job *job, const struct setup *s)
 {
-    const char *what = "the Linux kernel (unpacking itself)";
+    int rc =
+        load_claim(job, LOAD_ADDR, s->run_end - LOAD_ADDR, "the Linux kernel (unpacking itself)");
+
+    if (rc < 0)
+        return rc;
+    return load_write(job, LOAD_ADDR, job->img.data + s->setup_size, s->code_size);
+}
+
+static int place_elf(struct load_job *job, const struct image *elf, struct setup *s,
+                     const struct elf_info *info)
+{
+    s->entry = info->entry;
+    s->long_mode = info->is64;
+    if (info->end > s->run_end)
+        s->run_end = info->end;
+    return load_elf_segments(job, elf, 0);
+}
+
+/* Leaves `elf` empty when that is the decompressor's business: an unknown compression, or a
+ * payload that is no ELF file, as before Linux 2.6.26. */
+static int unpack(struct load_job *job, const struct setup *s, struct image *elf)
+{
+    const uint8_t *h = job->img.data;
+    uint64_t off, len;
+    int rc;
+
+    *elf = (struct image){.path = job->img.path};
+    if (s->version < 0x208 || job->cfg->unpack_in_guest)
+        return 0;
+    off = ld32(h + HDR_PAYLOAD_OFFSET);
+    len = ld32(h + HDR_PAYLOAD_LENGTH);
+    if (len == 0 || off + len > s->code_size)
+        return 0;
+    rc = unpack_payload(h + s->setup_size + off, len, job->pm->size, &elf->data, &elf->size);
+    if (rc == -EBADMSG)
+        return fail(job, "this Linux kernel is damaged: its compressed part cannot be unpacked; "
+                         "copy the file again");
+    if (rc == 0 && !image_is_elf(elf))
+        image_free(elf);
+    return 0;
+}
+
+static int place_kernel(struct load_job *job, struct setup *s)
+{
+    struct elf_info info;
+    struct image elf;
+    int rc;
 
     if (memmap_ram_from(&job->map, LOAD_ADDR) < s->run_end - LOAD_ADDR)
         return load_fail(
@@ -191,11 +259,16 @@ static int place_kernel(struct load_job *job, const struct setup *s)
             "give it more with -m (64M or more is sensible)",
             (unsigned long long)((s->run_end + MIB - 1) / MIB),
             (unsigned long long)(job->pm->size / MIB));
-    int rc = load_claim(job, LOAD_ADDR, s->run_end - LOAD_ADDR, what);
-
-    if (rc < 0)
-        return rc;
-    return load_write(job, LOAD_ADDR, job->img.data + s->setup_size, s->code_size);
+    rc = unpack(job, s, &elf);
+    if (rc < 0 || !elf.data)
+        return rc < 0 ? rc : place_decompressor(job, s);
+    rc = load_elf_scan(job, &elf, &info);
+    if (rc == 0 && info.is64)
+        rc = load_need_long_mode(job);
+    if (rc == 0)
+        rc = place_elf(job, &elf, s, &info);
+    image_free(&elf);
+    return rc;
 }
 
 static int place_cmdline(struct load_job *job, const struct setup *s, uint8_t *zp)
@@ -227,34 +300,12 @@ static int place_cmdline(struct load_job *job, const struct setup *s, uint8_t *z
 
 static int place_initrd(struct load_job *job, const struct setup *s, uint8_t *zp)
 {
-    struct image rd;
+    uint64_t size;
     gpa_t at;
-    int rc;
+    int rc = load_initrd(job, s->run_end, s->initrd_end, &at, &size);
 
-    if (!job->cfg->initrd)
-        return 0;
-    rc = image_read(&rd, job->cfg->initrd, "initrd", job->pm->size, job->err);
-    if (rc < 0)
-        return rc;
-    at =
-        layout_place_top(&job->layout, rd.size, PAGE_SIZE, s->run_end,
-                         s->initrd_end < PHYSMEM_HIGH ? s->initrd_end : PHYSMEM_HIGH, "the initrd");
-    if (image_is_linux(&rd))
-        rc = load_fail(job->err, -ENOEXEC, rd.path,
-                       "this is a Linux kernel, not an initrd; were -kernel and -initrd swapped?");
-    else if (at == LAYOUT_NONE)
-        rc = load_fail(
-            job->err, -ENOMEM, rd.path,
-            "the initrd (%llu KiB) does not fit: the kernel needs memory up to %llu MiB, "
-            "and reaches the initrd up to %llu MiB. The guest has %llu MiB of RAM; give "
-            "it more with -m, or a smaller initrd",
-            (unsigned long long)(rd.size / KIB), (unsigned long long)((s->run_end + MIB - 1) / MIB),
-            (unsigned long long)(s->initrd_end / MIB), (unsigned long long)(job->pm->size / MIB));
-    else
-        rc = load_write(job, at, rd.data, rd.size);
     st32(zp + HDR_RAMDISK_IMAGE, (uint32_t)at);
-    st32(zp + HDR_RAMDISK_SIZE, (uint32_t)rd.size);
-    image_free(&rd);
+    st32(zp + HDR_RAMDISK_SIZE, (uint32_t)size);
     return rc;
 }
 
@@ -278,7 +329,7 @@ static void fill_memory(const struct load_job *job, uint8_t *zp)
 
 /* The zero page starts as zeros and the kernel's own header. screen_info stays zero: no columns,
  * no lines, no VGA; the kernel then writes to no text screen. */
-static void fill_header(const struct load_job *job, const struct setup *s, uint8_t *zp)
+static void fill_header(const struct load_job *job, uint8_t *zp)
 {
     const uint8_t *h = job->img.data;
     size_t end = HDR_JUMP + 2 + h[HDR_JUMP + 1];
@@ -293,8 +344,6 @@ static void fill_header(const struct load_job *job, const struct setup *s, uint8
     st16(zp + HDR_VID_MODE, VID_MODE_NORMAL);
     st32(zp + HDR_RAMDISK_IMAGE, 0);
     st32(zp + HDR_RAMDISK_SIZE, 0);
-    if (s->version >= 0x20E)
-        st64(zp + ZP_ACPI_RSDP, job->cfg->acpi_rsdp);
 }
 
 /* Reserves the page before anything else is placed below 640 KiB: old kernels look for it at a
@@ -307,29 +356,64 @@ static int place_zero_page(struct load_job *job, const struct setup *s, gpa_t *a
     return load_place_table(job, PAGE_SIZE, "the Linux zero page", at);
 }
 
+/* The kernel is placed; `zp` has the header. */
+static int start(struct load_job *job, const struct setup *s, uint8_t zp[PAGE_SIZE])
+{
+    gpa_t at;
+    int rc = place_zero_page(job, s, &at);
+
+    if (rc < 0)
+        return rc;
+    fill_memory(job, zp);
+    if (s->version >= 0x20E)
+        st64(zp + ZP_ACPI_RSDP, job->cfg->acpi_rsdp);
+    rc = place_cmdline(job, s, zp);
+    if (rc == 0)
+        rc = place_initrd(job, s, zp);
+    if (rc == 0)
+        rc = load_write(job, at, zp, PAGE_SIZE);
+    if (rc == 0)
+        rc = s->long_mode ? load_enter_long(job, s->entry)
+                          : load_enter_flat(job, (uint32_t)s->entry);
+    /* EBP, EDI and EBX must be zero, (E|R)SI points to the zero page. */
+    job->bs->gpr[BOOT_SI] = at;
+    return rc;
+}
+
 int load_linux(struct load_job *job)
 {
     uint8_t zp[PAGE_SIZE] = {0};
     struct setup s = {0};
-    gpa_t zp_at = 0;
     int rc = read_setup(job, &s);
 
     if (rc == 0)
         rc = place_kernel(job, &s);
-    if (rc == 0)
-        rc = place_zero_page(job, &s, &zp_at);
     if (rc < 0)
         return rc;
-    fill_header(job, &s, zp);
-    fill_memory(job, zp);
-    rc = place_cmdline(job, &s, zp);
-    if (rc == 0)
-        rc = place_initrd(job, &s, zp);
-    if (rc == 0)
-        rc = load_write(job, zp_at, zp, sizeof(zp));
-    if (rc == 0)
-        rc = load_enter_flat(job, s.entry);
-    /* EBP, EDI and EBX must be zero, ESI points to the zero page. */
-    job->bs->gpr[BOOT_SI] = zp_at;
-    return rc;
+    fill_header(job, zp);
+    return start(job, &s, zp);
+}
+
+/* A vmlinux has no header for the zero page; it gets the one that a loader of our kind writes. */
+int load_vmlinux(struct load_job *job, const struct elf_info *info)
+{
+    uint8_t zp[PAGE_SIZE] = {0};
+    struct setup s = {
+        .version = VMLINUX_VERSION,
+        .cmdline_max = VMLINUX_CMDLINE_MAX,
+        .initrd_end = INITRD_END_DEFAULT,
+    };
+    int rc = place_elf(job, &job->img, &s, info);
+
+    if (rc < 0)
+        return rc;
+    st16(zp + BOOT_FLAG, 0xAA55);
+    memcpy(zp + HDR_MAGIC, "HdrS", 4);
+    st16(zp + HDR_VERSION, VMLINUX_VERSION);
+    st16(zp + HDR_VID_MODE, VID_MODE_NORMAL);
+    zp[HDR_TYPE_OF_LOADER] = LOADER_UNREGISTERED;
+    zp[HDR_LOADFLAGS] = LOADED_HIGH;
+    st32(zp + HDR_CMDLINE_SIZE, VMLINUX_CMDLINE_MAX);
+    st32(zp + HDR_INITRD_ADDR_MAX, INITRD_END_DEFAULT - 1);
+    return start(job, &s, zp);
 }

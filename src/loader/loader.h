@@ -5,9 +5,16 @@
  * the CPU enters it. Owns nothing after loader_load() returned: files are closed, all
  * that was loaded lies in guest RAM.
  *
- * Formats: Linux bzImage (boot protocol 2.00 and later, 32-bit entry), multiboot 1,
- * ELF32 for i386, and, when asked for, flat binaries. All are entered in flat 32-bit
- * protected mode, paging and interrupts off, with the GDT described by boot_state.
+ * Formats, in the order in which a file is tried: Linux bzImage (boot protocol 2.00 and
+ * later), multiboot 1, multiboot 2, and of ELF files for i386 and x86-64 those with a PVH
+ * entry point, Linux kernels (vmlinux) and plain ELF32; when asked for, flat binaries.
+ * A plain ELF64 file is refused: no convention says how 64-bit code is entered.
+ *
+ * A bzImage's kernel is unpacked here, when the host has the library for it, and entered
+ * directly; otherwise, or when load_config.unpack_in_guest asks for it, the kernel's own
+ * decompressor is. 64-bit Linux is entered in long mode, identity-mapped up to 4 GiB. All
+ * others are entered in flat 32-bit protected mode, paging off. Interrupts are off, the GDT
+ * is the one described by boot_state.
  *
  * Files are hostile input: whatever they say is checked against the file, against
  * guest RAM and against what is already placed there. On failure guest RAM may hold a
@@ -21,7 +28,10 @@
 
 enum load_format {
     LOAD_LINUX,
+    LOAD_VMLINUX,
     LOAD_MULTIBOOT,
+    LOAD_MULTIBOOT2,
+    LOAD_PVH,
     LOAD_ELF,
     LOAD_FLAT,
 };
@@ -34,6 +44,7 @@ struct load_config {
     bool flat;           /* load at flat_addr whatever the content is             */
     gpa_t flat_addr;     /* also the entry point                                  */
     bool cpu_has_long_mode;
+    bool unpack_in_guest; /* bzImage: enter the decompressor, which also does KASLR */
     /* ACPI: nothing is placed into [acpi_base, +acpi_len), memory maps call it ACPI
      * data. acpi_rsdp goes to the guest where its protocol has a field for it. 0: none. */
     gpa_t acpi_base;
@@ -45,7 +56,7 @@ struct load_config {
 enum boot_reg { BOOT_AX, BOOT_CX, BOOT_DX, BOOT_BX, BOOT_SP, BOOT_BP, BOOT_SI, BOOT_DI };
 
 enum {
-    BOOT_CS = 0x10, /* 32-bit code, base 0, limit 4 GiB: __BOOT_CS of the Linux boot protocol */
+    BOOT_CS = 0x10, /* code, base 0, limit 4 GiB: __BOOT_CS of the Linux boot protocol       */
     BOOT_DS = 0x18, /* data, base 0, limit 4 GiB: DS, ES, FS, GS, SS                          */
 };
 
@@ -55,6 +66,8 @@ struct boot_state {
     uint64_t rip;
     uint64_t rflags;
     bool protected_flat; /* CR0.PE set, segments BOOT_CS and BOOT_DS loaded from the GDT */
+    bool long_mode;      /* besides: PAE and paging on at cr3, EFER.LME and LMA, CS 64-bit */
+    gpa_t cr3;           /* 0 without long_mode                                          */
     uint16_t cs, ds;     /* ds: all data segments                                        */
     gpa_t gdt_base;      /* in guest RAM                                                 */
     uint16_t gdt_limit;

@@ -8,12 +8,11 @@
 #include "shadowmmu/smmu.h"
 #include "translator/x_host.h"
 
-static struct seg flat_segment(uint16_t sel, bool code)
+static struct seg flat_segment(uint16_t sel, unsigned attr)
 {
     return (struct seg){
         .sel = sel,
-        .attr = (uint16_t)(ATTR_P | ATTR_S | ATTR_A | ATTR_W | ATTR_DB | ATTR_G |
-                           (code ? ATTR_CODE : 0)),
+        .attr = (uint16_t)(ATTR_P | ATTR_S | ATTR_A | ATTR_W | ATTR_G | attr),
         .limit = UINT32_MAX,
         .usable = true,
     };
@@ -23,11 +22,20 @@ static void enter_protected(struct cpu *c, const struct boot_state *bs)
 {
     c->cr0 |= CR0_PE;
     c->gdtr = (struct dtable){.base = bs->gdt_base, .limit = bs->gdt_limit};
-    c->seg[SEG_CS] = flat_segment(bs->cs, true);
+    c->seg[SEG_CS] = flat_segment(bs->cs, ATTR_CODE | (bs->long_mode ? ATTR_L : ATTR_DB));
     for (unsigned s = 0; s < NSEG; s++)
         if (s != SEG_CS)
-            c->seg[s] = flat_segment(bs->ds, false);
+            c->seg[s] = flat_segment(bs->ds, ATTR_DB);
     c->cpl = 0;
+}
+
+/* What SDM 3A 10.8.5 has software do, in one step. */
+static void enter_long(struct cpu *c, const struct boot_state *bs)
+{
+    c->cr4 |= CR4_PAE;
+    c->cr3 = bs->cr3;
+    c->efer |= EFER_LME | EFER_LMA;
+    c->cr0 |= CR0_PG;
 }
 
 /* What a PC's firmware leaves behind and kernels rely on: interrupts, memory types (SDM
@@ -58,6 +66,7 @@ int machine_boot(struct machine *m, struct machine_error *err)
         .cmdline = m->opt->append,
         .flat = m->opt->flat,
         .flat_addr = m->opt->flat_addr,
+        .unpack_in_guest = m->opt->kaslr,
         .cpu_has_long_mode = model_has(&m->model, FEAT_LM),
         .acpi_base = PC_ACPI_BASE,
         .acpi_len = ACPI_TABLES_MAX_BYTES,
@@ -82,12 +91,14 @@ int machine_boot(struct machine *m, struct machine_error *err)
     cpu_reset(c);
     cpu_fpu_init(c);
     firmware_duties(m);
-    smmu_paging_changed(m->mmu, c);
     memcpy(c->gpr, bs.gpr, sizeof(c->gpr));
     c->rip = bs.rip;
     if (bs.protected_flat)
         enter_protected(c, &bs);
+    if (bs.long_mode)
+        enter_long(c, &bs);
     cpu_set_rflags(c, (uint32_t)bs.rflags);
     cpu_update_mode(c);
+    smmu_paging_changed(m->mmu, c);
     return 0;
 }

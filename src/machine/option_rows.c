@@ -141,6 +141,13 @@ static int set_flat(struct option_parse *p, const char *value)
     return 0;
 }
 
+static int set_kaslr(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->kaslr = true;
+    return 0;
+}
+
 static int set_cpu(struct option_parse *p, const char *value)
 {
     if (strcmp(value, "help") == 0 || strcmp(value, "?") == 0)
@@ -479,12 +486,15 @@ static int set_version(struct option_parse *p, const char *value)
 
 const struct option_row option_rows[] = {
     {"kernel", "FILE", OPTION_BOOT, set_image,
-     "Linux bzImage, multiboot or ELF32 image, found out from its content", NULL, false},
+     "Linux bzImage or vmlinux, multiboot 1 or 2, PVH or ELF32 image,\nfound out from its content",
+     NULL, false},
     {"initrd", "FILE", OPTION_BOOT, set_initrd,
      "initial RAM disk; multiboot: modules \"file args,file2 args\"", NULL, false},
     {"append", "TEXT", OPTION_BOOT, set_append, "kernel command line", NULL, true},
     {"flat", "ADDR", OPTION_BOOT, set_flat,
      "the image is raw 32-bit code: load and enter it at ADDR", NULL, false},
+    {"kaslr", NULL, OPTION_BOOT, set_kaslr,
+     "a bzImage unpacks itself, at an address it chooses: starts slower", NULL, false},
     {"m", "SIZE", OPTION_MACHINE, set_memory,
      "guest RAM: 512M (the default), 2G, 64G; no unit means MiB", NULL, false},
     {"cpu", "MODEL", OPTION_MACHINE, set_cpu,

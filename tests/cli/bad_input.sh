@@ -133,7 +133,7 @@ refuse 'gzip' gz
 refuse 'xz' xz
 refuse 'zstd' zst
 refuse 'qcow2' qcow2
-refuse 'x86-64' elf
+refuse 'nothing to load' elf
 refuse '-flat ADDR' zeros
 refuse 'nothing known' stub
 refuse 'larger than the guest' /dev/zero

@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh ENGINE GUEST.S GUEST.elf - run a small guest; its status and what it printed must be as expected.
 # ENGINE is bt, interp, or qemu: the reference, which shows that the expectation itself is right.
-# lib.inc says what GUEST.S may ask for. DRAGOMAN is the binary.
+# lib.inc says what GUEST.S may ask for. DRAGOMAN is the binary, QEMU the reference if not qemu-system-i386.
 set -u
 here=$(cd "$(dirname "$0")/../.." && pwd)
 . "$here/scripts/lib.sh"
@@ -23,10 +23,10 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
 # shellcheck disable=SC2046  # options are words
-set -- $(directive options '') -kernel "$elf" -device isa-debug-exit,iobase=0xf4,iosize=4 \
-    -display none -serial none -monitor none -debugcon stdio -no-reboot
+set -- $(directive options '' | sed "s#@dir@#$(dirname "$source")#g") -kernel "$elf" \
+    -device isa-debug-exit,iobase=0xf4,iosize=4 -display none -serial none -monitor none -debugcon stdio -no-reboot
 if [ "$engine" = qemu ]; then
-    timeout 60 qemu-system-i386 -accel tcg -M pc -nic none "$@"
+    timeout 60 "${QEMU:-qemu-system-i386}" -accel tcg -M pc -nic none "$@"
 else
     "$dragoman" -engine "$engine" --timeout "$(directive timeout 20)" "$@"
 fi </dev/null >"$work/out" 2>"$work/err"

@@ -96,19 +96,26 @@ static inline const uint8_t *ram(gpa_t pa)
 }
 
 /* The state that every format promises: flat segments in a GDT that says so, a stack. */
-static inline void check_flat(uint64_t eip)
+static inline void check_state(uint64_t rip, uint64_t code)
 {
     ck_assert(m.bs.protected_flat);
-    ck_assert_uint_eq(m.bs.rip, eip);
+    ck_assert_uint_eq(m.bs.rip, rip);
     ck_assert_uint_eq(m.bs.rflags, 2);
     ck_assert_uint_eq(m.bs.cs, 0x10);
     ck_assert_uint_eq(m.bs.ds, 0x18);
     ck_assert_uint_eq(m.bs.gdt_limit, 31);
     ck_assert_uint_eq(ld64(ram(m.bs.gdt_base)), 0);
-    ck_assert_uint_eq(ld64(ram(m.bs.gdt_base + 0x10)), UINT64_C(0x00CF9B000000FFFF));
+    ck_assert_uint_eq(ld64(ram(m.bs.gdt_base + 0x10)), code);
     ck_assert_uint_eq(ld64(ram(m.bs.gdt_base + 0x18)), UINT64_C(0x00CF93000000FFFF));
     ck_assert_uint_ne(m.bs.gpr[BOOT_SP], 0);
     ram(m.bs.gpr[BOOT_SP] - 4);
+}
+
+static inline void check_flat(uint64_t eip)
+{
+    check_state(eip, UINT64_C(0x00CF9B000000FFFF));
+    ck_assert(!m.bs.long_mode);
+    ck_assert_uint_eq(m.bs.cr3, 0);
 }
 
 static uint32_t seed;

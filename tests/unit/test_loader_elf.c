@@ -79,7 +79,7 @@ START_TEST(elf_refused)
         unsigned bytes;
         const char *says;
     } rows[] = {
-        {offsetof(Elf32_Ehdr, e_machine), EM_X86_64, 2, "another CPU: x86-64"},
+        {offsetof(Elf32_Ehdr, e_machine), EM_X86_64, 2, "x32"},
         {offsetof(Elf32_Ehdr, e_machine), EM_ARM, 2, "another CPU: arm"},
         {offsetof(Elf32_Ehdr, e_machine), 0x7777, 2, "machine 30583"},
         {offsetof(Elf32_Ehdr, e_type), ET_REL, 2, "object file"},

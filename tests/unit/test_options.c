@@ -45,7 +45,7 @@ START_TEST(defaults)
     ck_assert_int_eq(o.engine, ENGINE_BT);
     ck_assert_int_eq(o.serial.kind, CHAR_MON_STDIO);
     ck_assert_int_eq(o.debugcon.kind, CHAR_NONE);
-    ck_assert(!o.flat && !o.no_reboot && !o.debug_exit);
+    ck_assert(!o.flat && !o.kaslr && !o.no_reboot && !o.debug_exit);
     ck_assert_uint_eq(o.timeout_ns, 0);
     ck_assert_uint_eq(o.log_items, 0);
 }
