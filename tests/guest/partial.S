@@ -152,7 +152,7 @@ wide:   CR_SET  cr4, 0x200
         BOTH    "fxrstor", "fxrstor EDGE-256"
         BOTH    "fldenv", "fldenv EDGE-12"
         BOTH    "sgdt", "sgdt EDGE-2"
-        BOTH    "bound", "mov $5, %eax; bound %eax, EDGE-4"
+        BOTH    "bound", "mov $0x7FFFFFFF, %eax; bound %eax, EDGE-4"
         BOTH    "les", "les EDGE-4, %eax"
         BOTH    "add", "addl $1, EDGE-2"
         SHOW    "  before the edge", "page_a + 0xFFC"
