@@ -146,7 +146,6 @@ bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const
     gva_t lin;
 
     e->fault_emulate = m->kind != SITE_POLL && m->kind != SITE_PROBE;
-    e->fault_prepare = false;
     if (m->kind == SITE_POLL) {
         e->stats.poll_faults++;
     } else if (m->kind == SITE_PROBE) {

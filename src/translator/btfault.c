@@ -74,10 +74,10 @@ static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
     m = b ? bt_map_at(b, pc) : NULL;
     if (!m || sig == SIGILL)
         return false;
+    e->fault_prepare = false;
     if (sig == SIGSEGV && r[REG_TRAPNO] == TRAP_PF)
         return b->mode & MODE_CS64 ? bt64_page_fault(e, uc, b, m) : page_fault(e, uc, b, m);
     e->fault_emulate = true;
-    e->fault_prepare = false;
     e->stats.host_traps++;
     if (b->mode & MODE_CS64)
         bt64_leave_at(e, uc, b, m);
