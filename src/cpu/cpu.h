@@ -313,6 +313,11 @@ static inline bool cpu_long(const struct cpu *c)
     return c->efer & EFER_LMA;
 }
 
+static inline bool canonical(uint64_t lin)
+{
+    return (uint64_t)((int64_t)(lin << 16) >> 16) == lin;
+}
+
 static inline bool cpu_cs64(const struct cpu *c)
 {
     return c->mode & MODE_CS64;

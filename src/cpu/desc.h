@@ -117,11 +117,6 @@ static inline gva_t sys_linear(const struct cpu *c, uint64_t lin)
     return cpu_long(c) ? lin : (uint32_t)lin;
 }
 
-static inline bool canonical(uint64_t lin)
-{
-    return (uint64_t)((int64_t)(lin << 16) >> 16) == lin;
-}
-
 /* A TSS type, busy or not. */
 static inline bool sys_is_tss(unsigned type)
 {

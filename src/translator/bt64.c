@@ -2,7 +2,6 @@
  * callouts, and host faults. */
 #include <signal.h>
 
-#include "translator/bt_offsets.h"
 #include "translator/bt_priv.h"
 #include "translator/x_int.h"
 
@@ -36,11 +35,6 @@ const uint8_t *bt64_callout(struct engine *e)
         return NULL;
     bt64_refresh(e);
     return site->resume;
-}
-
-static bool canonical(gva_t lin)
-{
-    return (gva_t)((int64_t)(lin << 16) >> 16) == lin;
 }
 
 static void show(struct engine *e, gva_t lin)

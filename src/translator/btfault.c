@@ -42,11 +42,9 @@ static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, con
         e->stats.poll_faults++;
     } else if (smmu_locate(e->mmu, host, &view, &lin, &in_gap) && !in_gap) {
         verdict = smmu_fault(e->mmu, e->cpu, lin, access, view);
-        if (verdict == SMMU_MAPPED && changes == smmu_deltas_changed(e->mmu)) {
-            e->stats.faults[SMMU_MAPPED]++;
-            return true;
-        }
         e->stats.faults[verdict]++;
+        if (verdict == SMMU_MAPPED && changes == smmu_deltas_changed(e->mmu))
+            return true;
         bt_judge(e, b, m, verdict);
     }
     leave_at(e, uc, b, m);

@@ -97,6 +97,15 @@ enum decode_status { DECODE_OK, DECODE_UD, DECODE_SHORT, DECODE_TOO_LONG };
  */
 enum decode_status decode_insn(const uint8_t *bytes, size_t len, unsigned bits, struct insn *i);
 
+/* The operand in memory; NULL: none. */
+static inline const struct opnd *insn_mem(const struct insn *i)
+{
+    for (unsigned k = 0; k < i->nops; k++)
+        if (i->op[k].kind == OPND_MEM)
+            return &i->op[k];
+    return NULL;
+}
+
 /* JMP, CALL, RET of the kind that loads CS (Zydis uses one mnemonic for near and far). Such
  * instructions have rows of their own (row_form.h), so i->row->lower tells them apart as well. */
 static inline bool insn_is_far(const struct insn *i)

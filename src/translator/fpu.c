@@ -46,37 +46,25 @@ static unsigned guest_bytes(struct engine *e, const struct bt_block *b, uint64_t
     return n;
 }
 
-/* The host recorded the opcode with the ModRM byte of the re-encoded instruction: in every x87
- * instruction, or only when one raises an unmasked exception (SDM 1 8.1.9.1). */
-static void fix_opcode(struct engine *e, struct cpu *c, const struct bt_block *b, uint64_t host,
-                       uint64_t rip)
+/* The x87 instruction at rip, where the host has recorded its opcode and operand: for every one, or
+ * only for one that raised an unmasked exception (SDM 1 8.1.9.1). */
+static bool recorded_insn(struct engine *e, struct cpu *c, const struct bt_block *b, uint64_t rip,
+                          struct insn *i)
 {
     uint8_t bytes[MAX_INSN] = {0};
-    uint16_t fop = ld16(c->fpu + AREA_FOP);
-    unsigned bits = b->mode & MODE_CS64 ? 64 : 32;
-    struct insn i;
 
-    if ((c->model->fdp_on_exception && !(ld16(c->fpu + AREA_FSW) & FSW_ES_BIT)) ||
-        fop != opcode_at((const uint8_t *)(uintptr_t)host))
-        return;
-    if (decode_insn(bytes, guest_bytes(e, b, rip, bytes), bits, &i) != DECODE_OK || i.map != 0 ||
-        (i.opcode & 0xf8) != 0xd8)
-        return;
-    st16(c->fpu + AREA_FOP, (uint16_t)((i.opcode & 7) << 8 | i.modrm));
+    if (c->model->fdp_on_exception && !(ld16(c->fpu + AREA_FSW) & FSW_ES_BIT))
+        return false;
+    return decode_insn(bytes, guest_bytes(e, b, rip, bytes), bt_code_bits(b->mode), i) ==
+               DECODE_OK &&
+           i->map == 0 && (i->opcode & 0xf8) == 0xd8;
 }
 
-/* FDP is an offset into the segment (SDM 1 8.1.8); what the host recorded is linear. */
-static uint64_t operand_base(struct engine *e, const struct cpu *c, const struct bt_block *b,
-                             uint64_t rip)
+/* The host recorded the ModRM byte of the re-encoded instruction. */
+static void fix_opcode(struct cpu *c, uint64_t host, const struct insn *i)
 {
-    uint8_t bytes[MAX_INSN] = {0};
-    struct insn i;
-
-    if ((c->model->fdp_on_exception && !(ld16(c->fpu + AREA_FSW) & FSW_ES_BIT)) ||
-        decode_insn(bytes, guest_bytes(e, b, rip, bytes), bt_code_bits(b->mode), &i) != DECODE_OK ||
-        i.map != 0 || (i.opcode & 0xf8) != 0xd8 || i.modrm >> 6 == 3)
-        return 0;
-    return c->seg[i.seg].base;
+    if (ld16(c->fpu + AREA_FOP) == opcode_at((const uint8_t *)(uintptr_t)host))
+        st16(c->fpu + AREA_FOP, (uint16_t)((i->opcode & 7) << 8 | i->modrm));
 }
 
 /* The host recorded where *it* ran the last x87 instruction; the guest must see its own addresses
@@ -86,6 +74,7 @@ static void fix_pointers(struct engine *e, struct cpu *c)
     uint64_t fip, fdp, host;
     struct bt_block *b;
     const struct bt_map *m;
+    struct insn i;
     enum smmu_view v;
     uint64_t lin, base = 0;
     bool in_gap;
@@ -98,9 +87,10 @@ static void fix_pointers(struct engine *e, struct cpu *c)
         host = fip;
         fip = m ? b->rip + m->guest : 0;
         __builtin_memcpy(c->fpu + AREA_FIP, &fip, 8);
-        if (m) {
-            fix_opcode(e, c, b, host, fip);
-            base = operand_base(e, c, b, fip);
+        if (m && recorded_insn(e, c, b, fip, &i)) {
+            fix_opcode(c, host, &i);
+            if (i.modrm >> 6 != 3) /* FDP is an offset into the segment (SDM 1 8.1.8) */
+                base = c->seg[i.seg].base;
         }
         c->fcs = c->seg[SEG_CS].sel;
     }

@@ -237,14 +237,6 @@ static uint64_t components(const struct cpu *c, const struct insn *i)
     return mask;
 }
 
-static const struct opnd *mem_operand(const struct insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == OPND_MEM)
-            return &i->op[n];
-    return NULL;
-}
-
 /* Host address of an operand that lies in one page with a software TLB entry for the access; or
  * NULL. */
 static uint8_t *tlb_ptr(struct cpu *c, gva_t lin, unsigned size, bool write)
@@ -487,7 +479,7 @@ bool hostexec_run(struct hostexec *h, struct cpu *c, const struct insn *i)
         if (done)
             return result;
     }
-    r.mem = mem_operand(i);
+    r.mem = insn_mem(i);
     r.f.bounce = h->bounce;
     r.store_last = false;
     if (r.mem && !fetch_operand(h, c, i, &r))

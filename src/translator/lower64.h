@@ -36,6 +36,9 @@ void x64_choose(struct xlate *x, uint16_t used);
 /* Registers as the block's body has them, and as its neighbours want them. */
 void x64_open(struct xlate *x);
 void x64_close(struct xlate *x);
+/* The two halves of x64_close(): what was loaded, and what was borrowed. */
+void x64_send_home(struct xlate *x);
+void x64_give_back(struct xlate *x);
 /* Has RSP proven when it has moved. Before anything that leaves the block. */
 void x64_settle(struct xlate *x);
 void x64_word_check(struct xlate *x, const struct bt_page *page);

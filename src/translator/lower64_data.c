@@ -1,16 +1,7 @@
-/* Lowerings of 64-bit code that move and compute: copies, LEA, stack, strings. */
-#include "cpu/desc.h"
+/* Lowerings of 64-bit code: copies, LEA, stack, strings, flags, control flow. */
 #include "translator/bt_offsets.h"
 #include "translator/lower64.h"
 #include "translator/reencode.h"
-
-static int mem_operand(const struct insn *i)
-{
-    for (int k = 0; k < i->nops; k++)
-        if (i->op[k].kind == OPND_MEM)
-            return k;
-    return -1;
-}
 
 /* RSP as an operand, not in an address. */
 static const struct opnd *rsp_operand(const struct insn *i)
@@ -35,7 +26,7 @@ static bool append(struct xlate *x, const struct insn *i, const struct hea *a)
  */
 static bool step_rsp(struct xlate *x, const struct insn *i)
 {
-    bool add = i->opcode != 0x80 && (i->modrm >> 3 & 7) == 0;
+    bool add = (i->modrm >> 3 & 7) == 0;
     bool sub = (i->modrm >> 3 & 7) == 5;
     int64_t n = (int64_t)i->imm;
 
@@ -61,7 +52,7 @@ static bool copy_with_rsp(struct xlate *x, const struct insn *i, const struct he
 
 static bool lower64_copy(struct xlate *x, const struct insn *i)
 {
-    bool has_mem = mem_operand(i) >= 0;
+    bool has_mem = insn_mem(i);
     uint8_t *before = x->em.p;
     struct hea a;
 
@@ -241,12 +232,10 @@ static void string_back(struct xlate *x, unsigned reg, unsigned scratch)
  * its slot faults in the gap at an exact boundary. */
 static bool lower64_string(struct xlate *x, const struct insn *i)
 {
-    unsigned low = i->opcode & 15;
-    bool src = (low >= 4 && low <= 7) || low == 12 || low == 13;
-    bool dst = (low >= 4 && low <= 7) || low == 10 || low == 11 || low == 14 || low == 15;
+    bool src, dst;
 
-    if (i->map != 0 || (i->opcode & 0xf0) != 0xa0 || i->adsize != 8 || !(src || dst) ||
-        (i->prefixes & PFX_LOCK) || (src && (i->seg == SEG_FS || i->seg == SEG_GS)))
+    if (!xlate_string_form(i, &src, &dst) || i->adsize != 8 || (i->prefixes & PFX_LOCK) ||
+        (src && (i->seg == SEG_FS || i->seg == SEG_GS)))
         return false;
     x->w.cache = X64_NOTHING;
     string_pointer(x, src, H_RSI, x->w.s0, HOT_STRSRC);
@@ -324,7 +313,6 @@ static bool lower64_pushf(struct xlate *x, const struct insn *i)
     return true;
 }
 
-/* R11D = 0 or 1 into IF. */
 static bool set_iflag(struct xlate *x, uint8_t val)
 {
     emit_gs_ld(&x->em, x->w.s0, HOT_CPU);
@@ -380,14 +368,10 @@ static void emit_indirect(struct xlate *x, int undo)
 
     x64_settle(x);
     xlate_mark(x, SITE_CHECK);
-    for (unsigned r = R10; r <= R11; r++)
-        if (x->b->loaded & x->w.written & 1u << r)
-            emit_gs_st(em, r, HOT_HOME + (int32_t)r * 8);
+    x64_send_home(x);
     if (x->w.s1 != H_R11)
         emit_mov64(em, H_R11, x->w.s1);
-    for (unsigned r = 0; r < NGPR; r++)
-        if (x->b->borrowed >> r & 1)
-            emit_gs_ld(em, r, HOT_HOME + (int32_t)r * 8);
+    x64_give_back(x);
     emit_gs_st(em, H_RCX, HOT_HOME + RCX * 8);
     emit_imm32(em, H_RCX, BT_SHIFT);
     emit_mov32(em, H_R10, H_RCX);

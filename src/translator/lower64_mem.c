@@ -39,7 +39,7 @@ static bool resolve_const(struct xlate *x, uint64_t lin, struct hea *a)
     return true;
 }
 
-/* S0 = the effective address without the segment's base. False: RSP with an index. */
+/* S0 += reg * scale + disp */
 static void add_to_s0(struct xlate *x, unsigned reg, unsigned scale, int32_t disp)
 {
     const struct hea sum = {

@@ -63,14 +63,6 @@ bool xlate_linear(struct xlate *x, const struct insn *i)
     return true;
 }
 
-static int mem_operand(const struct insn *i)
-{
-    for (int k = 0; k < i->nops; k++)
-        if (i->op[k].kind == OPND_MEM)
-            return k;
-    return -1;
-}
-
 static bool append(struct xlate *x, const struct insn *i, const struct remem *mem)
 {
     unsigned len;
@@ -85,12 +77,11 @@ bool lower_copy(struct xlate *x, const struct insn *i)
 {
     static const struct remem window = {.kind = REMEM_WINDOW};
     static const struct remem linear = {.kind = REMEM_INDEX, .base = H_R9, .index = H_R8};
-    int k = mem_operand(i);
     struct gmem m;
 
     if ((i->prefixes & PFX_LOCK) && !(i->row->traits & T_LOCK))
         return false;
-    if (k < 0)
+    if (!insn_mem(i))
         return !(i->prefixes & PFX_LOCK) && append(x, i, NULL);
     if (xlate_gmem(x, i, &m))
         return append(x, i, &window);
@@ -215,6 +206,15 @@ static const struct string_form string_forms[16] = {
     [14] = {false, true}, [15] = {false, true},
 };
 
+bool xlate_string_form(const struct insn *i, bool *src, bool *dst)
+{
+    const struct string_form *f = &string_forms[i->opcode & 15];
+
+    *src = f->src;
+    *dst = f->dst;
+    return i->map == 0 && (i->opcode & 0xf0) == 0xa0 && (f->src || f->dst);
+}
+
 static void string_pointer(struct xlate *x, unsigned reg)
 {
     if (x->adapt == ADAPT_VIEW)
@@ -231,10 +231,7 @@ bool lower_string(struct xlate *x, const struct insn *i)
     struct emit *em = &x->em;
     struct string_form f;
 
-    if (i->map != 0 || (i->opcode & 0xf0) != 0xa0 || i->adsize != 4 || (i->prefixes & PFX_LOCK))
-        return false;
-    f = string_forms[i->opcode & 15];
-    if (!f.src && !f.dst)
+    if (!xlate_string_form(i, &f.src, &f.dst) || i->adsize != 4 || (i->prefixes & PFX_LOCK))
         return false;
     if ((f.src && !seg_is_flat(x, i)) || (f.dst && !(x->mode & MODE_FLAT_ES)))
         return false;

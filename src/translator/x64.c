@@ -1,6 +1,4 @@
 /* Register discipline of 64-bit blocks: see lower64.h. */
-#include <string.h>
-
 #include "translator/bt_offsets.h"
 #include "translator/lower64.h"
 
@@ -39,14 +37,24 @@ void x64_open(struct xlate *x)
     x->w.cache = X64_NOTHING;
 }
 
-void x64_close(struct xlate *x)
+void x64_send_home(struct xlate *x)
 {
-    for (unsigned r = 0; r < NGPR; r++) {
+    for (unsigned r = R10; r <= R11; r++)
         if (x->b->loaded & x->w.written & 1u << r)
             emit_gs_st(&x->em, r, home_of(r));
+}
+
+void x64_give_back(struct xlate *x)
+{
+    for (unsigned r = 0; r < NGPR; r++)
         if (x->b->borrowed >> r & 1)
             emit_gs_ld(&x->em, r, home_of(r));
-    }
+}
+
+void x64_close(struct xlate *x)
+{
+    x64_send_home(x);
+    x64_give_back(x);
 }
 
 void x64_settle(struct xlate *x)

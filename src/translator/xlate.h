@@ -97,6 +97,9 @@ bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m);
  * base. */
 bool xlate_linear(struct xlate *x, const struct insn *i);
 
+/* Which of rSI and rDI a string instruction uses. False: not one that is lowered. */
+bool xlate_string_form(const struct insn *i, bool *src, bool *dst);
+
 static inline bool xlate_is_last(const struct xlate *x, const struct insn *i)
 {
     return i == &x->insns[x->n - 1];
