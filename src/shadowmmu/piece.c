@@ -10,8 +10,8 @@ void pieces_init(struct smmu *m)
 
     m->pieces.next_id = FIRST_PIECE;
     m->pieces.left = limit < 8                         ? 8
-                     : limit < MAX_VIEWS - FIRST_PIECE ? (unsigned)limit
-                                                       : MAX_VIEWS - FIRST_PIECE;
+                     : limit < NSLOTS - FIRST_PIECE ? (unsigned)limit
+                                                    : NSLOTS - FIRST_PIECE; /* 32-bit windows */
 }
 
 static unsigned owner_of(const struct smmu_space *s)
