@@ -68,9 +68,12 @@ bool desc_check_size(struct cpu *c, uint16_t sel, const struct desc *d, uint32_t
     return !(cpu_long(c) && both) || raise_sel(c, VEC_GP, sel, ext);
 }
 
-bool desc_holds_rip(const struct cpu *c, const struct desc *d, uint64_t rip)
+bool desc_fit_rip(const struct cpu *c, const struct desc *d, uint64_t *rip)
 {
-    return desc_code64(c, d) ? canonical(rip) : rip <= desc_limit(d);
+    if (desc_code64(c, d))
+        return canonical(*rip);
+    *rip = (uint32_t)*rip;
+    return *rip <= desc_limit(d);
 }
 
 static bool write_type(struct cpu *c, struct desc *d, uint32_t hi)
