@@ -127,6 +127,84 @@ START_TEST(test_paging_stays_on_in_64bit_code)
 }
 END_TEST
 
+START_TEST(test_pcid)
+{
+    struct rig *r = long_rig(0);
+    struct cpu *c = &r->c;
+    const uint64_t keep = UINT64_C(1) << 63;
+    char err[256];
+
+    ck_assert_int_eq(cpu_model_init(&r->model, "host", err, sizeof(err)), 0);
+    ck_assert(!cpu_write_cr(c, 3, keep | 0x5000));
+    rig_expect_fault(r, VEC_GP, 0, "bit 63 without PCIDE");
+    ck_assert(cpu_write_cr(c, 3, 0x5018));
+    ck_assert(!cpu_write_cr(c, 4, CR4_PAE | CR4_PCIDE));
+    rig_expect_fault(r, VEC_GP, 0, "PCIDE with bits in CR3");
+    ck_assert(cpu_write_cr(c, 3, 0x5000));
+    ck_assert(cpu_write_cr(c, 4, CR4_PAE | CR4_PCIDE));
+    ck_assert(cpu_write_cr(c, 3, keep | 0x6fff));
+    ck_assert_uint_eq(c->cr3, 0x6fff);
+    ck_assert_uint_eq(r->cr3_written, 3);
+    ck_assert(!cpu_write_cr(c, 3, UINT64_C(1) << 62));
+    rig_expect_fault(r, VEC_GP, 0, "bit 62");
+    ck_assert(cpu_write_cr(c, 4, CR4_PAE | CR4_PCIDE | CR4_PGE)); /* it is set already */
+    c->seg[SEG_CS].attr &= (uint16_t)~ATTR_L;
+    cpu_update_mode(c);
+    ck_assert(!cpu_write_cr(c, 0, c->cr0 & ~(uint64_t)CR0_PG));
+    rig_expect_fault(r, VEC_GP, 0, "PG cleared under PCIDE");
+    ck_assert(cpu_long(c));
+    ck_assert(cpu_write_cr(c, 4, CR4_PAE));
+    ck_assert(cpu_write_cr(c, 0, c->cr0 & ~(uint64_t)CR0_PG));
+    ck_assert(!cpu_write_cr(c, 4, CR4_PAE | CR4_PCIDE));
+    rig_expect_fault(r, VEC_GP, 0, "PCIDE outside of long mode");
+    rig_free(r);
+}
+END_TEST
+
+/* type, PCID, address, PCIDE: 0 #GP, 1 as INVLPG, 2 as MOV CR3 */
+static const struct invpcid_row {
+    uint64_t type, pcid;
+    gva_t lin;
+    bool pcide;
+    unsigned what;
+} invpcid_rows[] = {
+    {0, 0, 0x1234, false, 1},
+    {0, 1, 0x1234, false, 0},
+    {0, 0x123, 0x1234, true, 1}, /* the current one */
+    {0, 0x122, 0x1234, true, 2},
+    {0, 0x1123, 0x1234, true, 0},
+    {0, 0x123, UINT64_C(0x800000000000), true, 0},
+    {0, 0x123, UINT64_C(0xffff800000000000), true, 1},
+    {1, 0, 0, false, 2},
+    {1, 1, 0, false, 0},
+    {1, 0x123, UINT64_C(0x800000000000), true, 2},
+    {1, UINT64_C(1) << 63, 0, true, 0},
+    {2, 0xfff, 0, false, 2},
+    {2, 0x1000, 0, true, 0},
+    {3, 7, UINT64_MAX, true, 2},
+    {3, UINT64_C(1) << 32, 0, true, 0},
+    {4, 0, 0, true, 0},
+    {UINT64_C(1) << 32, 0, 0, true, 0},
+};
+
+START_TEST(test_invpcid)
+{
+    const struct invpcid_row *row = &invpcid_rows[_i];
+    struct rig *r = long_rig(0);
+
+    r->c.cr3 = 0x5123;
+    r->c.cr4 |= row->pcide ? CR4_PCIDE : 0;
+    ck_assert_int_eq(cpu_invpcid(&r->c, row->type, row->pcid, row->lin), row->what != 0);
+    if (!row->what)
+        rig_expect_fault(r, VEC_GP, 0, "INVPCID");
+    ck_assert_uint_eq(r->invlpgs, row->what == 1);
+    ck_assert_uint_eq(r->cr3_written, row->what == 2);
+    if (row->what == 1)
+        ck_assert_uint_eq(r->invlpg_at, row->lin);
+    rig_free(r);
+}
+END_TEST
+
 /* Same level: aligned, SS:RSP pushed all the same, SS stays. */
 START_TEST(test_interrupt_same_level)
 {
@@ -535,6 +613,7 @@ int main(void)
 {
     const TTest *const tests[] = {test_enter_and_leave,
                                   test_paging_stays_on_in_64bit_code,
+                                  test_pcid,
                                   test_interrupt_same_level,
                                   test_fault_from_user,
                                   test_ist,
@@ -553,6 +632,7 @@ int main(void)
 
     for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
         tcase_add_test(tc, tests[i]);
+    tcase_add_loop_test(tc, test_invpcid, 0, ARRAY_SIZE(invpcid_rows));
     tcase_add_loop_test(tc, test_bad_gate, 0, ARRAY_SIZE(gate_rows));
     tcase_add_loop_test(tc, test_iretq, 0, ARRAY_SIZE(iret_rows));
     tcase_add_loop_test(tc, test_far_jmp, 0, ARRAY_SIZE(far_rows));
