@@ -11,10 +11,11 @@ below() {
     base) ;;
     host | bus | cpu) echo base ;;
     devices) echo base bus ;;
+    display) echo base host bus devices ;;
     loader) echo base bus cpu ;;
     shadowmmu) echo base host bus cpu ;;
     translator) echo base host bus cpu shadowmmu ;;
-    machine) echo base host bus cpu shadowmmu translator devices loader ;;
+    machine) echo base host bus cpu shadowmmu translator devices display loader ;;
     *) echo unknown ;;
     esac
 }
