@@ -12,10 +12,11 @@ below() {
     host | bus | cpu) echo base ;;
     block) echo base host ;;
     devices) echo base bus block ;;
+    display) echo base host bus devices ;;
     loader) echo base bus cpu ;;
     shadowmmu) echo base host bus cpu ;;
     translator) echo base host bus cpu shadowmmu ;;
-    machine) echo base host bus cpu shadowmmu translator devices loader block ;;
+    machine) echo base host bus cpu shadowmmu translator devices display loader block ;;
     *) echo unknown ;;
     esac
 }
