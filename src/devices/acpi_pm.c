@@ -217,19 +217,37 @@ static const struct io_ops tmr_ops = {tmr_read, tmr_write, 4, 4};
 static const struct io_ops gpe0_ops = {gpe0_read, gpe0_write, 1, 2};
 static const struct io_ops smi_ops = {smi_read, smi_write, 1, 1};
 
-int acpi_pm_attach(struct acpi_pm *pm, struct bus *ports, uint16_t base)
-{
-    int err = bus_add(ports, base + ACPI_PM_EVT, 4, &pm1_ops, pm, "acpi pm1 events");
+static const struct {
+    uint16_t at, len;
+    const struct io_ops *ops;
+    const char *name;
+} blocks[] = {
+    {ACPI_PM_EVT, 4, &pm1_ops, "acpi pm1 events"},
+    {ACPI_PM_CNT, 2, &cnt_ops, "acpi pm1 control"},
+    {ACPI_PM_TMR, 4, &tmr_ops, "acpi timer"},
+    {ACPI_PM_GPE0, 4, &gpe0_ops, "acpi gpe0"},
+};
 
-    if (!err)
-        err = bus_add(ports, base + ACPI_PM_CNT, 2, &cnt_ops, pm, "acpi pm1 control");
-    if (!err)
-        err = bus_add(ports, base + ACPI_PM_TMR, 4, &tmr_ops, pm, "acpi timer");
-    if (!err)
-        err = bus_add(ports, base + ACPI_PM_GPE0, 4, &gpe0_ops, pm, "acpi gpe0");
-    if (!err)
-        err = bus_add(ports, ACPI_SMI_CMD, 2, &smi_ops, pm, "smi command");
-    return err;
+int acpi_pm_attach(struct acpi_pm *pm, struct bus *ports)
+{
+    return bus_add(ports, ACPI_SMI_CMD, 2, &smi_ops, pm, "smi command");
+}
+
+/* A guest may aim them at ports that are taken: then a block is left out. */
+void acpi_pm_move(struct acpi_pm *pm, struct bus *ports, uint16_t base)
+{
+    if (base == pm->base)
+        return;
+    for (unsigned i = 0; i < ARRAY_SIZE(blocks); i++) {
+        if (pm->mapped & 1 << i)
+            bus_remove(ports, pm->base + blocks[i].at);
+        pm->mapped &= (uint8_t) ~(1 << i);
+    }
+    pm->base = base;
+    for (unsigned i = 0; i < ARRAY_SIZE(blocks) && base; i++)
+        if (bus_add(ports, base + blocks[i].at, blocks[i].len, blocks[i].ops, pm, blocks[i].name) ==
+            0)
+            pm->mapped |= (uint8_t)(1 << i);
 }
 
 static const struct field acpi_pm_fields[] = {

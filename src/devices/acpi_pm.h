@@ -1,8 +1,8 @@
 /* acpi_pm.h - ACPI fixed hardware: PM1a event and control blocks, PM timer, GPE0, SMI command port
  * (ACPI 2.0, chapter 4.7).
  *
- * The register blocks lie at a base given to acpi_pm_attach(), at the offsets below; the FADT that
- * acpi_tables.c builds must say the same. There is no SMM: writing ACPI_PM_ENABLE or
+ * The register blocks lie where acpi_pm_move() puts them (the PIIX4's PMBA), at the offsets below;
+ * the FADT that acpi_tables.c builds says ACPI_PM_BASE. There is no SMM: writing ACPI_PM_ENABLE or
  * ACPI_PM_DISABLE to the command port sets or clears SCI_EN at once.
  *
  * `sci` is a level: SCI_EN and an enabled event. `power` rises when the guest enters S5; the
@@ -18,7 +18,7 @@
 #include "bus/line.h"
 
 enum {
-    ACPI_PM_BASE = 0x600, /* where the PC board puts the blocks */
+    ACPI_PM_BASE = 0x600, /* where firmware puts the blocks (SeaBIOS, PORT_ACPI_PM_BASE) */
     ACPI_PM_EVT = 0x00,   /* 4 bytes */
     ACPI_PM_CNT = 0x04,   /* 2 bytes */
     ACPI_PM_TMR = 0x08,   /* 4 bytes */
@@ -48,6 +48,8 @@ struct acpi_pm {
     struct timer timer;
     struct line sci, power;
     uint8_t timer_bits; /* 24 or 32 */
+    uint8_t mapped;     /* register blocks that answer, at base */
+    uint16_t base;
 };
 
 struct acpi_pm_lines {
@@ -58,7 +60,10 @@ extern const struct dev_class acpi_pm_class;
 
 void acpi_pm_init(struct acpi_pm *pm, struct clock *clock, const struct acpi_pm_lines *lines,
                   bool timer_32bit);
-int acpi_pm_attach(struct acpi_pm *pm, struct bus *ports, uint16_t base) MUST_CHECK;
+/* The SMI command port. */
+int acpi_pm_attach(struct acpi_pm *pm, struct bus *ports) MUST_CHECK;
+/* The register blocks answer at base; 0: nowhere, which is where they start. */
+void acpi_pm_move(struct acpi_pm *pm, struct bus *ports, uint16_t base);
 
 /* The user pressed the power button: PWRBTN_STS. */
 void acpi_pm_press_power(struct acpi_pm *pm);

@@ -1,5 +1,6 @@
 #include "devices/acpi_tables.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #include "devices/reset_cf9.h"
 #include "devices/rtc_mc146818.h"
 
-enum { RSDP_BYTES = 20, HEADER_BYTES = 36, FADT_BYTES = 244, FACS_BYTES = 64, FACS_ALIGN = 64 };
+enum { HEADER_BYTES = 36, FADT_BYTES = 244, FACS_BYTES = 64, FACS_ALIGN = 64 };
 enum { HPET_TABLE_BYTES = 56, HPET_MMIO_BYTES = 0x400 };
 
 enum { /* FADT flags and boot flags (ACPI 2.0, 5.2.8) */
@@ -37,44 +38,54 @@ enum { /* MADT entries (5.2.10.4) */
 
 enum { NO_CST_LATENCY = 0xfff };
 
-/* Tables are laid out in `buf`, which will be copied to guest address `where`. */
 struct layout {
-    uint8_t buf[ACPI_TABLES_MAX_BYTES];
-    size_t len, max;
-    gpa_t where;
+    struct acpi_tables *t;
+    size_t max;
     bool failed;
 };
 
 /* Room for `len` zeroed bytes; NULL (and `failed`) when there is none. */
 static uint8_t *reserve(struct layout *l, size_t len, size_t align)
 {
-    size_t at = align_up(l->where + l->len, align) - l->where;
+    size_t at = align_up(l->t->len, align);
 
     if (l->failed || at > l->max || len > l->max - at) {
         l->failed = true;
         return NULL;
     }
-    l->len = at + len;
-    return l->buf + at;
+    l->t->len = (uint32_t)(at + len);
+    return l->t->bytes + at;
 }
 
-static uint32_t address_of(const struct layout *l, const uint8_t *p)
+/* A pointer of 4 or 8 bytes at `field` to `target`, which may be NULL. */
+static void link_to(struct layout *l, uint8_t *field, unsigned size, const uint8_t *target)
 {
-    return p ? (uint32_t)(l->where + (gpa_t)(p - l->buf)) : 0;
+    struct acpi_tables *t = l->t;
+
+    if (l->failed || !target)
+        return;
+    assert(t->nlinks < ACPI_MAX_LINKS);
+    t->link[t->nlinks].at = (uint16_t)(field - t->bytes);
+    t->link[t->nlinks].size = (uint8_t)size;
+    t->nlinks++;
+    st32(field, (uint32_t)(target - t->bytes));
 }
 
-static void set_checksum(uint8_t *table, size_t len, size_t at)
+static void note_sum(struct layout *l, const uint8_t *table, size_t len, size_t at)
 {
-    uint8_t sum = 0;
+    struct acpi_tables *t = l->t;
+    unsigned table_at = (unsigned)(table - t->bytes);
 
-    table[at] = 0;
-    for (size_t i = 0; i < len; i++)
-        sum += table[i];
-    table[at] = (uint8_t)-sum;
+    assert(t->nsums < ACPI_MAX_SUMS);
+    t->sum[t->nsums].table = (uint16_t)table_at;
+    t->sum[t->nsums].len = (uint16_t)len;
+    t->sum[t->nsums].at = (uint16_t)(table_at + at);
+    t->nsums++;
 }
 
-/* The header all tables share (5.2.5); the body must be complete. */
-static void seal_table(uint8_t *t, const char *signature, uint8_t revision, size_t len)
+/* The header all tables share (5.2.5). */
+static void seal_table(struct layout *l, uint8_t *t, const char *signature, uint8_t revision,
+                       size_t len)
 {
     memcpy(t, signature, 4);
     st32(t + 4, (uint32_t)len);
@@ -84,7 +95,7 @@ static void seal_table(uint8_t *t, const char *signature, uint8_t revision, size
     st32(t + 24, 1);
     memcpy(t + 28, "DRGM", 4);
     st32(t + 32, 1);
-    set_checksum(t, len, 9);
+    note_sum(l, t, len, 9);
 }
 
 static void put_gas(uint8_t *at, unsigned bits, unsigned access, uint16_t port)
@@ -111,15 +122,15 @@ static void fill_fadt_blocks(uint8_t *t, uint16_t base)
     put_gas(t + 220, 32, 1, base + ACPI_PM_GPE0);
 }
 
-static const uint8_t *build_fadt(struct layout *l, const struct acpi_config *cfg, uint32_t facs,
-                                 uint32_t dsdt)
+static const uint8_t *build_fadt(struct layout *l, const struct acpi_config *cfg,
+                                 const uint8_t *facs, const uint8_t *dsdt)
 {
     uint8_t *t = reserve(l, FADT_BYTES, 16);
 
     if (!t)
         return NULL;
-    st32(t + 36, facs);
-    st32(t + 40, dsdt);
+    link_to(l, t + 36, 4, facs);
+    link_to(l, t + 40, 4, dsdt);
     t[45] = 1; /* preferred profile: desktop */
     st16(t + 46, ACPI_SCI_IRQ);
     st32(t + 48, ACPI_SMI_CMD);
@@ -129,14 +140,14 @@ static const uint8_t *build_fadt(struct layout *l, const struct acpi_config *cfg
     st16(t + 96, NO_CST_LATENCY);
     st16(t + 98, NO_CST_LATENCY);
     t[108] = RTC_CENTURY;
-    st16(t + 109, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA);
+    st16(t + 109, BOOT_LEGACY_DEVICES | BOOT_8042 | (cfg->has_vga ? 0 : BOOT_NO_VGA));
     st32(t + 112, FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLP_BUTTON | FADT_NO_FIX_RTC |
                       FADT_RESET_REG | (cfg->timer_32bit ? FADT_TMR_32BIT : 0));
     put_gas(t + 116, 8, 1, RESET_CF9_PORT);
     t[128] = RESET_CF9_HARD;
-    st64(t + 132, facs);
-    st64(t + 140, dsdt);
-    seal_table(t, "FACP", 3, FADT_BYTES);
+    link_to(l, t + 132, 8, facs);
+    link_to(l, t + 140, 8, dsdt);
+    seal_table(l, t, "FACP", 3, FADT_BYTES);
     return t;
 }
 
@@ -220,6 +231,27 @@ static void add_board(struct aml *a, const struct acpi_config *cfg)
     aml_end(a);
 }
 
+/* Which interrupt a device's pin raises (6.2.8): fixed, as firmware programs PIRQRC. Devices and
+ * pins as in pci_pirq_of(). */
+static void add_routing(struct aml *a, const struct acpi_config *cfg)
+{
+    enum { DEVICES = 31, FIELDS = 4, ANY_FUNCTION = 0xffff };
+
+    aml_name(a, "_PRT");
+    aml_begin_package(a, DEVICES * ACPI_PIRQS);
+    for (unsigned d = 1; d <= DEVICES; d++) {
+        for (unsigned pin = 0; pin < ACPI_PIRQS; pin++) {
+            aml_begin_package(a, FIELDS);
+            aml_integer(a, d << 16 | ANY_FUNCTION);
+            aml_integer(a, pin);
+            aml_integer(a, 0); /* not a link device: the next is a global interrupt number */
+            aml_integer(a, cfg->pirq[(d - 1 + pin) % ACPI_PIRQS]);
+            aml_end(a);
+        }
+    }
+    aml_end(a);
+}
+
 static void add_pci_bus(struct aml *a, const struct acpi_config *cfg)
 {
     aml_begin_device(a, "PCI0");
@@ -233,6 +265,8 @@ static void add_pci_bus(struct aml *a, const struct acpi_config *cfg)
     aml_memory_window(a, VGA_HOLE_START, VGA_HOLE_END - 1);
     aml_memory_window(a, cfg->pci_first, cfg->pci_last);
     aml_end(a);
+    if (cfg->pirq[0])
+        add_routing(a, cfg);
     for (unsigned i = 0; i < ARRAY_SIZE(isa_devices); i++)
         add_isa_device(a, &isa_devices[i]);
     if (cfg->com1_base)
@@ -248,7 +282,7 @@ static const uint8_t *build_dsdt(struct layout *l, const struct acpi_config *cfg
 
     if (!t)
         return NULL;
-    aml_init(&a, t + HEADER_BYTES, l->max - l->len);
+    aml_init(&a, t + HEADER_BYTES, l->max - l->t->len);
     aml_name(&a, "\\_S5_");
     aml_begin_package(&a, 4);
     aml_integer(&a, ACPI_SLP_TYP_S5);
@@ -262,8 +296,8 @@ static const uint8_t *build_dsdt(struct layout *l, const struct acpi_config *cfg
         add_hpet(&a, cfg);
     aml_end(&a);
     l->failed |= a.failed;
-    l->len += a.len;
-    seal_table(t, "DSDT", 2, HEADER_BYTES + a.len);
+    l->t->len += (uint32_t)a.len;
+    seal_table(l, t, "DSDT", 2, HEADER_BYTES + a.len);
     return t;
 }
 
@@ -277,9 +311,18 @@ static uint8_t *put_override(uint8_t *at, uint8_t irq, uint32_t gsi, uint16_t fl
     return at + 10;
 }
 
+/* PCI interrupts come as levels to the pins of their ISA interrupts (290550, 2.2.8), once each. */
+static uint8_t *put_pci_overrides(uint8_t *at, const struct acpi_config *cfg)
+{
+    for (unsigned i = 0; i < ACPI_PIRQS; i++)
+        if (cfg->pirq[i] && (i == 0 || cfg->pirq[i] != cfg->pirq[i - 1]))
+            at = put_override(at, cfg->pirq[i], cfg->pirq[i], MADT_LEVEL_HIGH);
+    return at;
+}
+
 static const uint8_t *build_madt(struct layout *l, const struct acpi_config *cfg)
 {
-    size_t len = HEADER_BYTES + 8 + cfg->apics * 8 + 12 + 2 * 10 + 6;
+    size_t len = HEADER_BYTES + 8 + cfg->apics * 8 + 12 + (2 + ACPI_PIRQS) * 10 + 6;
     uint8_t *t = cfg->apics <= 255 ? reserve(l, len, 16) : NULL, *at;
 
     if (!t) {
@@ -302,11 +345,12 @@ static const uint8_t *build_madt(struct layout *l, const struct acpi_config *cfg
     st32(at + 4, cfg->io_apic);
     at = put_override(at + 12, 0, 2, 0);
     at = put_override(at, ACPI_SCI_IRQ, ACPI_SCI_IRQ, MADT_LEVEL_HIGH);
+    at = put_pci_overrides(at, cfg);
     at[0] = MADT_LOCAL_NMI;
     at[1] = 6;
     at[2] = MADT_ALL_CPUS;
     at[5] = 1; /* LINT1 */
-    seal_table(t, "APIC", 1, len);
+    seal_table(l, t, "APIC", 1, (size_t)(at + 6 - t));
     return t;
 }
 
@@ -320,12 +364,12 @@ static const uint8_t *build_hpet(struct layout *l, const struct acpi_config *cfg
     st32(t + 36, cfg->hpet_id);
     t[40] = 0; /* system memory */
     st64(t + 44, cfg->hpet);
-    seal_table(t, "HPET", 1, HPET_TABLE_BYTES);
+    seal_table(l, t, "HPET", 1, HPET_TABLE_BYTES);
     return t;
 }
 
-/* `table`: addresses, 0 for those that there are not. */
-static const uint8_t *build_rsdt(struct layout *l, const uint32_t *table, unsigned n)
+/* `table`: NULL for those that there are not. */
+static const uint8_t *build_rsdt(struct layout *l, const uint8_t *const *table, unsigned n)
 {
     uint8_t *t = reserve(l, HEADER_BYTES + n * 4, 16);
     size_t len = HEADER_BYTES;
@@ -335,41 +379,59 @@ static const uint8_t *build_rsdt(struct layout *l, const uint32_t *table, unsign
     for (unsigned i = 0; i < n; i++) {
         if (!table[i])
             continue;
-        st32(t + len, table[i]);
+        link_to(l, t + len, 4, table[i]);
         len += 4;
     }
-    seal_table(t, "RSDT", 1, len);
+    seal_table(l, t, "RSDT", 1, len);
     return t;
 }
 
-static void seal_rsdp(uint8_t *t, uint32_t rsdt)
+static void seal_rsdp(struct layout *l, uint8_t *t, const uint8_t *rsdt)
 {
     memcpy(t, "RSD PTR ", 8);
     memcpy(t + 9, "DRAGMN", 6);
-    st32(t + 16, rsdt);
-    set_checksum(t, RSDP_BYTES, 8);
+    link_to(l, t + 16, 4, rsdt);
+    note_sum(l, t, ACPI_RSDP_BYTES, 8);
 }
 
-int acpi_tables_build(struct physmem *pm, gpa_t where, size_t max, const struct acpi_config *cfg,
-                      gpa_t *rsdp)
+int acpi_tables_make(struct acpi_tables *t, size_t max, const struct acpi_config *cfg)
 {
-    struct layout l = {.max = max < ACPI_TABLES_MAX_BYTES ? max : ACPI_TABLES_MAX_BYTES,
-                       .where = where};
-    const uint8_t *facs, *dsdt, *rsdt;
-    uint32_t table[3] = {0}; /* FADT, MADT, HPET */
-    uint8_t *root = reserve(&l, RSDP_BYTES, 16);
+    struct layout l = {.t = t, .max = max < sizeof(t->bytes) ? max : sizeof(t->bytes)};
+    const uint8_t *facs, *dsdt, *rsdt, *table[3] = {NULL};
+    uint8_t *root;
 
+    memset(t, 0, sizeof(*t));
+    root = reserve(&l, ACPI_RSDP_BYTES, 16);
     facs = build_facs(&l);
     dsdt = build_dsdt(&l, cfg);
-    table[0] = address_of(&l, build_fadt(&l, cfg, address_of(&l, facs), address_of(&l, dsdt)));
+    table[0] = build_fadt(&l, cfg, facs, dsdt);
     if (cfg->apics)
-        table[1] = address_of(&l, build_madt(&l, cfg));
+        table[1] = build_madt(&l, cfg);
     if (cfg->hpet)
-        table[2] = address_of(&l, build_hpet(&l, cfg));
+        table[2] = build_hpet(&l, cfg);
     rsdt = build_rsdt(&l, table, ARRAY_SIZE(table));
     if (l.failed)
         return -ENOSPC;
-    seal_rsdp(root, address_of(&l, rsdt));
-    *rsdp = address_of(&l, root);
-    return physmem_write(pm, where, l.buf, l.len);
+    seal_rsdp(&l, root, rsdt);
+    return 0;
+}
+
+static void set_checksum(uint8_t *bytes, unsigned table, unsigned len, unsigned at)
+{
+    uint8_t sum = 0;
+
+    bytes[at] = 0;
+    for (unsigned i = 0; i < len; i++)
+        sum += bytes[table + i];
+    bytes[at] = (uint8_t)-sum;
+}
+
+int acpi_tables_place(struct acpi_tables *t, struct physmem *pm, gpa_t where)
+{
+    assert(where % ACPI_TABLES_ALIGN == 0 && where + t->len <= PHYSMEM_HIGH);
+    for (unsigned i = 0; i < t->nlinks; i++)
+        st32(t->bytes + t->link[i].at, ld32(t->bytes + t->link[i].at) + (uint32_t)where);
+    for (unsigned i = 0; i < t->nsums; i++)
+        set_checksum(t->bytes, t->sum[i].table, t->sum[i].len, t->sum[i].at);
+    return physmem_write(pm, where, t->bytes, t->len);
 }

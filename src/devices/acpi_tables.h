@@ -2,9 +2,11 @@
  *
  * RSDP (ACPI 1.0 form), RSDT, FADT revision 3, FACS, DSDT, a MADT when there are local APICs and an
  * HPET table when there is one.
- * The addresses in the FADT are those of acpi_pm.h. `where` should lie in E0000h-FFFFFh, 16-byte
- * aligned: that is where guests search for the RSDP. The memory map must report the area as
- * reserved or ACPI.
+ * The addresses in the FADT are those of acpi_pm.h.
+ *
+ * acpi_tables_make() builds them at address 0 and notes what depends on where they will lie:
+ * pointers, which hold offsets until then, and checksums. acpi_tables_place() puts them into guest
+ * RAM; where firmware does that, it is told of both notes (acpi_script.h).
  */
 #ifndef DRAGOMAN_DEVICES_ACPI_TABLES_H
 #define DRAGOMAN_DEVICES_ACPI_TABLES_H
@@ -12,22 +14,46 @@
 #include "base/types.h"
 #include "bus/physmem.h"
 
-enum { ACPI_TABLES_MAX_BYTES = 4096 };
+enum {
+    ACPI_TABLES_MAX_BYTES = 8192,
+    ACPI_TABLES_ALIGN = 64,
+    ACPI_MAX_LINKS = 12,
+    ACPI_MAX_SUMS = 8,
+    ACPI_RSDP_BYTES = 20,
+    ACPI_PIRQS = 4,
+};
 
 struct acpi_config {
-    uint16_t pm_base;   /* what acpi_pm_attach() got */
-    bool timer_32bit;   /* what acpi_pm_init() got */
+    uint16_t pm_base; /* where acpi_pm_move() puts the registers */
+    bool timer_32bit; /* what acpi_pm_init() got */
+    bool has_vga;
     uint16_t com1_base; /* 0: no serial port */
     uint8_t com1_irq;
     unsigned apics;               /* local APICs; 0: 8259 only, no MADT */
     uint32_t local_apic, io_apic; /* their addresses, when apics != 0 */
     uint32_t hpet, hpet_id;       /* its address and capabilities; 0: none */
     uint32_t pci_first, pci_last; /* memory window of the PCI bus */
+    uint8_t pirq[ACPI_PIRQS];     /* ISA interrupt of PIRQA to D; 0: no PCI devices interrupt */
 };
 
-/* Builds the tables at `where` in at most `max` bytes; *rsdp is where the RSDP lies. Returns 0,
- * -ENOSPC when they do not fit, -EFAULT when the place is not RAM. */
-int acpi_tables_build(struct physmem *pm, gpa_t where, size_t max, const struct acpi_config *cfg,
-                      gpa_t *rsdp) MUST_CHECK;
+struct acpi_tables {
+    uint8_t bytes[ACPI_TABLES_MAX_BYTES]; /* the RSDP first */
+    uint32_t len;
+    struct {
+        uint16_t at;
+        uint8_t size; /* 4 or 8 */
+    } link[ACPI_MAX_LINKS];
+    struct {
+        uint16_t table, len, at;
+    } sum[ACPI_MAX_SUMS];
+    unsigned nlinks, nsums;
+};
+
+/* 0, or -ENOSPC when they don't fit into `max` bytes. */
+int acpi_tables_make(struct acpi_tables *t, size_t max, const struct acpi_config *cfg) MUST_CHECK;
+/* `where` should lie in E0000h-FFFFFh, where guests search for the RSDP, aligned to
+ * ACPI_TABLES_ALIGN; the memory map must report the area as reserved or ACPI. 0, or -EFAULT when
+ * the place is not RAM. */
+int acpi_tables_place(struct acpi_tables *t, struct physmem *pm, gpa_t where) MUST_CHECK;
 
 #endif

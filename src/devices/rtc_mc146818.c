@@ -18,6 +18,7 @@ enum { /* the register file (data sheet, figure 11) */
        REG_C,
        REG_D,
        /* PC/AT use of the RAM */
+       FLOPPY_TYPES = 0x10,
        EQUIPMENT = 0x14,
        BASE_MEM_LO = 0x15,
        EXT_MEM_LO = 0x17,
@@ -27,7 +28,9 @@ enum { /* the register file (data sheet, figure 11) */
        SUM_LO = 0x2f,
        EXT_MEM2_LO = 0x30,
        MEM_16M_LO = 0x34, /* 64 KiB units above 16 MiB */
-       MEM_4G_LO = 0x5b,  /* 64 KiB units above 4 GiB, three bytes */
+       BOOT_THIRD = 0x38, /* firmware of QEMU's PC (SeaBIOS, CMOS_BIOS_BOOTFLAG1 and 2) */
+       BOOT_FIRST_TWO = 0x3d,
+       MEM_4G_LO = 0x5b, /* 64 KiB units above 4 GiB, three bytes */
 };
 
 enum {
@@ -49,6 +52,7 @@ enum {
     D_VRT = 1 << 7,
     HOUR_PM = 1 << 7,
     ALARM_ANY = 0xc0, /* both top bits: don't care */
+    EQUIPMENT_FLOPPY = 1 << 0,
     EQUIPMENT_FPU = 1 << 1,
 };
 
@@ -386,6 +390,17 @@ static void store_memory_size(struct rtc *r, uint64_t low, uint64_t high)
         r->cmos[MEM_4G_LO + i] = (uint8_t)(above_4g >> (8 * i));
 }
 
+static void store_drives(struct rtc *r, const struct rtc_config *cfg)
+{
+    unsigned n = (cfg->floppy[0] != 0) + (cfg->floppy[1] != 0);
+
+    r->cmos[FLOPPY_TYPES] = (uint8_t)(cfg->floppy[0] << 4 | cfg->floppy[1]);
+    if (n)
+        r->cmos[EQUIPMENT] |= (uint8_t)(EQUIPMENT_FLOPPY | (n - 1) << 6);
+    r->cmos[BOOT_FIRST_TWO] = (uint8_t)(cfg->boot[0] | cfg->boot[1] << 4);
+    r->cmos[BOOT_THIRD] = (uint8_t)(cfg->boot[2] << 4);
+}
+
 static void store_checksum(struct rtc *r)
 {
     unsigned sum = 0;
@@ -410,6 +425,7 @@ void rtc_init(struct rtc *r, const struct rtc_config *cfg)
     store_time(r, t);
     r->cmos[DAY_OF_WEEK] = encode(r, (unsigned)((t / SEC_PER_DAY + 4) % 7) + 1); /* 1970: Thu */
     store_memory_size(r, cfg->low_ram, cfg->high_ram);
+    store_drives(r, cfg);
     store_checksum(r);
     r->div_base = clock_now(cfg->clock);
     rtc_reset(r);

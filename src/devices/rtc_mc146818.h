@@ -17,14 +17,19 @@
 #include "bus/device.h"
 #include "bus/line.h"
 
-enum { RTC_BYTES = 128, RTC_CENTURY = 0x32 };
+enum { RTC_BYTES = 128, RTC_CENTURY = 0x32, RTC_BOOT_DEVICES = 3, RTC_FLOPPIES = 2 };
+
+/* Where firmware looks for an operating system, as it codes it in bytes 38h and 3Dh. */
+enum rtc_boot { RTC_BOOT_NONE, RTC_BOOT_FLOPPY, RTC_BOOT_DISK, RTC_BOOT_CDROM, RTC_BOOT_NETWORK };
 
 struct rtc_config {
     struct clock *clock;
     struct line irq8;
     int64_t (*realtime)(void *opaque); /* seconds since 1970-01-01 in the guest's time zone */
     void *opaque;
-    uint64_t low_ram, high_ram; /* bytes below and above 4 GiB, for the memory size bytes */
+    uint64_t low_ram, high_ram;     /* bytes below and above 4 GiB, for the memory size bytes */
+    uint8_t boot[RTC_BOOT_DEVICES]; /* enum rtc_boot, first to last */
+    uint8_t floppy[RTC_FLOPPIES];   /* drive types of byte 10h; 0: none */
 };
 
 struct rtc {

@@ -50,11 +50,11 @@ static void *watch(void *arg)
     return NULL;
 }
 
-static void wake(struct events *ev)
+static void count(int fd)
 {
     uint64_t one = 1;
 
-    while (write(ev->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+    while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
         ;
 }
 
@@ -73,14 +73,21 @@ int events_start(struct events *ev, int in_fd, void (*kick)(void *opaque), void 
         err = -errno;
         goto fail_timer;
     }
+    ev->notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (ev->notify_fd < 0) {
+        err = -errno;
+        goto fail_wake;
+    }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     err = -pthread_create(&ev->thread, NULL, watch, ev);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err < 0)
-        goto fail_wake;
+        goto fail_notify;
     ev->running = true;
     return 0;
+fail_notify:
+    close(ev->notify_fd);
 fail_wake:
     close(ev->wake_fd);
 fail_timer:
@@ -93,8 +100,9 @@ void events_stop(struct events *ev)
     if (!ev->running)
         return;
     ev->stop = true;
-    wake(ev);
+    count(ev->wake_fd);
     pthread_join(ev->thread, NULL);
+    close(ev->notify_fd);
     close(ev->wake_fd);
     close(ev->timer_fd);
     ev->running = false;
@@ -118,12 +126,21 @@ void events_input_taken(struct events *ev)
     if (ev->in_fd < 0 || ev->input_armed)
         return;
     ev->input_armed = true;
-    wake(ev);
+    count(ev->wake_fd);
+}
+
+void events_notify(struct events *ev)
+{
+    count(ev->notify_fd);
+    ev->kick(ev->opaque);
 }
 
 void events_wait(struct events *ev, uint64_t deadline, bool want_input)
 {
-    struct pollfd in = {.fd = want_input ? ev->in_fd : -1, .events = POLLIN};
+    struct pollfd fds[2] = {
+        {.fd = want_input ? ev->in_fd : -1, .events = POLLIN},
+        {.fd = ev->notify_fd, .events = POLLIN},
+    };
     struct timespec ts, *timeout = NULL;
     uint64_t now = events_now(), left = deadline > now ? deadline - now : 0;
 
@@ -132,5 +149,6 @@ void events_wait(struct events *ev, uint64_t deadline, bool want_input)
         ts.tv_nsec = (long)(left % NS_PER_SEC);
         timeout = &ts;
     }
-    ppoll(&in, 1, timeout, NULL);
+    if (ppoll(fds, ARRAY_SIZE(fds), timeout, NULL) > 0 && fds[1].revents)
+        drain(ev->notify_fd);
 }

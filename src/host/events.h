@@ -3,7 +3,8 @@
  *
  * A thread of its own sleeps on a timerfd and the input descriptor and calls `kick` when either is
  * due; all device work then happens on the vCPU thread. Input is reported once and again only after
- * events_input_taken(), so a guest that does not read costs nothing.
+ * events_input_taken(), so a guest that does not read costs nothing. Other threads of the monitor
+ * (disks) report with events_notify().
  */
 #ifndef DRAGOMAN_HOST_EVENTS_H
 #define DRAGOMAN_HOST_EVENTS_H
@@ -16,6 +17,7 @@ struct events {
     void (*kick)(void *opaque); /* called on the events thread */
     void *opaque;
     int timer_fd, wake_fd, in_fd;
+    int notify_fd; /* readable since events_notify() until the next events_wait() */
     volatile bool input_armed, stop;
     bool running;
     pthread_t thread;
@@ -33,8 +35,11 @@ void events_set_deadline(struct events *ev, uint64_t deadline);
 /* Report input again when there is some. */
 void events_input_taken(struct events *ev);
 
-/* Sleeps until input, the deadline or a signal. Called by the vCPU thread while the guest is
- * halted. */
+/* Any thread: kicks, and ends the events_wait() that goes on or else the next one. */
+void events_notify(struct events *ev);
+
+/* Sleeps until input, a notification, the deadline or a signal. Called by the vCPU thread while the
+ * guest is halted. */
 void events_wait(struct events *ev, uint64_t deadline, bool want_input);
 
 #endif

@@ -195,10 +195,11 @@ static const struct {
     const char *magic;
     const char *what; /* continues "this is ..." */
 } foreign[] = {
-    {0x8001, 5, "CD001", "a CD image (ISO 9660); extract the kernel from it and give that"},
-    {0, 4, "QFI\xFB", "a qcow2 disk image; disks are not supported yet, give a kernel"},
-    {0, 4, "KDMV", "a VMDK disk image; disks are not supported yet, give a kernel"},
-    {0x40, 4, "\x7F\x10\xDA\xBE", "a VDI disk image; disks are not supported yet, give a kernel"},
+    {0x8001, 5, "CD001", "a CD image (ISO 9660); give it with -cdrom"},
+    {0, 4, "QFI\xFB", "a qcow2 disk image; give it with -hda"},
+    {0, 4, "KDMV", "a VMDK disk image; convert it (qemu-img convert) and give it with -hda"},
+    {0x40, 4, "\x7F\x10\xDA\xBE",
+     "a VDI disk image; convert it (qemu-img convert) and give it with -hda"},
     {0, 3, "\x1F\x8B\x08", "gzip-compressed data; unpack it first (gzip -d) or give it as -initrd"},
     {0, 6,
      "\xFD"
@@ -222,8 +223,7 @@ static const struct {
     {0, 4, "\x27\x05\x19\x56", "a U-Boot image; give a Linux bzImage, multiboot or ELF file"},
     {0, 4, "\xD6\x50\x52\xE8", "a multiboot 2 header, but its checksum is wrong; build it again"},
     {0, 4, "\xCA\xFE\xBA\xBE", "Java or Mach-O code; give a kernel image"},
-    {0x1FE, 2, "\x55\xAA",
-     "a disk image or boot sector; disks are not supported yet, give a kernel"},
+    {0x1FE, 2, "\x55\xAA", "a disk image or boot sector; give it with -hda"},
 };
 
 static const char *name_pe(const struct image *img)

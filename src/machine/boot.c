@@ -58,10 +58,11 @@ static void firmware_duties(struct machine *m)
     c->mtrr_def_type = MTRR_E | MTRR_FE | TYPE_WB;
 }
 
-int machine_boot(struct machine *m, struct machine_error *err)
+/* An image is loaded and entered; what a firmware would have done before is done here. */
+static int enter_image(struct machine *m, struct machine_error *err)
 {
     struct load_config lc = {
-        .image = m->opt->image,
+        .image = m->kernel,
         .initrd = m->opt->initrd,
         .cmdline = m->opt->append,
         .flat = m->opt->flat,
@@ -76,7 +77,7 @@ int machine_boot(struct machine *m, struct machine_error *err)
     struct load_error le;
     int e;
 
-    pc_reset(&m->pc);
+    pc_configure_pci(&m->pc);
     e = pc_acpi_tables(&m->pc, &m->mem, m->opt->serial.kind != CHAR_NONE, &lc.acpi_rsdp);
     if (e < 0) {
         snprintf(err->text, sizeof(err->text),
@@ -88,8 +89,6 @@ int machine_boot(struct machine *m, struct machine_error *err)
         snprintf(err->text, sizeof(err->text), "%s", le.text);
         return e;
     }
-    cpu_reset(c);
-    cpu_fpu_init(c);
     firmware_duties(m);
     memcpy(c->gpr, bs.gpr, sizeof(c->gpr));
     c->rip = bs.rip;
@@ -98,7 +97,23 @@ int machine_boot(struct machine *m, struct machine_error *err)
     if (bs.long_mode)
         enter_long(c, &bs);
     cpu_set_rflags(c, (uint32_t)bs.rflags);
+    return 0;
+}
+
+/* With firmware the CPU simply starts: at its reset vector, which is in the ROM. */
+int machine_boot(struct machine *m, struct machine_error *err)
+{
+    struct cpu *c = m->cpu;
+    int e = 0;
+
+    pc_reset(&m->pc);
+    cpu_reset(c);
+    cpu_fpu_init(c);
     cpu_update_mode(c);
     smmu_paging_changed(m->mmu, c);
-    return 0;
+    if (m->kernel)
+        e = enter_image(m, err);
+    cpu_update_mode(c);
+    smmu_paging_changed(m->mmu, c);
+    return e;
 }

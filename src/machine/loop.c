@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "machine/drives.h"
 #include "machine/exit_status.h"
 #include "shadowmmu/smmu.h"
 
@@ -60,6 +61,7 @@ static void look_around(struct machine *m)
 {
     __atomic_store_n(&m->cpu->kick, 0, __ATOMIC_SEQ_CST);
     clock_run(&m->clock);
+    drives_poll(m);
     look_at_input(m);
     if (m->console.out_error && !m->stopped) {
         fprintf(stderr, "dragoman: can't write the guest's output: %s\n",
@@ -136,6 +138,11 @@ int machine_run(struct machine *m)
 
     if (err < 0) {
         fprintf(stderr, "dragoman: can't start the event thread: %s\n", strerror(-err));
+        return EXIT_BAD_INPUT;
+    }
+    err = drives_start(m);
+    if (err < 0) {
+        fprintf(stderr, "dragoman: can't start the disks' threads: %s\n", strerror(-err));
         return EXIT_BAD_INPUT;
     }
     timer_init(&m->timeout, timed_out, m);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "cpu/control.h"
+#include "loader/firmware.h"
+#include "machine/drives.h"
 #include "machine/exit_status.h"
 #include "shadowmmu/smmu.h"
 #include "translator/x_host.h"
@@ -43,10 +45,15 @@ static int open_log(struct machine *m, struct machine_error *err)
     return fail(err, -errno, m->opt->log_file);
 }
 
+static bool has_vga(const struct machine *m)
+{
+    return m->opt->vga == VGA_STD || (m->opt->vga == VGA_DEFAULT && !m->kernel);
+}
+
 /* Guest RAM can't shrink under the windows (SIGBUS), so the memfd is sealed. */
 static int make_ram(struct machine *m, struct machine_error *err)
 {
-    uint64_t size = m->opt->ram_bytes;
+    uint64_t ram = m->opt->ram_bytes, vram = has_vga(m) ? VGA_VRAM_BYTES : 0, size = ram + vram;
 
     m->ram_fd = memfd_create("dragoman-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (m->ram_fd < 0 || ftruncate(m->ram_fd, (off_t)size) < 0)
@@ -60,7 +67,9 @@ static int make_ram(struct machine *m, struct machine_error *err)
     }
     madvise(m->ram, size, MADV_DONTDUMP);
     bus_init(&m->mmio, "mmio", &m->log);
-    physmem_init(&m->mem, m->ram, m->ram_fd, size, &m->mmio);
+    physmem_init(&m->mem, m->ram, m->ram_fd, ram, &m->mmio);
+    if (vram)
+        physmem_add_area(&m->mem, vram);
     return 0;
 }
 
@@ -209,6 +218,37 @@ static struct pc_cpu board_cpu(struct machine *m)
     };
 }
 
+/* What the board's ROMs hold, when firmware starts. */
+static int read_firmware(struct machine *m, struct machine_error *err)
+{
+    struct firmware_dirs dirs = {.n = m->opt->ndirs};
+    struct load_error le;
+    int e = 0;
+
+    memcpy(dirs.dir, m->opt->dir, sizeof(dirs.dir));
+    if (!m->kernel)
+        e = firmware_read_bios(&m->bios, m->opt->bios ? m->opt->bios : FIRMWARE_BIOS, &dirs, &le);
+    if (e == 0 && !m->kernel && has_vga(m))
+        e = firmware_read_rom(&m->vga_bios, FIRMWARE_VGA, &dirs, &le);
+    if (e < 0)
+        snprintf(err->text, sizeof(err->text), "%s", le.text);
+    return e;
+}
+
+/* Letters of -boot order= as the firmware has them. */
+static void boot_order(const char *letters, uint8_t boot[RTC_BOOT_DEVICES])
+{
+    static const uint8_t codes[] = {
+        ['a'] = RTC_BOOT_FLOPPY,
+        ['c'] = RTC_BOOT_DISK,
+        ['d'] = RTC_BOOT_CDROM,
+        ['n'] = RTC_BOOT_NETWORK,
+    };
+
+    for (unsigned i = 0; i < RTC_BOOT_DEVICES && letters[i]; i++)
+        boot[i] = codes[(uint8_t)letters[i]];
+}
+
 static int make_board(struct machine *m, struct machine_error *err)
 {
     const struct options *o = m->opt;
@@ -225,6 +265,10 @@ static int make_board(struct machine *m, struct machine_error *err)
         .realtime = realtime,
         .wallclock = wallclock,
         .opaque = m,
+        .bios = {m->bios.data, (uint32_t)m->bios.size},
+        .boot_menu = o->boot_menu,
+        .has_vga = has_vga(m),
+        .vga_rom = {m->vga_bios.data, (uint32_t)m->vga_bios.size},
         .has_hpet = !o->no_hpet,
         .has_serial = o->serial.kind != CHAR_NONE,
         .has_debug_exit = o->debug_exit,
@@ -245,6 +289,9 @@ static int make_board(struct machine *m, struct machine_error *err)
     if (e < 0)
         return e;
     bus_init(&m->ports, "ports", &m->log);
+    drives_wire(m, &cfg);
+    cfg.serial_screen = cfg.serial != NULL;
+    boot_order(o->boot[0] ? o->boot : "cda", cfg.boot);
     e = pc_init(&m->pc, &cfg);
     return e < 0 ? fail(err, e, "isa-debug-exit: its ports are taken by another device") : 0;
 }
@@ -374,6 +421,7 @@ static int make_engine(struct machine *m, struct machine_error *err)
         return fail(err, e, "shadow MMU");
     smmu_attach(m->mmu, m->cpu);
     m->mem.written = smmu_guest_written;
+    m->mem.map_changed = smmu_map_changed;
     m->mem.opaque = m->mmu;
     e = engine_create(&m->engine, m->cpu, m->mmu, &m->mem, &ecfg, &m->log);
     return e < 0 ? fail(err, e, "engine") : 0;
@@ -396,6 +444,10 @@ int machine_create_stepped(struct machine **out, const struct options *opt,
     m->clock =
         (struct clock){.now = clock_since_start, .deadline_changed = deadline_changed, .opaque = m};
     e = open_log(m, err);
+    if (e == 0)
+        e = drives_open(m, err);
+    if (e == 0)
+        e = read_firmware(m, err);
     if (e == 0)
         e = make_ram(m, err);
     if (e == 0)
@@ -422,14 +474,18 @@ int machine_create(struct machine **out, const struct options *opt,
 
 void machine_destroy(struct machine *m)
 {
+    drives_close(m);
     events_stop(&m->events);
     if (m->engine)
         engine_destroy(m->engine);
     if (m->mmu)
         smmu_destroy(m->mmu);
+    pc_fini(&m->pc);
+    image_free(&m->bios);
+    image_free(&m->vga_bios);
     free(m->cpu);
     if (m->ram)
-        munmap(m->ram, m->opt->ram_bytes);
+        munmap(m->ram, m->mem.nframes << PAGE_SHIFT);
     if (m->ram_fd >= 0)
         close(m->ram_fd);
     if (m->serial_file)

@@ -16,6 +16,7 @@
 #include "host/events.h"
 #include "host/host_check.h"
 #include "host/terminal.h"
+#include "loader/image.h"
 #include "loader/loader.h"
 #include "machine/options.h"
 #include "machine/pc.h"
@@ -46,6 +47,10 @@ struct machine {
     struct cpu *cpu;
     struct smmu *mmu;
     struct engine *engine;
+    const char *kernel;          /* image that is entered without firmware; NULL: firmware starts */
+    struct image bios, vga_bios; /* what is in the ROMs */
+    struct ide_drive_config drive[OPTIONS_DRIVES];
+    bool drive_stalled[OPTIONS_DRIVES];
     struct pc pc;
     struct events events;
     struct terminal console; /* serial port on the user's terminal */

@@ -39,7 +39,7 @@ static int digit_of(char c)
 
 /* A number, decimal or 0x..; *end is what follows. False: there is none, or it is too large.
  * (strtoull() would take signs and blanks.) */
-static bool parse_number(const char *s, uint64_t *n, const char **end)
+bool option_number(const char *s, uint64_t *n, const char **end)
 {
     bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
     uint64_t base = hex ? 16 : 10;
@@ -59,7 +59,7 @@ static bool parse_whole(const char *s, uint64_t *n)
 {
     const char *end;
 
-    return parse_number(s, n, &end) && *end == '\0';
+    return option_number(s, n, &end) && *end == '\0';
 }
 
 /* "512", "512M", "2G", "0x200M": MiB when no unit is given. */
@@ -73,7 +73,7 @@ static bool parse_size(const char *s, uint64_t *bytes)
     uint64_t n;
 
     /* In hexadecimal, B is a digit. */
-    if (!parse_number(s, &n, &end) || (end[0] != '\0' && end[1] != '\0'))
+    if (!option_number(s, &n, &end) || (end[0] != '\0' && end[1] != '\0'))
         return false;
     for (unsigned i = 0; i < ARRAY_SIZE(units); i++)
         if (*end == units[i].unit || (*end && *end == (units[i].unit | 0x20)))
@@ -81,7 +81,7 @@ static bool parse_size(const char *s, uint64_t *bytes)
     return false;
 }
 
-static bool has_prefix(const char *s, const char *prefix)
+bool option_has_prefix(const char *s, const char *prefix)
 {
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
@@ -95,7 +95,7 @@ bool option_is_word(const char *s, size_t len, const char *word)
 
 static int set_memory(struct option_parse *p, const char *value)
 {
-    const char *size = has_prefix(value, "size=") ? value + 5 : value;
+    const char *size = option_has_prefix(value, "size=") ? value + 5 : value;
     uint64_t bytes;
 
     if (!parse_size(size, &bytes))
@@ -117,6 +117,7 @@ static int set_image(struct option_parse *p, const char *value)
     if (p->o->image && !p->image_by_option)
         return option_fail(p, "the image is already given: '%s'; name one image only", p->o->image);
     p->o->image = value;
+    p->o->image_is_kernel = true;
     p->image_by_option = true;
     return 0;
 }
@@ -148,11 +149,41 @@ static int set_kaslr(struct option_parse *p, const char *value)
     return 0;
 }
 
+static int set_bios(struct option_parse *p, const char *value)
+{
+    p->o->bios = value;
+    return 0;
+}
+
+static int set_dir(struct option_parse *p, const char *value)
+{
+    if (p->o->ndirs == OPTIONS_DIRS)
+        return option_fail(p, "'%s': that is one folder too many; %d are enough", value,
+                           OPTIONS_DIRS);
+    p->o->dir[p->o->ndirs++] = value;
+    return 0;
+}
+
+static int set_snapshot(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->snapshot = true;
+    return 0;
+}
+
 static int set_cpu(struct option_parse *p, const char *value)
 {
     if (strcmp(value, "help") == 0 || strcmp(value, "?") == 0)
         p->o->action = OPTIONS_CPU_HELP;
     p->o->cpu = value;
+    return 0;
+}
+
+static int set_vga(struct option_parse *p, const char *value)
+{
+    if (strcmp(value, "std") != 0 && strcmp(value, "none") != 0)
+        return option_fail(p, "there is no VGA '%s'; give std or none", value);
+    p->o->vga = strcmp(value, "std") == 0 ? VGA_STD : VGA_NONE;
     return 0;
 }
 
@@ -204,7 +235,7 @@ static int set_engine(struct option_parse *p, const char *value)
     const char *word = value;
     int rc = 0;
 
-    if (has_prefix(word, "accel="))
+    if (option_has_prefix(word, "accel="))
         word += 6;
     while (rc == 0) {
         size_t len = strcspn(word, ":,");
@@ -252,16 +283,17 @@ static int set_machine(struct option_parse *p, const char *value)
 
     for (;;) {
         size_t len = strcspn(word, ",");
-        const char *type = has_prefix(word, "type=") ? word + 5 : word;
+        const char *type = option_has_prefix(word, "type=") ? word + 5 : word;
         size_t type_len = len - (size_t)(type - word);
 
-        if (len > 6 && has_prefix(word, "accel=")) {
+        if (len > 6 && option_has_prefix(word, "accel=")) {
             rc = set_machine_accel(p, word, len);
             if (rc < 0)
                 return rc;
         } else if (option_is_word(word, len, "hpet=off") || option_is_word(word, len, "hpet=on")) {
             p->o->no_hpet = option_is_word(word, len, "hpet=off");
-        } else if (!option_is_word(type, type_len, "pc") && !has_prefix(type, "pc-i440fx-")) {
+        } else if (!option_is_word(type, type_len, "pc") &&
+                   !option_has_prefix(type, "pc-i440fx-")) {
             return option_fail(p, "'%.*s' does not exist here; the only machine is 'pc'", (int)len,
                                word);
         }
@@ -280,11 +312,11 @@ static int set_no_hpet(struct option_parse *p, const char *value)
 
 static int set_smp(struct option_parse *p, const char *value)
 {
-    const char *s = has_prefix(value, "cpus=") ? value + 5 : value;
+    const char *s = option_has_prefix(value, "cpus=") ? value + 5 : value;
     const char *end;
     uint64_t n;
 
-    if (!parse_number(s, &n, &end) || (*end != '\0' && *end != ',') || n == 0)
+    if (!option_number(s, &n, &end) || (*end != '\0' && *end != ',') || n == 0)
         return option_fail(p, "'%s' is no number of CPUs; write 1", value);
     if (n != 1)
         return option_fail(
@@ -311,7 +343,7 @@ static int set_char(struct option_parse *p, const char *value, struct char_targe
             return 0;
         }
     }
-    if (!has_prefix(value, "file:"))
+    if (!option_has_prefix(value, "file:"))
         return option_fail(
             p, "'%s' is not supported; use stdio, mon:stdio, file:PATH, null or none", value);
     if (value[5] == '\0')
@@ -336,7 +368,7 @@ static int set_debug_exit_property(struct option_parse *p, const char *word, siz
     const char *end;
     const char *eq = memchr(word, '=', len);
 
-    if (!eq || !parse_number(eq + 1, &n, &end) || end != word + len)
+    if (!eq || !option_number(eq + 1, &n, &end) || end != word + len)
         return option_fail(p, "isa-debug-exit: '%.*s' is not of the form iobase=0xf4 or iosize=4",
                            (int)len, word);
     if (option_is_word(word, (size_t)(eq - word), "iobase") && n <= 0xFFFF) {
@@ -417,7 +449,7 @@ static int set_timeout(struct option_parse *p, const char *value)
     uint64_t seconds;
     const char *at;
 
-    if (!parse_number(value, &seconds, &at) || (*at != '\0' && *at != '.') ||
+    if (!option_number(value, &seconds, &at) || (*at != '\0' && *at != '.') ||
         seconds >= UINT64_MAX / NS_PER_SEC)
         return option_fail(p, "'%s' is no number of seconds; write for example 30 or 0.5", value);
     p->o->timeout_ns = seconds * NS_PER_SEC;
@@ -488,6 +520,26 @@ const struct option_row option_rows[] = {
     {"kernel", "FILE", OPTION_BOOT, set_image,
      "Linux bzImage or vmlinux, multiboot 1 or 2, PVH or ELF32 image,\nfound out from its content",
      NULL, false},
+    {"hda", "FILE", OPTION_BOOT, option_set_disk,
+     "disk image of the first IDE disk; a disk image as the last argument is\nthe same. Also -hdb, "
+     "-hdc, -hdd",
+     NULL, false},
+    {"hdb", "FILE", OPTION_BOOT, option_set_disk, NULL, NULL, false},
+    {"hdc", "FILE", OPTION_BOOT, option_set_disk, NULL, NULL, false},
+    {"hdd", "FILE", OPTION_BOOT, option_set_disk, NULL, NULL, false},
+    {"cdrom", "FILE", OPTION_BOOT, option_set_disk, "CD or DVD image, as hdc", NULL, false},
+    {"drive", "PROPS", OPTION_BOOT, option_set_drive,
+     "file=PATH,format=raw|qcow2,media=disk|cdrom,index=0..3,readonly=on,\nsnapshot=on", NULL,
+     false},
+    {"snapshot", NULL, OPTION_BOOT, set_snapshot,
+     "what is written to disks is thrown away at the end", NULL, false},
+    {"boot", "ORDER", OPTION_BOOT, option_set_boot,
+     "order=LETTERS: where the firmware looks: c disk, d CD-ROM, a floppy,\nn network; menu=on "
+     "asks",
+     NULL, false},
+    {"bios", "FILE", OPTION_BOOT, set_bios,
+     "firmware that starts disks: bios-256k.bin of Debian's seabios is the\ndefault", NULL, false},
+    {"L", "DIR", OPTION_BOOT, set_dir, "look for firmware in DIR first", NULL, false},
     {"initrd", "FILE", OPTION_BOOT, set_initrd,
      "initial RAM disk; multiboot: modules \"file args,file2 args\"", NULL, false},
     {"append", "TEXT", OPTION_BOOT, set_append, "kernel command line", NULL, true},
@@ -507,6 +559,8 @@ const struct option_row option_rows[] = {
     {"timeout", "SECONDS", OPTION_MACHINE, set_timeout,
      "leave, with status 4, after that time (30, 0.5)", NULL, false},
     {"name", "TEXT", OPTION_MACHINE, set_name, "what messages call the machine", NULL, false},
+    {"vga", "KIND", OPTION_DEVICES, set_vga, "std: a VGA (with firmware the default); none", NULL,
+     false},
     {"serial", "TO", OPTION_DEVICES, set_serial,
      "COM1: mon:stdio (default), stdio, file:PATH, null, none", NULL, false},
     {"debugcon", "TO", OPTION_DEVICES, set_debugcon,
@@ -534,9 +588,8 @@ const struct option_row option_rows[] = {
     {"no-hpet", NULL, OPTION_ACCEPTED, set_no_hpet, "the same as -machine hpet=off", NULL, false},
     {"smp", "1", OPTION_ACCEPTED, set_smp, "one CPU", NULL, false},
     {"rtc", "base=utc", OPTION_ACCEPTED, set_rtc, "the guest's clock shows UTC", NULL, false},
-    {"display", "none", OPTION_ACCEPTED, set_only,
-     "as are -vga, -net, -nic, -monitor, -parallel none", "none", false},
-    {"vga", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
+    {"display", "none", OPTION_ACCEPTED, set_only, "as are -net, -nic, -monitor, -parallel none",
+     "none", false},
     {"net", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
     {"nic", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
     {"monitor", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},

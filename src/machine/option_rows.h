@@ -47,6 +47,15 @@ extern const char option_engines[]; /* a sentence that names the engines */
 /* Fills in err->text, which starts with the option at hand. Returns -EINVAL. */
 int option_fail(struct option_parse *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* A number, decimal or 0x..; *end is what follows. False: there is none, or it is too large. */
+bool option_number(const char *s, uint64_t *n, const char **end);
+bool option_has_prefix(const char *s, const char *prefix);
+
+/* option_drives.c: the functions of its rows. */
+int option_set_boot(struct option_parse *p, const char *value);
+int option_set_disk(struct option_parse *p, const char *value);
+int option_set_drive(struct option_parse *p, const char *value);
+
 /* True when the len characters at s are `word`. */
 bool option_is_word(const char *s, size_t len, const char *word);
 

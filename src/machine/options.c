@@ -13,19 +13,10 @@ static const struct {
     const char *name;
     const char *why;
 } absent[] = {
-    {"hda", "disks"},
-    {"hdb", "disks"},
-    {"hdc", "disks"},
-    {"hdd", "disks"},
-    {"cdrom", "disks"},
-    {"drive", "disks"},
-    {"blockdev", "disks"},
-    {"fda", "disks"},
-    {"fdb", "disks"},
-    {"snapshot", "disks"},
-    {"boot", "firmware to boot disks"},
-    {"bios", "firmware"},
-    {"pflash", "firmware"},
+    {"blockdev", "separate block back end; use -drive,"},
+    {"fda", "floppy controller"},
+    {"fdb", "floppy controller"},
+    {"pflash", "flash memory"},
     {"netdev", "network"},
     {"usb", "USB"},
     {"usbdevice", "USB"},
@@ -173,6 +164,14 @@ static int add_image(struct option_parse *p, const char *word)
     return 0;
 }
 
+static bool has_drive(const struct options *o)
+{
+    for (unsigned i = 0; i < OPTIONS_DRIVES; i++)
+        if (o->drive[i].present)
+            return true;
+    return false;
+}
+
 static int check_all(struct option_parse *p)
 {
     p->row = NULL;
@@ -180,10 +179,10 @@ static int check_all(struct option_parse *p)
         return option_fail(p, "there is no engine '%.*s' here: that is QEMU's. %s",
                            (int)strcspn(p->foreign_engine, ":,"), p->foreign_engine,
                            option_engines);
-    if (!p->o->image)
-        return option_fail(p,
-                           "nothing to boot: name a kernel, for example  dragoman -kernel vmlinuz "
-                           "-initrd initrd.gz -append console=ttyS0  (--help explains)");
+    if (!p->o->image && !p->o->bios && !has_drive(p->o))
+        return option_fail(p, "nothing to boot: name a disk, a CD image or a kernel, for example  "
+                              "dragoman disk.img  or  dragoman -kernel vmlinuz -initrd initrd.gz "
+                              "-append console=ttyS0  (--help explains)");
     return 0;
 }
 
@@ -218,6 +217,8 @@ static const char help_head[] =
     "Runs an unmodified x86 operating system, without KVM, as an ordinary process.\n"
     "\n"
     "Examples:\n"
+    "  dragoman disk.img\n"
+    "  dragoman -hda disk.img -cdrom install.iso -boot d\n"
     "  dragoman -kernel vmlinuz -initrd initrd.gz -append console=ttyS0\n"
     "  dragoman -m 1G -no-reboot --timeout 60 kernel.elf < /dev/null\n"
     "  dragoman -d int,cpu_reset -D trace.log -engine interp vmlinuz\n"

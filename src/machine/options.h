@@ -33,9 +33,34 @@ struct char_target {
     const char *path; /* CHAR_FILE */
 };
 
+/* Where an IDE drive sits: hda to hdd are the master and the slave of the two channels. */
+enum { OPTIONS_DRIVES = 4, OPTIONS_CDROM_DRIVE = 2, OPTIONS_BOOT_DEVICES = 3, OPTIONS_DIRS = 8 };
+
+/* DEFAULT: with firmware, which shows something on it. */
+enum vga_kind { VGA_DEFAULT, VGA_NONE, VGA_STD };
+
+enum drive_format { DRIVE_PROBE, DRIVE_RAW, DRIVE_QCOW2 };
+
+struct drive_option {
+    bool present;
+    bool cdrom;
+    bool read_only, snapshot;
+    enum drive_format format;
+    char path[1024]; /* empty: a CD-ROM drive without a medium */
+};
+
 struct options {
     enum options_action action;
-    const char *image;  /* -kernel or the positional argument; never NULL with OPTIONS_RUN */
+    const char *image;             /* -kernel or the positional argument; NULL: firmware boots */
+    bool image_is_kernel;          /* -kernel; else the content decides whether it is a disk */
+    const char *bios;              /* NULL: the default one */
+    const char *dir[OPTIONS_DIRS]; /* -L */
+    unsigned ndirs;
+    struct drive_option drive[OPTIONS_DRIVES];
+    bool snapshot; /* for all drives */
+    enum vga_kind vga;
+    char boot[OPTIONS_BOOT_DEVICES + 1]; /* letters of -boot order=; "": the default */
+    bool boot_menu;
     const char *initrd; /* NULL: none */
     const char *append; /* NULL: none */
     bool flat;          /* the image is a flat binary for flat_addr */

@@ -1,6 +1,7 @@
 #include "machine/pc.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "cpu/control.h"
 
@@ -108,6 +109,18 @@ void pc_cr8_written(struct pc *pc, uint8_t cr8)
 
 /* ---- the board ---- */
 
+/* Whoever spoke last is heard: firmware switches A20 by port 92h alone and expects that to do
+ * (SeaBIOS, set_a20()), while the i8042's output stays high. */
+static void a20_set(void *dst, int n, bool open)
+{
+    struct pc *pc = dst;
+
+    if (pc->a20[n] == open)
+        return;
+    pc->a20[n] = open;
+    physmem_set_a20(pc->bridge.mem, open);
+}
+
 /* The CPU's side of the interrupt system. */
 static void wire_apics(struct pc *pc, const struct pc_config *cfg)
 {
@@ -164,8 +177,6 @@ static void wire_clocks(struct pc *pc, const struct pc_config *cfg)
 
 static void wire(struct pc *pc, const struct pc_config *cfg)
 {
-    const struct line a20 = {
-        0}; /* A20 is always open: no guest of today's boards depends on the wrap */
     const struct rtc_config rtc = {
         .clock = cfg->clock,
         .irq8 = {chip_set, pc, 1},
@@ -173,15 +184,17 @@ static void wire(struct pc *pc, const struct pc_config *cfg)
         .opaque = cfg->opaque,
         .low_ram = cfg->mem->low_end,
         .high_ram = cfg->mem->size - cfg->mem->low_end,
+        .boot = {cfg->boot[0], cfg->boot[1], cfg->boot[2]},
     };
     const struct i8042_lines kbd = {
         .irq1 = pc_isa_line(pc, 1),
         .irq12 = pc_isa_line(pc, 12),
-        .a20 = a20,
+        .a20 = {a20_set, pc, 1},
         .reset = cfg->reset,
     };
     const struct acpi_pm_lines acpi = {.sci = pc_isa_line(pc, ACPI_SCI_IRQ), .power = cfg->power};
 
+    i440fx_init(&pc->bridge, cfg->mem, &cfg->bios);
     wire_apics(pc, cfg);
     wire_clocks(pc, cfg);
     pit_init(&pc->pit, cfg->clock, (struct line){chip_set, pc, 0});
@@ -189,15 +202,15 @@ static void wire(struct pc *pc, const struct pc_config *cfg)
     uart_init(&pc->com1, cfg->clock, pc_isa_line(pc, PC_COM1_IRQ), cfg->serial);
     i8042_init(&pc->kbd, &kbd);
     port61_init(&pc->port61, cfg->clock, &pc->pit);
-    port92_init(&pc->port92, a20, cfg->reset);
+    port92_init(&pc->port92, (struct line){a20_set, pc, 0}, cfg->reset);
     post_port_init(&pc->post);
     fpu_error_init(&pc->fpu_error, pc_isa_line(pc, 13), cfg->ignne);
     reset_cf9_init(&pc->cf9, cfg->reset);
-    pci_host_init(&pc->pci, &pc->cf9);
     acpi_pm_init(&pc->acpi, cfg->clock, &acpi, true);
     debug_exit_init(&pc->debug_exit, cfg->exit_hook);
     debugcon_init(&pc->debugcon, cfg->debugcon);
     debugcon_init(&pc->debugcon402, cfg->debugcon);
+    fw_cfg_init(&pc->fw_cfg, cfg->mem);
 }
 
 int pc_init(struct pc *pc, const struct pc_config *cfg)
@@ -205,14 +218,18 @@ int pc_init(struct pc *pc, const struct pc_config *cfg)
     struct bus *b = cfg->ports;
     int err = 0;
 
+    memset(pc, 0, sizeof(*pc));
+    pc->has_vga = cfg->has_vga;
     wire(pc, cfg);
     if (pic_attach(&pc->pic, b) < 0 || pit_attach(&pc->pit, b) < 0 || rtc_attach(&pc->rtc, b) < 0 ||
         i8042_attach(&pc->kbd, b) < 0 || port61_attach(&pc->port61, b) < 0 ||
         port92_attach(&pc->port92, b) < 0 || post_port_attach(&pc->post, b) < 0 ||
-        fpu_error_attach(&pc->fpu_error, b) < 0 || pci_host_attach(&pc->pci, b) < 0 ||
-        acpi_pm_attach(&pc->acpi, b, ACPI_PM_BASE) < 0)
+        fpu_error_attach(&pc->fpu_error, b) < 0 || pc_pci_init(pc, cfg) < 0 ||
+        acpi_pm_attach(&pc->acpi, b) < 0)
         return -EBUSY;
-    if (pc->has_apic)
+    if (cfg->bios.len)
+        err = fw_cfg_attach(&pc->fw_cfg, b);
+    if (err == 0 && pc->has_apic)
         err = lapic_attach(&pc->lapic, cfg->mmio);
     if (err == 0 && pc->has_apic)
         err = ioapic_attach(&pc->ioapic, cfg->mmio);
@@ -226,26 +243,14 @@ int pc_init(struct pc *pc, const struct pc_config *cfg)
         err = debugcon_attach(&pc->debugcon402, b, 0x402);
     if (err == 0 && cfg->has_debug_exit)
         err = debug_exit_attach(&pc->debug_exit, b, cfg->debug_exit_base, cfg->debug_exit_ports);
+    if (err == 0 && cfg->bios.len)
+        err = pc_tell_firmware(pc, cfg);
     return err;
 }
 
-int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *rsdp)
+void pc_fini(struct pc *pc)
 {
-    const struct acpi_config cfg = {
-        .pm_base = ACPI_PM_BASE,
-        .timer_32bit = pc->acpi.timer_bits == 32,
-        .com1_base = has_serial ? PC_COM1 : 0,
-        .com1_irq = PC_COM1_IRQ,
-        .apics = pc->has_apic ? pc->apics.ncpus : 0,
-        .local_apic = (uint32_t)LAPIC_BASE,
-        .io_apic = (uint32_t)IOAPIC_BASE,
-        .hpet = pc->has_hpet ? (uint32_t)HPET_BASE : 0,
-        .hpet_id = HPET_ID,
-        .pci_first = (uint32_t)PHYSMEM_HOLE,
-        .pci_last = 0xfebfffff,
-    };
-
-    return acpi_tables_build(mem, PC_ACPI_BASE, ACPI_TABLES_MAX_BYTES, &cfg, rsdp);
+    fw_cfg_fini(&pc->fw_cfg);
 }
 
 void pc_reset(struct pc *pc)
@@ -269,18 +274,10 @@ void pc_reset(struct pc *pc)
     reset_cf9_class.reset(&pc->cf9);
     pci_host_class.reset(&pc->pci);
     acpi_pm_class.reset(&pc->acpi);
-}
-
-void pc_firmware(struct pc *pc, struct bus *ports, struct bus *mmio)
-{
-    enum { ELCR2 = 0x4d1, SPURIOUS = 0xff };
-
-    bus_write(ports, ELCR2, 1, 1 << (ACPI_SCI_IRQ - 8));
-    if (!pc->has_apic)
-        return;
-    bus_write(mmio, IOAPIC_BASE, 4, IOAPIC_REG_ID);
-    bus_write(mmio, IOAPIC_BASE + IOAPIC_WINDOW, 4, pc->apics.ncpus << 24);
-    bus_write(mmio, LAPIC_BASE + LAPIC_SVR, 4, LAPIC_SVR_ENABLE | SPURIOUS);
-    bus_write(mmio, LAPIC_BASE + LAPIC_LVT_LINT0, 4, APIC_EXTINT << 8);
-    bus_write(mmio, LAPIC_BASE + LAPIC_LVT_LINT1, 4, APIC_NMI << 8);
+    ide_class.reset(&pc->ide);
+    if (pc->has_vga)
+        vga_class.reset(&pc->vga);
+    fw_cfg_class.reset(&pc->fw_cfg);
+    pc->a20[0] = pc->a20[1] = true;
+    physmem_set_a20(pc->bridge.mem, true);
 }

@@ -3,8 +3,11 @@
  *   8259A pair 20h A0h 4D0h     8254 40h             port B 61h       RTC 70h
  *   i8042 60h 64h               port A 92h           COM1 3F8h IRQ 4  PCI CF8h
  *   ACPI PM 600h B2h            debug consoles E9h 402h                POST 80h EDh
- *   x87 error F0h IRQ 13
+ *   x87 error F0h IRQ 13        fw_cfg 510h, with firmware
  *   local APIC FEE00000h        I/O APIC FEC00000h                     HPET FED00000h
+ *
+ *   PCI 00:00.0 82441FX  00:01.0 82371SB  00:01.1 its IDE  00:01.3 82371AB power management
+ *       00:02.0 VGA
  *
  * ISA interrupt n goes to input n of the 8259A pair and to pin n of the I/O APIC, but IRQ 0 to
  * pin 2. The pair's INTR is LINT0 of the local APIC, whose output is the CPU's interrupt input.
@@ -22,13 +25,18 @@
 #include "devices/debug_exit.h"
 #include "devices/debugcon.h"
 #include "devices/fpu_error.h"
+#include "devices/fw_cfg.h"
 #include "devices/hpet.h"
+#include "devices/i440fx.h"
 #include "devices/i8042.h"
 #include "devices/ioapic.h"
 #include "devices/kvmclock.h"
 #include "devices/lapic.h"
 #include "devices/pci_host.h"
 #include "devices/pic8259.h"
+#include "devices/piix3.h"
+#include "devices/piix3_ide.h"
+#include "devices/piix4_pm.h"
 #include "devices/pit8254.h"
 #include "devices/port61.h"
 #include "devices/port92.h"
@@ -36,9 +44,21 @@
 #include "devices/reset_cf9.h"
 #include "devices/rtc_mc146818.h"
 #include "devices/uart16550.h"
+#include "devices/vga.h"
 
 /* ACPI tables lie here, in the area guests search. */
-enum { PC_ACPI_BASE = 0xe0000, PC_COM1 = 0x3f8, PC_COM1_IRQ = 4 };
+enum {
+    PC_ACPI_BASE = 0xe0000,
+    PC_COM1 = 0x3f8,
+    PC_COM1_IRQ = 4,
+    PC_IDE_IRQ = 14,
+    PC_VGA_DEVFN = 2 << 3
+};
+
+/* Where PCI memory ends, and where base addresses begin when no firmware sets them. */
+#define PC_PCI_LAST      UINT32_C(0xfebfffff)
+#define PC_PCI_FIRST_BAR UINT32_C(0xfd000000)
+enum { PC_PCI_FIRST_PORT = 0xc000 };
 
 struct pc {
     struct pic_pair pic;
@@ -60,7 +80,18 @@ struct pc {
     struct fpu_error fpu_error;
     struct reset_cf9 cf9;
     struct pci_host pci;
+    struct i440fx bridge;
+    struct piix3 isa;
+    struct piix4_pm pm;
+    struct ide ide;
+    struct piix3_ide ide_fn;
+    bool has_vga;
+    struct vga vga;
+    struct pci_function vga_fn;
+    struct rom vga_rom;
     struct acpi_pm acpi;
+    struct fw_cfg fw_cfg;
+    bool a20[2]; /* what port 92h and the i8042 say */
     struct debug_exit debug_exit;
     struct debugcon debugcon, debugcon402;
 };
@@ -84,6 +115,13 @@ struct pc_config {
     int64_t (*realtime)(void *opaque);
     uint64_t (*wallclock)(void *opaque); /* the same in ns */
     void *opaque;
+    struct rom bios; /* firmware; len 0: none, an image is entered directly. The caller's */
+    uint8_t boot[RTC_BOOT_DEVICES];
+    bool boot_menu;
+    struct ide_drive_config drive[IDE_CHANNELS][IDE_DRIVES];
+    bool has_vga;       /* then mem has an area of VGA_VRAM_BYTES */
+    struct rom vga_rom; /* its firmware; the caller's */
+    bool serial_screen; /* the firmware shows its screen on COM1 */
     bool has_hpet;
     bool has_serial;
     struct chardev *serial, *debugcon; /* NULL: nothing behind it */
@@ -93,14 +131,24 @@ struct pc_config {
     struct debug_exit_hook exit_hook;
 };
 
-/* Wires and resets everything. 0, or -EBUSY: two devices claim a port (only the user's debug exit
- * can). */
+/* Wires and resets everything. 0, -ENOMEM, or -EBUSY: two devices claim a port (only the user's
+ * debug exit can). */
 int pc_init(struct pc *pc, const struct pc_config *cfg) MUST_CHECK;
-/* Builds the ACPI tables; *rsdp and *len say where. */
-int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *rsdp) MUST_CHECK;
+void pc_fini(struct pc *pc);
 void pc_reset(struct pc *pc);
-/* What firmware programs before it starts an operating system: SCI as a level, APIC IDs, virtual
- * wire mode (MP specification 1.4, 3.6.2.2). */
+
+/* pc_pci.c: the bridges and functions of bus 0. */
+int pc_pci_init(struct pc *pc, const struct pc_config *cfg) MUST_CHECK;
+
+/* pc_firmware.c: what the firmware is told through fw_cfg. */
+int pc_tell_firmware(struct pc *pc, const struct pc_config *cfg) MUST_CHECK;
+/* Without firmware: what it would have done. First the PCI configuration: all of C0000h-FFFFFh is
+ * RAM, PIRQs and base addresses are set. */
+void pc_configure_pci(struct pc *pc);
+/* Then the ACPI tables; *rsdp says where. */
+int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *rsdp) MUST_CHECK;
+/* Last, what it programs before it starts an operating system: level-triggered interrupts, APIC
+ * IDs, virtual wire mode (MP specification 1.4, 3.6.2.2). */
 void pc_firmware(struct pc *pc, struct bus *ports, struct bus *mmio);
 
 /* INTA: the vector of the interrupt that the CPU takes. */

@@ -9,7 +9,7 @@ enum { MAX_ACCESS_PAGES = 4 };
 
 /* A page of an access, translated. */
 struct piece {
-    hva_t host; /* first byte; NULL: not RAM */
+    hva_t host; /* first byte; NULL: not RAM, or no RAM for writes */
     gpa_t pa;   /* of RAM: the offset in the page is right */
     uint32_t frame;
     unsigned len;
@@ -107,10 +107,10 @@ static bool translate(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags, 
         *err = w.err;
         return false;
     }
-    p->pa = w.pa;
+    p->pa = w.pa & m->pm->address_mask;
     p->frame = frame_of(m, w.pa);
     p->host = NULL;
-    if (p->frame == NO_FRAME)
+    if (p->frame == NO_FRAME || ((flags & WALK_WRITE) && (m->frame[p->frame].flags & F_ROM)))
         return true;
     p->host = frame_ptr(m, p->frame) + (lin & PAGE_MASK);
     softtlb_fill(m, c, lin & ~(gva_t)PAGE_MASK, &w, p->frame, flags);

@@ -212,6 +212,10 @@ bool fill_eager(struct smmu *m, struct view *v, uint32_t vpn)
 
 static enum smmu_verdict blocked(struct smmu *m, uint32_t frame)
 {
+    if (m->frame[frame].flags & F_ROM) {
+        m->stats.mmio++;
+        return SMMU_MMIO;
+    }
     if (m->frame[frame].flags & F_CODE) {
         m->stats.code_writes++;
         return SMMU_CODE;

@@ -74,7 +74,7 @@ enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 1 << 5, PTE_D = 1 << 6, PTE_PS =
 
 #define NO_FRAME UINT32_MAX
 
-enum frame_flag { F_CODE = 1 << 0, F_PT = 1 << 1, F_UNSYNC = 1 << 2 };
+enum frame_flag { F_CODE = 1 << 0, F_PT = 1 << 1, F_UNSYNC = 1 << 2, F_ROM = 1 << 3 };
 
 struct frame {
     uint32_t rmap, uses; /* lists of nodes */

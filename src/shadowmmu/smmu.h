@@ -178,9 +178,10 @@ bool smmu_fetch(struct smmu *m, struct cpu *c, gva_t at, struct code_page *out);
 /* No cached code of this frame is left: stores may run at full speed again. */
 void smmu_clear_code(struct smmu *m, uint64_t frame);
 
-/* The page-written function (physmem's hook): monitor wrote [pa, pa+len). Tables resynced, code
- * dropped. */
-void smmu_guest_written(void *opaque, gpa_t pa, size_t len);
+/* physmem's hooks; opaque is the smmu. The monitor wrote [off, off + len) of the memfd: tables are
+ * resynced, code dropped. What lies at guest physical addresses changed: everything starts over. */
+void smmu_guest_written(void *opaque, uint64_t off, size_t len);
+void smmu_map_changed(void *opaque);
 
 struct smmu_space *smmu_current(struct smmu *m);
 /* A slot for the translator to hang its per-space structure on. */

@@ -417,6 +417,33 @@ void smmu_paging_changed(void *opaque, struct cpu *c)
     enter_space(m, c);
 }
 
+/* Segments that RAM answers but does not take writes to. */
+static void mark_rom(struct smmu *m)
+{
+    const struct physmem *pm = m->pm;
+    gpa_t end = PHYSMEM_SEGMENTS_START + PHYSMEM_SEGMENTS_BYTES;
+
+    for (gpa_t pa = PHYSMEM_SEGMENTS_START; pa < end && pa < pm->low_end; pa += PAGE_SIZE) {
+        struct frame *f = &m->frame[pa >> PAGE_SHIFT];
+
+        f->flags &= (uint8_t)~F_ROM;
+        if (!physmem_segment_bit(pm->writable, pa))
+            f->flags |= F_ROM;
+    }
+}
+
+/* Without paging nobody remembers what was fetched: all of it goes. */
+void smmu_map_changed(void *opaque)
+{
+    struct smmu *m = opaque;
+
+    softtlb_flush(m);
+    emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
+    restart(m, m->paging);
+    mark_rom(m);
+    enter_space(m, m->cpu);
+}
+
 /* SDM 3A 4.4.1: loaded at MOV CR3 and when paging or its bits change; reserved bits give #GP and
  * change nothing. */
 bool smmu_load_pdptes(void *opaque, struct cpu *c)

@@ -6,7 +6,7 @@ bool frame_no_write(const struct smmu *m, uint32_t frame)
 {
     unsigned flags = m->frame[frame].flags;
 
-    return (flags & F_CODE) || (flags & (F_PT | F_UNSYNC)) == F_PT;
+    return (flags & (F_CODE | F_ROM)) || (flags & (F_PT | F_UNSYNC)) == F_PT;
 }
 
 static bool protect_one(struct smmu *m, uint32_t frame)
@@ -244,18 +244,18 @@ void frame_written(struct smmu *m, uint32_t frame, unsigned off, unsigned len)
         emit_code_written(m, frame, off, len);
 }
 
-void smmu_guest_written(void *opaque, gpa_t pa, size_t len)
+void smmu_guest_written(void *opaque, uint64_t at, size_t len)
 {
     struct smmu *m = opaque;
 
     while (len) {
-        unsigned off = (unsigned)(pa & PAGE_MASK);
+        unsigned off = (unsigned)(at & PAGE_MASK);
         unsigned n = len < PAGE_SIZE - off ? (unsigned)len : PAGE_SIZE - off;
-        uint32_t frame = frame_of(m, pa);
+        uint32_t frame = (uint32_t)(at >> PAGE_SHIFT);
 
-        if (frame != NO_FRAME && m->frame[frame].flags)
+        if (m->frame[frame].flags)
             frame_written(m, frame, off, n);
-        pa += n;
+        at += n;
         len -= n;
     }
 }

@@ -204,7 +204,7 @@ static bool set_bits(const struct env *e, struct physmem *pm, struct walk *w, un
     hva_t p = physmem_ptr(pm, w->entry_pa[i]);
     uint64_t old = w->entry[i];
 
-    if ((old & bits) == bits)
+    if ((old & bits) == bits || !physmem_takes_writes(pm, w->entry_pa[i]))
         return true;
     if (e->f->entry_bytes == 4) {
         uint32_t seen = (uint32_t)old;

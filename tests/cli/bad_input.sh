@@ -111,7 +111,10 @@ refuse 'out of range' -m 65G linux
 refuse 'Dragoman' -accel kvm linux
 refuse 'no engine' -engine warp linux
 refuse 'one CPU' -smp 4 linux
-refuse 'disks' -hda disk.img
+refuse 'floppy' -fda disk.img
+refuse 'apt install seabios' -bios nowhere.bin
+refuse 'no such firmware' -L folder -bios nowhere.bin
+refuse 'multiple of 64 KiB' -bios ./unreadable
 refuse '-d help' -d nonsense linux
 refuse 'no device' -device e1000 linux
 refuse 'seconds' --timeout soon linux
@@ -125,8 +128,8 @@ refuse 'empty' empty
 refuse 'truncated' short
 refuse 'linux' nonexistent/linux
 refuse 'x86-64' amd64 -cpu qemu32
-refuse 'disk image' mbr
-refuse 'ISO 9660' iso
+refuse 'disk image' -kernel mbr
+refuse 'ISO 9660' -kernel iso
 refuse 'text file' text
 refuse 'script' script
 refuse 'gzip' gz

@@ -100,7 +100,9 @@ static void board_exit(void *opaque, int code)
 
 static void board_open(struct board *b, hva_t ram)
 {
+    static const uint8_t bios[64 << 10] = {0xea};
     struct pc_config cfg = {
+        .bios = {bios, sizeof(bios)},
         .ports = &b->ports,
         .mmio = &b->mmio,
         .clock = &b->clock,
@@ -117,6 +119,7 @@ static void board_open(struct board *b, hva_t ram)
                 .tpr_changed = board_tpr,
                 .nmi = {board_line, b, 0}},
         .has_hpet = true,
+        .has_vga = true,
         .realtime = board_realtime,
         .wallclock = board_wallclock,
         .opaque = b,
@@ -136,6 +139,7 @@ static void board_open(struct board *b, hva_t ram)
     bus_init(&b->mmio, "mmio", NULL);
     bus_init(&b->ports, "ports", NULL);
     physmem_init(&b->pm, ram, -1, RAM, &b->mmio);
+    physmem_add_area(&b->pm, VGA_VRAM_BYTES);
     FUZZ_CHECK(pc_init(&b->pc, &cfg) == 0, "pc_init");
     pc_reset(&b->pc);
 }
@@ -276,12 +280,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_bytes in = {data, size};
 
     if (!ram)
-        ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ram = mmap(NULL, RAM + VGA_VRAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                   -1, 0);
     board_open(&b, ram);
     for (unsigned n = 0; in.left && n < MAX_OPS; n++) {
         operate(&b, &in);
         FUZZ_CHECK(clock_deadline(&b.clock) == CLOCK_NEVER || clock_deadline(&b.clock) > 0,
                    "deadline 0");
     }
+    pc_fini(&b.pc);
     return 0;
 }

@@ -10,11 +10,13 @@ below() {
     case $1 in
     base) ;;
     host | bus | cpu) echo base ;;
-    devices) echo base bus ;;
+    block) echo base host ;;
+    devices) echo base bus block ;;
+    display) echo base host bus devices ;;
     loader) echo base bus cpu ;;
     shadowmmu) echo base host bus cpu ;;
     translator) echo base host bus cpu shadowmmu ;;
-    machine) echo base host bus cpu shadowmmu translator devices loader ;;
+    machine) echo base host bus cpu shadowmmu translator devices display loader block ;;
     *) echo unknown ;;
     esac
 }

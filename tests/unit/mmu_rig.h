@@ -54,6 +54,7 @@ static inline void rig_start(struct rig *r, const struct smmu_config *cfg)
 {
     ck_assert_int_eq(smmu_create(&r->m, &r->pm, cfg, &r->log), 0);
     r->pm.written = smmu_guest_written;
+    r->pm.map_changed = smmu_map_changed;
     r->pm.opaque = r->m;
     smmu_attach(r->m, r->c);
 }

@@ -163,6 +163,46 @@ START_TEST(timeouts)
 }
 END_TEST
 
+START_TEST(drives)
+{
+    ck_assert_int_eq(parse("-hda a.img -hdb=b.img -cdrom c.iso -boot order=dc,menu=on -snapshot -L "
+                           "fw -bios mine.bin"),
+                     0);
+    ck_assert_ptr_null(o.image);
+    ck_assert_str_eq(o.drive[0].path, "a.img");
+    ck_assert_str_eq(o.drive[1].path, "b.img");
+    ck_assert_str_eq(o.drive[2].path, "c.iso");
+    ck_assert(o.drive[2].present && o.drive[2].cdrom && !o.drive[0].cdrom);
+    ck_assert(!o.drive[3].present);
+    ck_assert_str_eq(o.boot, "dc");
+    ck_assert(o.boot_menu && o.snapshot);
+    ck_assert_str_eq(o.bios, "mine.bin");
+    ck_assert_str_eq(o.dir[0], "fw");
+    ck_assert_uint_eq(o.ndirs, 1);
+    ck_assert_int_eq(parse("-boot d -hda a"), 0);
+    ck_assert_str_eq(o.boot, "d");
+}
+END_TEST
+
+START_TEST(drive_properties)
+{
+    ck_assert_int_eq(parse("-drive file=a,,b.img,format=raw,if=ide,cache=none,id=x "
+                           "-drive media=cdrom,file=c.iso,readonly=on "
+                           "-drive file=d,bus=0,unit=1,format=qcow2,snapshot=on "
+                           "-drive index=3,media=cdrom"),
+                     0);
+    ck_assert_str_eq(o.drive[0].path, "a,b.img");
+    ck_assert_int_eq(o.drive[0].format, DRIVE_RAW);
+    ck_assert(!o.drive[0].read_only && !o.drive[0].snapshot);
+    ck_assert_str_eq(o.drive[2].path, "c.iso");
+    ck_assert(o.drive[2].cdrom && o.drive[2].read_only);
+    ck_assert_str_eq(o.drive[1].path, "d");
+    ck_assert_int_eq(o.drive[1].format, DRIVE_QCOW2);
+    ck_assert(o.drive[1].snapshot);
+    ck_assert(o.drive[3].present && o.drive[3].cdrom && !o.drive[3].path[0]);
+}
+END_TEST
+
 /* Each mistake, and a word that its message must contain. */
 static const struct {
     const char *line, *says;
@@ -177,7 +217,18 @@ static const struct {
     {"-apend=x k", "did you mean -append"},
     {"-zzzzzzzz k", "unknown option '-zzzzzzzz'"},
     {"-an-option-with-a-name-longer-than-any-of-ours=1 k", "--help"},
-    {"-hda disk.img", "disks"},
+    {"-fda disk.img", "floppy"},
+    {"-hda a -hda b", "there is a drive hda already"},
+    {"-hdc a -cdrom b", "there is a drive hdc already"},
+    {"-drive format=raw", "needs a file"},
+    {"-drive file=a,format=vdi", "'format=vdi' is not understood"},
+    {"-drive file=a,index=4", "no such place"},
+    {"-drive file=a,index=x", "not understood"},
+    {"-drive file=a,if=virtio", "not understood"},
+    {"-boot x -hda a", "no order"},
+    {"-boot cc -hda a", "each once"},
+    {"-boot order= -hda a", "one to 3"},
+    {"-L a -L b -L c -L d -L e -L f -L g -L h -L i -hda a", "too many"},
     {"-gdb tcp::1234 k", "debugger"},
     {"-kernel", "needs a value: -kernel FILE"},
     {"-kernel -initrd i", "the option '-initrd' follows"},
@@ -216,7 +267,7 @@ static const struct {
     {"-flat 0x10000000000000000 k", "no address"},
     {"-rtc base=localtime k", "UTC"},
     {"-display gtk k", "only 'none'"},
-    {"-vga std k", "only 'none'"},
+    {"-vga cirrus k", "no VGA"},
 };
 
 START_TEST(mistake)
@@ -308,6 +359,8 @@ int main(void)
     int failed;
 
     tcase_add_test(tc, defaults);
+    tcase_add_test(tc, drives);
+    tcase_add_test(tc, drive_properties);
     tcase_add_test(tc, a_qemu_line);
     tcase_add_test(tc, spellings);
     tcase_add_test(tc, sizes);

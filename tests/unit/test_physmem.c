@@ -102,9 +102,84 @@ START_TEST(test_bounds)
 }
 END_TEST
 
+static void note_change(void *opaque)
+{
+    ((struct watcher *)opaque)->calls++;
+}
+
+START_TEST(test_a20)
+{
+    struct physmem pm;
+    hva_t ram = map(4 * MIB);
+    char buf[8];
+
+    physmem_init(&pm, ram, -1, 4 * MIB, NULL);
+    ck_assert_int_eq(physmem_write(&pm, 0xffffc, "abcdefg", 8), 0);
+    physmem_set_a20(&pm, false);
+    ck_assert(physmem_offset(&pm, 0x100010) == 0x10);
+    ck_assert(physmem_offset(&pm, 0x1a0000) == UINT64_MAX);
+    ck_assert(physmem_offset(&pm, 0x200000) == 0x200000);
+    ck_assert_int_eq(physmem_read(&pm, 0xffffc, buf, 4), 0);
+    ck_assert_int_eq(physmem_read(&pm, 0xffffc, buf, 5), -EFAULT); /* no run: the next byte is 0 */
+    ck_assert_int_eq(physmem_write(&pm, 0x100000, "x", 1), 0);
+    ck_assert_uint_eq(ram[0], 'x');
+    munmap(ram, 4 * MIB);
+}
+END_TEST
+
+START_TEST(test_area)
+{
+    struct physmem pm;
+    struct watcher w = {0};
+    hva_t ram = map(5 * MIB);
+
+    physmem_init(&pm, ram, -1, 4 * MIB, NULL);
+    physmem_add_area(&pm, MIB);
+    pm.map_changed = note_change;
+    pm.written = watch;
+    pm.opaque = &w;
+    ck_assert(pm.nframes == 5 * 256);
+    ck_assert(physmem_offset(&pm, 0) == 0);
+    physmem_show_area(&pm, 0, false);
+    ck_assert_uint_eq(w.calls, 0);
+    physmem_show_area(&pm, 0xe0000000, true);
+    physmem_show_area(&pm, 0xe0000000, true);
+    ck_assert_uint_eq(w.calls, 1);
+    ck_assert(physmem_offset(&pm, 0xe0000000) == 4 * MIB);
+    ck_assert_int_eq(physmem_write(&pm, 0xe00ffffc, "abc", 4), 0);
+    ck_assert(w.pa == 5 * MIB - 4);
+    ck_assert_str_eq((char *)ram + 5 * MIB - 4, "abc");
+    ck_assert_int_eq(physmem_write(&pm, 0xe00ffffd, "abc", 4), -EFAULT);
+    physmem_show_area(&pm, 0x1000, true); /* RAM is in front of it */
+    ck_assert(physmem_offset(&pm, 0x1000) == 0x1000);
+    ck_assert(physmem_offset(&pm, 0xe0000000) == UINT64_MAX);
+    munmap(ram, 5 * MIB);
+}
+END_TEST
+
+/* To RAM that cannot be read: whoever watches the frame must hear of it. */
+START_TEST(test_hidden_writes)
+{
+    struct physmem pm;
+    struct watcher w = {0};
+    hva_t ram = map(4 * MIB);
+
+    physmem_init(&pm, ram, -1, 4 * MIB, NULL);
+    pm.written = watch;
+    pm.opaque = &w;
+    physmem_set_segments(&pm, 0, PHYSMEM_ALL_SEGMENTS);
+    ck_assert_int_eq(physmem_write(&pm, 0xf0000, "a", 1), -EFAULT);
+    physmem_write_hidden(&pm, 0xf0000, "hid", 4);
+    ck_assert_str_eq((char *)ram + 0xf0000, "hid");
+    ck_assert(w.calls == 1 && w.pa == 0xf0000 && w.len == 4);
+    munmap(ram, 4 * MIB);
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_layout, test_copies_and_watcher, test_bounds};
+    const TTest *const tests[] = {test_layout, test_copies_and_watcher, test_bounds, test_a20,
+                                  test_area,   test_hidden_writes};
 
     return run_tests("physmem", tests, ARRAY_SIZE(tests));
 }

@@ -387,6 +387,124 @@ START_TEST(paging_off_shows_physical_memory)
 }
 END_TEST
 
+/* RAM in the firmware's place: both, read only, gone, and back, with paging off and on. */
+START_TEST(segments_come_and_go)
+{
+    const uint32_t all = PHYSMEM_ALL_SEGMENTS & ~PHYSMEM_VGA_SEGMENTS, f = 0xfu << 20;
+    uint64_t v;
+    uint32_t val = 9;
+    struct rig r;
+
+    start(&r);
+    put32(&r, KPT + 9 * 4, 0xf0000 | P | W | A | D);
+    for (unsigned paging = 0; paging < 2; paging++) {
+        uint32_t lin = paging ? KLIN + 9 * 0x1000 : 0xf0000;
+
+        rig_paging(&r, paging ? CR0_PG | CR0_WP : 0, CR4_PSE, 0, PD1);
+        set(&r, 0, lin, 7);
+        ck_assert(mem_write_as(r.c, lin, 4, 7, false));
+        physmem_set_segments(&r.pm, all, all & ~f);
+        ck_assert_uint_eq(get(&r, 0, lin), 7);
+        ck_assert_int_eq(guest_access(&r, 0, lin, true, &val), OUT_MMIO);
+        ck_assert(mem_write_as(r.c, lin, 4, 9, false)); /* to the bus, where nobody is */
+        ck_assert(mem_read_as(r.c, lin, 4, &v, false) && v == 7);
+        ck_assert_ptr_null(mem_ptr(r.c, lin, 4, true, false));
+        ck_assert_ptr_nonnull(mem_ptr(r.c, lin, 4, false, false));
+        physmem_set_segments(&r.pm, all & ~f, all & ~f);
+        ck_assert_int_eq(guest_access(&r, 0, lin, false, &val), OUT_MMIO);
+        ck_assert(mem_read_as(r.c, lin, 4, &v, false) && v == UINT32_MAX);
+        physmem_set_segments(&r.pm, all, all);
+        ck_assert_uint_eq(get(&r, 0, lin), 7);
+        set(&r, 0, lin, 8);
+    }
+    rig_close(&r);
+}
+END_TEST
+
+START_TEST(a20_closes)
+{
+    uint64_t v;
+    struct rig r;
+
+    start(&r);
+    rig_paging(&r, 0, 0, 0, 0);
+    set(&r, 0, 0x40, 1);
+    set(&r, 0, 0x100040, 2);
+    physmem_set_a20(&r.pm, false);
+    ck_assert_uint_eq(get(&r, 0, 0x100040), 1);
+    set(&r, 0, 0x110044, 3);
+    ck_assert_uint_eq(get(&r, 0, 0x10044), 3);
+    ck_assert(mem_read_as(r.c, 0x100040, 4, &v, false) && v == 1);
+    physmem_set_a20(&r.pm, true);
+    ck_assert_uint_eq(get(&r, 0, 0x100040), 2);
+    ck_assert_uint_eq(get(&r, 0, 0x110044), 0);
+    rig_close(&r);
+}
+END_TEST
+
+struct unmapped {
+    struct smmu_space *space;
+    uint64_t vpn;
+    unsigned n;
+};
+
+static void on_unmapped(void *opaque, struct smmu_space *s, uint64_t vpn)
+{
+    struct unmapped *u = opaque;
+
+    u->space = s;
+    u->vpn = vpn;
+    u->n++;
+}
+
+/* What was fetched, where another page lies now, is not believed any more. */
+START_TEST(a_changed_map_ends_fetches)
+{
+    struct unmapped u = {0};
+    struct smmu_listener l = {.code_unmapped = on_unmapped, .opaque = &u};
+    struct code_page page;
+    struct rig r;
+
+    start(&r);
+    rig_paging(&r, 0, 0, 0, 0);
+    smmu_add_listener(r.m, &l);
+    ck_assert(smmu_fetch(r.m, r.c, 0xf0000, &page));
+    ck_assert_uint_eq(page.frame, 0xf0);
+    physmem_set_segments(&r.pm, 0, 0);
+    ck_assert_uint_ne(u.n, 0);
+    ck_assert(u.vpn == SMMU_ALL_PAGES && !u.space);
+    ck_assert(smmu_fetch(r.m, r.c, 0xf0000, &page));
+    ck_assert(page.frame == SMMU_ALL_PAGES);
+    rig_close(&r);
+}
+END_TEST
+
+/* Memory behind RAM, as a base address register shows it. */
+START_TEST(an_area_moves)
+{
+    uint32_t val = 0;
+    struct rig r;
+
+    rig_open(&r);
+    ck_assert_int_eq(ftruncate(r.fd, RIG_RAM + MIB), 0);
+    physmem_add_area(&r.pm, MIB);
+    rig_start(&r, &calm);
+    rig_paging(&r, 0, 0, 0, 0);
+    window_open(&r);
+    ck_assert_int_eq(guest_access(&r, 0, 0xe0000000, true, &val), OUT_MMIO);
+    physmem_show_area(&r.pm, 0xe0000000, true);
+    val = 77;
+    ck_assert_int_eq(guest_access(&r, 0, 0xe00ffffc, true, &val), OUT_OK);
+    ck_assert_int_eq(guest_access(&r, 0, 0xe0100000, true, &val), OUT_MMIO);
+    physmem_show_area(&r.pm, 0xd0000000, true);
+    ck_assert_int_eq(guest_access(&r, 0, 0xe0000000, true, &val), OUT_MMIO);
+    ck_assert_uint_eq(get(&r, 0, 0xd00ffffc), 77);
+    physmem_show_area(&r.pm, 0, false);
+    ck_assert_int_eq(guest_access(&r, 0, 0xd0000000, false, &val), OUT_MMIO);
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(write_protect_off)
 {
     struct rig r;
@@ -410,21 +528,6 @@ START_TEST(write_protect_off)
     rig_close(&r);
 }
 END_TEST
-
-struct unmapped {
-    struct smmu_space *space;
-    uint64_t vpn;
-    unsigned n;
-};
-
-static void on_unmapped(void *opaque, struct smmu_space *s, uint64_t vpn)
-{
-    struct unmapped *u = opaque;
-
-    u->space = s;
-    u->vpn = vpn;
-    u->n++;
-}
 
 START_TEST(fetches_are_reported_when_they_change)
 {
@@ -578,6 +681,10 @@ int main(void)
     tcase_add_test(tc, large_pages_are_one_mapping);
     tcase_add_test(tc, large_page_over_the_vga_hole);
     tcase_add_test(tc, paging_off_shows_physical_memory);
+    tcase_add_test(tc, segments_come_and_go);
+    tcase_add_test(tc, a20_closes);
+    tcase_add_test(tc, a_changed_map_ends_fetches);
+    tcase_add_test(tc, an_area_moves);
     tcase_add_test(tc, write_protect_off);
     tcase_add_test(tc, fetches_are_reported_when_they_change);
     tcase_add_test(tc, code_pages_are_read_only_everywhere);

@@ -1,0 +1,40 @@
+/* node.h - what a disk consists of: a node is an image format or a layer on another node.
+ *
+ * Offsets and lengths are bytes, whole sectors, inside [0, bytes). Operations block and return 0 or
+ * -errno; they run on one thread at a time. A node owns the node below it.
+ */
+#ifndef DRAGOMAN_BLOCK_NODE_H
+#define DRAGOMAN_BLOCK_NODE_H
+
+#include "base/types.h"
+#include "block/block.h"
+
+struct block_node_ops {
+    int (*read)(struct block_node *n, uint64_t offset, uint8_t *buf, size_t len);
+    int (*write)(struct block_node *n, uint64_t offset, const uint8_t *buf, size_t len);
+    int (*flush)(struct block_node *n);
+    void (*close)(struct block_node *n); /* frees the node, not the one below */
+};
+
+struct block_node {
+    const struct block_node_ops *ops;
+    uint64_t bytes;
+    bool read_only;
+    struct block_node *below;  /* what reads fall through to; owned; may be NULL */
+    struct block_error report; /* empty, or what block_take_report() is to say */
+};
+
+/* 0, or -errno with a sentence in err. */
+int block_raw_open(struct block_node **out, const char *path, bool read_only, bool probed,
+                   struct block_error *err) MUST_CHECK;
+/* Reads fall through to `below`, which becomes the overlay's, except when this fails. */
+int block_overlay_open(struct block_node **out, struct block_node *below,
+                       struct block_error *err) MUST_CHECK;
+
+/* Closes a node and what is below it. NULL does nothing. */
+void block_node_close(struct block_node *n);
+
+/* Formats the sentence; returns code. */
+int block_fail(struct block_error *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#endif

@@ -1,0 +1,124 @@
+#include "display/picture.h"
+
+#include <errno.h>
+#include <png.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void picture_free(struct picture *p)
+{
+    free(p->surface.pixels);
+    free(p->shown);
+    memset(p, 0, sizeof(*p));
+}
+
+static int resize(struct picture *p, unsigned width, unsigned height)
+{
+    picture_free(p);
+    p->surface = (struct vga_surface){.width = width, .height = height, .stride = width};
+    p->surface.pixels = calloc((size_t)width * height, sizeof(*p->surface.pixels));
+    p->shown = calloc(1, sizeof(*p->shown));
+    if (p->surface.pixels && p->shown)
+        return 0;
+    picture_free(p);
+    return -ENOMEM;
+}
+
+int picture_update(struct picture *p, const struct vga *v, struct vga_rows *rows)
+{
+    unsigned width, height;
+    int err = 0;
+
+    *rows = (struct vga_rows){0, 0};
+    vga_size(v, &width, &height);
+    if (width != p->surface.width || height != p->surface.height)
+        err = resize(p, width, height);
+    if (err == 0)
+        *rows = vga_render(v, p->shown, &p->surface);
+    return err;
+}
+
+/* ---- PNG ---- */
+
+static void silent(png_structp png, png_const_charp text)
+{
+    (void)png;
+    (void)text;
+}
+
+static void fail(png_structp png, png_const_charp text)
+{
+    (void)text;
+    png_longjmp(png, 1);
+}
+
+static void write_rows(png_structp png, png_infop info, const struct vga_surface *s, uint8_t *row)
+{
+    png_set_IHDR(png, info, s->width, s->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    for (unsigned y = 0; y < s->height; y++) {
+        const uint32_t *pixels = s->pixels + y * s->stride;
+
+        for (unsigned x = 0; x < s->width; x++) {
+            row[3 * x] = (uint8_t)(pixels[x] >> 16);
+            row[3 * x + 1] = (uint8_t)(pixels[x] >> 8);
+            row[3 * x + 2] = (uint8_t)pixels[x];
+        }
+        png_write_row(png, row);
+    }
+    png_write_end(png, NULL);
+}
+
+int picture_write_png(const struct vga_surface *s, FILE *out)
+{
+    uint8_t *row = malloc((size_t)s->width * 3 + 1);
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, fail, silent);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    volatile int err = -ENOMEM;
+
+    errno = 0;
+    if (row && info && setjmp(png_jmpbuf(png)) == 0) { /* libpng's errors come back here */
+        png_init_io(png, out);
+        write_rows(png, info, s, row);
+        err = 0;
+    }
+    if (ferror(out) || fflush(out))
+        err = errno ? -errno : -EIO;
+    png_destroy_write_struct(&png, &info);
+    free(row);
+    return err;
+}
+
+/* Devices and pipes stay. */
+static void remove_file(FILE *out, const char *path)
+{
+    struct stat st;
+
+    if (fstat(fileno(out), &st) == 0 && S_ISREG(st.st_mode))
+        unlink(path);
+}
+
+int picture_screendump(const struct vga *v, const char *path)
+{
+    struct picture p = {0};
+    struct vga_rows rows;
+    FILE *out;
+    int err = picture_update(&p, v, &rows);
+
+    if (err < 0)
+        return err;
+    out = fopen(path, "wbe");
+    err = out ? picture_write_png(&p.surface, out) : -errno;
+    picture_free(&p);
+    if (!out)
+        return err;
+    if (err < 0)
+        remove_file(out, path);
+    if (fclose(out) && err == 0)
+        err = -errno;
+    return err;
+}
