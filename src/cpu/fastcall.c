@@ -3,6 +3,7 @@
  * The vendors differ: AMD's CPUs have no SYSENTER in long mode, Intel's no SYSCALL and SYSRET
  * outside 64-bit mode. The model's vendor decides, as CPUID has told the guest.
  */
+#include "cpu/debug.h"
 #include "cpu/desc.h"
 #include "cpu/model.h"
 
@@ -73,6 +74,17 @@ bool cpu_sysexit(struct cpu *c, unsigned opsize)
     return true;
 }
 
+/* Of these two it is the TF they leave that decides about a trap behind them: a masked one does not
+ * step into the kernel, a restored one traps before the user's instruction (as Linux says of both
+ * vendors, arch/x86/entry/entry_64.S). */
+static void load_flags(struct cpu *c, uint32_t flags)
+{
+    cpu_set_rflags(c, flags);
+    c->pending_dr6 &= ~(uint32_t)DR6_BS;
+    c->pending_dr6 |= flags & EF_TF ? DR6_BS : 0;
+    c->debug_trap = c->pending_dr6 != 0;
+}
+
 static bool has_syscall(const struct cpu *c)
 {
     return (c->efer & EFER_SCE) && !cpu_real(c) && (cpu_cs64(c) || is_amd(c));
@@ -89,7 +101,7 @@ static bool syscall_long(struct cpu *c)
     set_flat(c, cs, cs + 8, FLAT_ATTR, 0);
     make_cs64(c);
     c->next_rip = from64 ? c->lstar : c->cstar;
-    cpu_set_rflags(c, flags & ~(uint32_t)c->fmask);
+    load_flags(c, flags & ~(uint32_t)c->fmask);
     return true;
 }
 
@@ -128,7 +140,7 @@ bool cpu_sysret(struct cpu *c, unsigned opsize)
         make_cs64(c);
     c->next_rip = opsize == 8 ? c->gpr[RCX] : (uint32_t)c->gpr[RCX];
     if (cpu_long(c)) {
-        cpu_set_rflags(c, (uint32_t)c->gpr[R11] & EF_SYSRET);
+        load_flags(c, (uint32_t)c->gpr[R11] & EF_SYSRET);
         return true;
     }
     c->iflag = 1;
