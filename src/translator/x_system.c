@@ -102,9 +102,9 @@ static bool load_table(struct cpu *c, const struct insn *i, struct dtable *t)
     if (!memop_linear(c, i, 2 + size, SEG_READ, &lin) || !mem_read(c, lin, 2, &limit) ||
         !mem_read(c, lin + 2, size, &base))
         return false;
-    t->limit = (uint16_t)limit;
-    if (size == 8 && (uint64_t)((int64_t)(base << 16) >> 16) != base)
+    if (size == 8 && !canonical(base))
         return cpu_raise(c, VEC_GP, 0);
+    t->limit = (uint16_t)limit;
     t->base = size == 4 && i->opsize == 2 ? base & 0xffffff : base;
     return true;
 }
