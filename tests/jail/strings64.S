@@ -1,6 +1,6 @@
 # strings64.S - string instructions that run over the ends of regions, of the canonical halves and of the address space, up and
 # down, with all sizes and counts; RSI, RDI and RCX afterwards, and what the stores did.
-# engines: bt interp           (run.sh has no reference with long mode)
+# qemu: -cpu max,vendor=GenuineIntel
         .include "lib64.inc"
 
 # WALKED "name", "set-up", "instructions": registers after it, be it a fault or not.
