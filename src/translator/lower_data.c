@@ -81,6 +81,8 @@ bool lower_copy(struct xlate *x, const struct insn *i)
 
     if ((i->prefixes & PFX_LOCK) && !(i->row->traits & T_LOCK))
         return false;
+    if ((i->row->traits & T_ALL_VECTORS) && (x->mode & MODE_LMA))
+        return false; /* here all are sixteen, in compatibility mode eight */
     if (!insn_mem(i))
         return !(i->prefixes & PFX_LOCK) && append(x, i, NULL);
     if (xlate_gmem(x, i, &m))

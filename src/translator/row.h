@@ -34,6 +34,7 @@ enum row_trait {
     T_NOT64 = 1 << 12,
     T_ONLY64 = 1 << 13,
     T_CR4_CHECK = 1 << 14,
+    T_ALL_VECTORS = 1 << 15, /* changes all vector registers there are in the mode */
 };
 
 /* What the translator does with it. Each kind is one lower_*() function in translator/lower_*.c. */

@@ -90,6 +90,32 @@ static void vec_write(struct cpu *c, unsigned reg, unsigned len, const uint8_t i
     fpu_mark(c, XCR0_SSE | (allowed & XCR0_AVX));
 }
 
+/* In compatibility mode registers 8 to 15 stay (SDM 2C VZEROALL); the host would clear them. */
+static bool vzero(struct cpu *c, const struct insn *i, bool all)
+{
+    uint8_t val[VEC_MAX] = {0};
+
+    if (!cpu_long(c) || cpu_cs64(c))
+        return x_host(c, i);
+    fpu_open(c);
+    for (unsigned reg = 0; reg < 8; reg++) {
+        if (!all)
+            vec_read(c, reg, 16, val);
+        vec_write(c, reg, 16, val);
+    }
+    return true;
+}
+
+bool x_vzeroall(struct cpu *c, const struct insn *i)
+{
+    return vzero(c, i, true);
+}
+
+bool x_vzeroupper(struct cpu *c, const struct insn *i)
+{
+    return vzero(c, i, false);
+}
+
 static bool element_set(const uint8_t *mask, unsigned n, unsigned size)
 {
     return mask[n * size + size - 1] & 0x80;

@@ -93,7 +93,7 @@ void fpu_init_component(struct cpu *c, unsigned n);
 bool fpu_image_linear(struct cpu *c, const struct insn *i, unsigned len, unsigned align,
                       unsigned access, gva_t *lin);
 
-exec_fn x_host, x_maskmov, x_vmaskmov, x_gather, x_fwait;
+exec_fn x_host, x_vzeroall, x_vzeroupper, x_maskmov, x_vmaskmov, x_gather, x_fwait;
 
 exec_fn x_fnclex, x_fninit, x_fnstenv, x_fldenv, x_fnsave, x_frstor;
 exec_fn x_fxsave, x_fxrstor, x_xsave, x_xsaveopt, x_xsavec, x_xsaves;

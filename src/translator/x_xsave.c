@@ -213,23 +213,39 @@ static void load_component(struct cpu *c, const struct insn *i, const struct xar
         memcpy(c->fpu + c->model->xsave_offset[n], a->bytes + a->l.offset[n], component_len(c, n));
 }
 
+/* In compatibility mode the registers above 7 keep what they have. False: the component is as at
+ * power-on. */
+static bool init_component(struct cpu *c, unsigned n)
+{
+    bool part = n == 1 || n == 2 || n == 6;
+
+    if (n == 0)
+        c->fcs = c->fds = 0;
+    if (!part || !cpu_long(c) || cpu_cs64(c)) {
+        fpu_init_component(c, n);
+        return false;
+    }
+    if (n == 1)
+        memset(c->fpu + IMG_XMM, 0, fpu_xmm_bytes(c));
+    else
+        memset(c->fpu + c->model->xsave_offset[n], 0, component_len(c, n));
+    return true;
+}
+
 static void load_components(struct cpu *c, const struct insn *i, const struct xarea *a,
                             uint64_t rfbm)
 {
-    uint64_t bv = ld64(c->fpu + IMG_XSTATE_BV);
+    uint64_t bv = ld64(c->fpu + IMG_XSTATE_BV), kept = ~rfbm;
 
     for (unsigned n = 0; n < NCOMPONENTS; n++) {
         if (!(rfbm >> n & 1))
             continue;
-        if (a->used >> n & 1) {
+        if (a->used >> n & 1)
             load_component(c, i, a, n);
-        } else {
-            fpu_init_component(c, n);
-            if (n == 0)
-                c->fcs = c->fds = 0;
-        }
+        else if (init_component(c, n))
+            kept |= UINT64_C(1) << n;
     }
-    st64(c->fpu + IMG_XSTATE_BV, (bv & ~rfbm) | (a->used & rfbm));
+    st64(c->fpu + IMG_XSTATE_BV, (bv & kept) | (a->used & rfbm));
 }
 
 /* The standard form loads MXCSR with SSE or AVX whatever XSTATE_BV says; the compacted form treats
