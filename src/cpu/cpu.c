@@ -197,24 +197,42 @@ void cpu_set_rflags(struct cpu *c, uint32_t v)
     cpu_update_mode(c);
 }
 
+/* 64-bit code has RAX, all other EAX. */
+static char width_letter(const struct cpu *c)
+{
+    return cpu_cs64(c) ? 'R' : 'E';
+}
+
+static int width_digits(const struct cpu *c)
+{
+    return cpu_cs64(c) ? 16 : 8;
+}
+
 static void dump_flags(const struct cpu *c, FILE *out)
 {
     uint32_t f = cpu_rflags(c);
 
     fprintf(out,
-            "EIP=%08" PRIx64 " EFL=%08" PRIx32
+            "%cIP=%0*" PRIx64 " %cFL=%08" PRIx32
             " [%c%c%c%c%c%c%c] CPL=%d II=%d HLT=%d IOPL=%u%s%s\n",
-            c->rip, f, f & EF_DF ? 'D' : '-', f & EF_OF ? 'O' : '-', f & EF_SF ? 'S' : '-',
-            f & EF_ZF ? 'Z' : '-', f & EF_AF ? 'A' : '-', f & EF_PF ? 'P' : '-',
-            f & EF_CF ? 'C' : '-', c->cpl, c->intr_shadow, c->halted, cpu_iopl(c),
-            f & EF_IF ? " IF" : "", f & EF_VM ? " VM" : "");
+            width_letter(c), width_digits(c), c->rip, width_letter(c), f, f & EF_DF ? 'D' : '-',
+            f & EF_OF ? 'O' : '-', f & EF_SF ? 'S' : '-', f & EF_ZF ? 'Z' : '-',
+            f & EF_AF ? 'A' : '-', f & EF_PF ? 'P' : '-', f & EF_CF ? 'C' : '-', c->cpl,
+            c->intr_shadow, c->halted, cpu_iopl(c), f & EF_IF ? " IF" : "", f & EF_VM ? " VM" : "");
 }
 
-static void dump_segment(const char *name, const struct seg *s, FILE *out)
+static const char *segment_kind(const struct cpu *c, const struct seg *s)
 {
-    const char *kind = s->attr & ATTR_CODE ? (s->attr & ATTR_DB ? "CS32" : "CS16")
-                       : s->attr & ATTR_DB ? "DS"
-                                           : "DS16";
+    if (!(s->attr & ATTR_CODE))
+        return s->attr & ATTR_DB ? "DS" : "DS16";
+    if (cpu_long(c) && (s->attr & ATTR_L))
+        return "CS64";
+    return s->attr & ATTR_DB ? "CS32" : "CS16";
+}
+
+static void dump_segment(const struct cpu *c, const char *name, const struct seg *s, FILE *out)
+{
+    const char *kind = segment_kind(c, s);
 
     fprintf(out, "%-3s=%04x %08" PRIx64 " %08" PRIx32 " %08x", name, s->sel, s->base, s->limit,
             (unsigned)s->attr << 8);
@@ -231,18 +249,19 @@ static void dump_segment(const char *name, const struct seg *s, FILE *out)
 
 void cpu_dump(const struct cpu *c, FILE *out)
 {
-    static const char *const gpr[] = {"EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"};
+    static const char *const gpr[] = {"AX", "CX", "DX", "BX", "SP", "BP", "SI", "DI"};
     static const uint8_t order[] = {RAX, RBX, RCX, RDX, RSI, RDI, RBP, RSP};
     static const char *const seg[] = {"ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR"};
 
     for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-        fprintf(out, "%s=%08" PRIx64 "%c", gpr[order[i]], c->gpr[order[i]],
-                i % 4 == 3 ? '\n' : ' ');
+        fprintf(out, "%c%s=%0*" PRIx64 "%c", width_letter(c), gpr[order[i]], width_digits(c),
+                c->gpr[order[i]], i % 4 == 3 ? '\n' : ' ');
     for (unsigned i = R8; cpu_long(c) && i < NGPR; i++)
-        fprintf(out, "R%-2u=%08" PRIx64 "%c", i, c->gpr[i], i % 4 == 3 ? '\n' : ' ');
+        fprintf(out, "R%-2u=%0*" PRIx64 "%c", i, width_digits(c), c->gpr[i],
+                i % 4 == 3 ? '\n' : ' ');
     dump_flags(c, out);
     for (unsigned i = 0; i < ARRAY_SIZE(seg); i++)
-        dump_segment(seg[i], &c->seg[i], out);
+        dump_segment(c, seg[i], &c->seg[i], out);
     fprintf(out, "GDT=     %08" PRIx64 " %08x\n", c->gdtr.base, c->gdtr.limit);
     fprintf(out, "IDT=     %08" PRIx64 " %08x\n", c->idtr.base, c->idtr.limit);
     fprintf(out, "CR0=%08" PRIx64 " CR2=%08" PRIx64 " CR3=%08" PRIx64 " CR4=%08" PRIx64 "\n",

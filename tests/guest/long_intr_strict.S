@@ -6,6 +6,7 @@
 main64: INIT_LONG
         call    frames
         call    gates
+        call    absent
         call    returns
         ret
 
@@ -87,6 +88,12 @@ gates:  .irp    type, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89
         movw    $16 * VEC_TEST + 15, short_idt(%rip)
         TRY     "the last gate of the IDT", "lidt short_idt(%rip); int $VEC_TEST"
         lidt    idt_pointer(%rip)
+        ret
+
+absent:
+        ABSENT  "#UD", 6, "ud2"
+        ABSENT  "#NM", 7, "mov %cr0, %rax; or $8, %eax; mov %rax, %cr0; fnop"
+        clts
         ret
 
 returns:

@@ -41,6 +41,11 @@ if [ "$got" -ne "$status" ]; then
     echo "status $got, expected $status"
     bad=1
 fi
+complaint=$(directive complains '')
+if [ "$engine" != qemu ] && [ -n "$complaint" ] && ! grep -q "$complaint" "$work/err"; then
+    echo "nothing like '$complaint' on standard error"
+    bad=1
+fi
 if [ -e "${source%.S}.expect" ]; then
     diff -u --label expected --label printed "${source%.S}.expect" "$work/out" || bad=1
 elif [ $bad -ne 0 ]; then
