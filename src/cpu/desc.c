@@ -76,6 +76,12 @@ bool desc_fit_rip(const struct cpu *c, const struct desc *d, uint64_t *rip)
     return *rip <= desc_limit(d);
 }
 
+void desc_narrow_rsp(struct cpu *c, const struct desc *cs)
+{
+    if (!desc_code64(c, cs))
+        c->gpr[RSP] = (uint32_t)c->gpr[RSP];
+}
+
 static bool write_type(struct cpu *c, struct desc *d, uint32_t hi)
 {
     uint8_t type = (uint8_t)(hi >> 8);

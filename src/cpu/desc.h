@@ -139,6 +139,9 @@ bool desc_check_size(struct cpu *c, uint16_t sel, const struct desc *d, uint32_t
 /* *rip lies inside the code segment, or is canonical for 64-bit code. To other code it is EIP: the
  * upper half goes, as on the host CPU. */
 bool desc_fit_rip(const struct cpu *c, const struct desc *d, uint64_t *rip);
+/* Before a transfer to `cs` that keeps RSP: 64-bit code leaves the upper half behind on its way to
+ * compatibility mode, as on the host CPU (SDM 1 3.4.1.1: not preserved). */
+void desc_narrow_rsp(struct cpu *c, const struct desc *cs);
 /* Set the accessed bit; set or clear the busy bit. In memory and in *d. */
 bool desc_set_accessed(struct cpu *c, struct desc *d);
 bool desc_set_busy(struct cpu *c, struct desc *d, bool busy);

@@ -31,6 +31,16 @@ static bool far_real(struct cpu *c, const struct far *f)
     return true;
 }
 
+/* Where CALL pushes: 64-bit code that calls compatibility mode uses that one's stack already, as
+ * the host CPU does. */
+static void init_call_stack(struct cpu *c, struct stack *st, unsigned width, const struct desc *cs)
+{
+    if (cpu_cs64(c) && !desc_code64(c, cs))
+        stack_init(st, &c->seg[SEG_SS], c->gpr[RSP], c->cpl, width, 0);
+    else
+        stack_init_current(c, st, width);
+}
+
 /* To code of the same level: CS keeps CPL in its RPL. */
 static bool enter_same(struct cpu *c, const struct far *f, uint16_t sel, struct desc *cs)
 {
@@ -46,13 +56,14 @@ static bool enter_same(struct cpu *c, const struct far *f, uint16_t sel, struct 
     if (!desc_set_accessed(c, cs))
         return false;
     if (f->call) {
-        stack_init_current(c, &st, f->opsize);
+        init_call_stack(c, &st, f->opsize, cs);
         stack_put(&st, c->seg[SEG_CS].sel);
         stack_put(&st, c->next_rip);
         if (!stack_write(c, &st))
             return false;
         stack_set_sp(c, st.sp);
     }
+    desc_narrow_rsp(c, cs);
     seg_from_desc(&c->seg[SEG_CS], (uint16_t)((sel & ~3u) | c->cpl), cs);
     c->next_rip = rip;
     cpu_update_mode(c);

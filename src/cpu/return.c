@@ -182,6 +182,7 @@ static bool return_to(struct cpu *c, const struct return_target *t)
 
     if (!stack)
         stack_set_sp(c, rsp); /* of the old width: SS stays */
+    desc_narrow_rsp(c, &cs);
     seg_from_desc(&c->seg[SEG_CS], t->sel, &cs);
     c->next_rip = rip;
     c->cpl = t->sel & 3;

@@ -1,5 +1,5 @@
 # long_compat_strict.S - compatibility mode where QEMU 7.2's TCG does not check: limits and types of segments, null selectors, LTR,
-# CR4.PAE and CR0 in long mode.
+# upper halves of RSP (as on the host CPU), CR4.PAE and CR0 in long mode.
 # engines: bt interp
         .include "long.inc"
 
@@ -67,6 +67,15 @@ systems:
         TRY_USER "a call gate to conforming code", "movw $GATE_A, far_pointer + 4(%rip); lcall *far_pointer(%rip)"
         SHOW_ENTRY
         TRY     "CALL 64-bit code in the hole", "movabs $HOLE, %rax; mov %rax, far_pointer(%rip); movw $SEL_CODE, far_pointer + 8(%rip); rex.w lcall *far_pointer(%rip)"
+        TRY     "RETFQ to 32-bit code, RSP above 4 GiB", "movabs $EDGE + 0x100, %rsp; pushq $SEL_CODE32; pushq $9f; lretq; 9: int $VEC_USER_DONE"
+        FRAME
+        TRY     "... and back", "movabs $EDGE + 0x100, %rsp; pushq $SEL_CODE32; pushq $9f; lretq; .code32; 9: ljmp $SEL_CODE, $8f; .code64; 8: mov %rsp, %rbx"
+        SHOW    "  rsp", %rbx
+        MAP     0x700000, page_d+7      # where a stack with its upper half cut off is
+        MAP     EDGE+0x700000, page_e+7
+        TRY     "CALL 32-bit code, RSP above 4 GiB", "movl $9f, far_pointer(%rip); movw $SEL_CODE32, far_pointer + 4(%rip); mov $EDGE + 0x700100, %rsp; lcall *far_pointer(%rip); .code32; 9: mov (%esp), %eax; mov 4(%esp), %ebx; int $VEC_USER_DONE; .code64"
+        FRAME
+        SHOW    "  rbx", %rbx
         TRY     "LLDT, base in the hole", "movw $0x8000, gdt_long + SEL_LDT + 8(%rip); movb $0x82, gdt_long + SEL_LDT + 5(%rip); mov $SEL_LDT, %eax; lldt %ax"
         TRY     "LTR, base in the hole", "movw $0x8000, gdt_long + SEL_FREE + 8(%rip); movb $0x89, gdt_long + SEL_FREE + 5(%rip); mov $SEL_FREE, %eax; ltr %ax"
         TRY     "LTR, a type in the upper half", "movq $0, gdt_long + SEL_FREE + 8(%rip); movb $0x02, gdt_long + SEL_FREE + 13(%rip); mov $SEL_FREE, %eax; ltr %ax"
