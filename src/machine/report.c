@@ -58,8 +58,9 @@ static size_t code_bytes(const struct machine *m, uint8_t *buf, size_t max)
     hva_t p;
 
     for (; n < max; n++) {
-        if (!mmu_walk(c, (struct physmem *)&m->mem, (uint32_t)(cpu_linear_rip(c) + n), WALK_NO_AD,
-                      &w))
+        gva_t at = cpu_linear_rip(c) + n;
+
+        if (!mmu_walk(c, (struct physmem *)&m->mem, cpu_cs64(c) ? at : (uint32_t)at, WALK_PEEK, &w))
             break;
         p = physmem_ptr(&m->mem, w.pa);
         if (!p)
@@ -67,6 +68,13 @@ static size_t code_bytes(const struct machine *m, uint8_t *buf, size_t max)
         buf[n] = *p;
     }
     return n;
+}
+
+static cs_mode code_mode(uint32_t mode)
+{
+    if (mode & MODE_CS64)
+        return CS_MODE_64;
+    return mode & MODE_CS32 ? CS_MODE_32 : CS_MODE_16;
 }
 
 static void report_code(const struct machine *m, FILE *out)
@@ -80,7 +88,7 @@ static void report_code(const struct machine *m, FILE *out)
         fprintf(out, "code: not readable\n");
         return;
     }
-    if (cs_open(CS_ARCH_X86, m->cpu->mode & MODE_CS32 ? CS_MODE_32 : CS_MODE_16, &cs) != CS_ERR_OK)
+    if (cs_open(CS_ARCH_X86, code_mode(m->cpu->mode), &cs) != CS_ERR_OK)
         return;
     n = cs_disasm(cs, buf, len, m->cpu->rip, 6, &insn);
     fprintf(out, "code:\n");
