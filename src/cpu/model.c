@@ -344,18 +344,15 @@ int cpu_model_init(struct cpu_model *m, const char *spec, char *err, size_t errl
     return 0;
 }
 
-void cpu_model_print_known(FILE *out)
+static void print_features(FILE *out, bool asked)
 {
     unsigned column = 0;
 
-    fprintf(out, "CPU models:\n");
-    for (unsigned i = 0; i < ARRAY_SIZE(base_models); i++)
-        fprintf(out, "  %-10s %s\n", base_models[i].name, base_models[i].help);
-    fprintf(out, "Features (-cpu MODEL,+NAME,-NAME,NAME=on|off):\n ");
+    fputc(' ', out);
     for (unsigned i = 0; i < feature_row_count; i++) {
         const char *name = feature_rows[i].name;
 
-        if (!available(&feature_rows[i]))
+        if (!available(&feature_rows[i]) || (feature_rows[i].source == IF_ASKED) != asked)
             continue;
         if (column + strlen(name) > 74) {
             fprintf(out, "\n ");
@@ -364,4 +361,15 @@ void cpu_model_print_known(FILE *out)
         column += (unsigned)fprintf(out, " %s", name);
     }
     fputc('\n', out);
+}
+
+void cpu_model_print_known(FILE *out)
+{
+    fprintf(out, "CPU models:\n");
+    for (unsigned i = 0; i < ARRAY_SIZE(base_models); i++)
+        fprintf(out, "  %-10s %s\n", base_models[i].name, base_models[i].help);
+    fprintf(out, "Features (-cpu MODEL,+NAME,-NAME,NAME=on|off):\n");
+    print_features(out, false);
+    fprintf(out, "In no model, for they cost speed (-cpu host,+NAME):\n");
+    print_features(out, true);
 }

@@ -58,11 +58,9 @@ static size_t code_bytes(const struct machine *m, uint8_t *buf, size_t max)
     hva_t p;
 
     for (; n < max; n++) {
-        gva_t lin = cpu_linear_rip(c) + n;
+        gva_t at = cpu_linear_rip(c) + n;
 
-        if (!cpu_cs64(c))
-            lin = (uint32_t)lin;
-        if (!mmu_walk(c, (struct physmem *)&m->mem, lin, WALK_NO_AD, &w))
+        if (!mmu_walk(c, (struct physmem *)&m->mem, cpu_cs64(c) ? at : (uint32_t)at, WALK_PEEK, &w))
             break;
         p = physmem_ptr(&m->mem, w.pa);
         if (!p)
@@ -72,11 +70,11 @@ static size_t code_bytes(const struct machine *m, uint8_t *buf, size_t max)
     return n;
 }
 
-static cs_mode code_mode(const struct cpu *c)
+static cs_mode code_mode(uint32_t mode)
 {
-    if (cpu_cs64(c))
+    if (mode & MODE_CS64)
         return CS_MODE_64;
-    return c->mode & MODE_CS32 ? CS_MODE_32 : CS_MODE_16;
+    return mode & MODE_CS32 ? CS_MODE_32 : CS_MODE_16;
 }
 
 static void report_code(const struct machine *m, FILE *out)
@@ -90,7 +88,7 @@ static void report_code(const struct machine *m, FILE *out)
         fprintf(out, "code: not readable\n");
         return;
     }
-    if (cs_open(CS_ARCH_X86, code_mode(m->cpu), &cs) != CS_ERR_OK)
+    if (cs_open(CS_ARCH_X86, code_mode(m->cpu->mode), &cs) != CS_ERR_OK)
         return;
     n = cs_disasm(cs, buf, len, m->cpu->rip, 6, &insn);
     fprintf(out, "code:\n");

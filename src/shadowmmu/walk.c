@@ -248,7 +248,7 @@ bool mmu_walk(const struct cpu *c, struct physmem *pm, gva_t lin, unsigned flags
     do {
         if (!read_levels(&e, pm, lin, flags, w))
             return false;
-        if (!rights_allow(c, w, flags))
+        if ((flags & WALK_PEEK) != WALK_PEEK && !rights_allow(c, w, flags))
             return deny(&e, w, flags, PF_P);
     } while (!(flags & WALK_NO_AD) && !set_accessed(&e, pm, flags, w));
     w->ok = true;

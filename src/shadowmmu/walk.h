@@ -12,8 +12,9 @@ enum walk_flag {
     WALK_WRITE = 1,
     WALK_USER = 2,
     WALK_EXEC = 4,
-    WALK_NO_AD = 8,     /* set no A/D bits: debugger */
+    WALK_NO_AD = 8,     /* set no A/D bits */
     WALK_IMPLICIT = 16, /* a supervisor access that EFLAGS.AC says nothing about (CR4.SMAP) */
+    WALK_PEEK = 32 | WALK_NO_AD, /* a debugger's: whatever is mapped may be read */
 };
 
 struct walk {

@@ -37,6 +37,7 @@ main64: movabs  $0x00CF9B000000FFFF, %rax
         mov     %rax, %cr4
         call    accepted
         call    each
+        call    current
         call    global
         call    toggles
         ret
@@ -156,6 +157,39 @@ each:   .irp    new, page_d+7, page_d+5, page_d+3, 0
         AFTER   "mov cr3", 2, 0, "CR3_OF 2, 3", \new
         AFTER   "mov cr3, another PCID meanwhile", 2, 0, "CR3_OF 2, 7; CR3_OF 2, 3", \new
         AFTER   "invlpg", 0, 0, "movabs $WINDOW, %rcx; invlpg (%rcx)", \new
+        .endr
+        ret
+
+# A page of the current space, without a MOV CR3.
+        .macro  CURRENT name, how, new
+        CR3_OF  0, 1
+        mov     $TIMES, %r12d
+        xor     %r13d, %r13d
+        xor     %r14d, %r14d
+        movabs  $WINDOW, %rbx
+3:      movq    $page_a + 7, pt_0
+        INV     2, 0
+        RUN     "mov 8(%rbx), %rax; mov %rax, 8(%rbx)"
+        movq    $\new, pt_0
+        \how
+        RUN     "xor %eax, %eax; mov 8(%rbx), %rax; mov %rax, 8(%rbx)"
+        cmpl    $14, trap_vector(%rip)
+        jne     4f
+        inc     %r13d
+4:      add     %rax, %r14
+        dec     %r12d
+        jnz     3b
+        PUTS    "\name:"
+        SHOW    " faults", %r13
+        SHOW    "  sum", %r14
+        .endm
+current:
+        .irp    new, page_d+7, page_d+5, page_d+3, 0
+        PUTS    "\new\n"
+        CURRENT "one address", "INV 0, 1, WINDOW", \new
+        CURRENT "one PCID", "INV 1, 1", \new
+        CURRENT "all and global", "INV 2, 0", \new
+        CURRENT "all", "INV 3, 0", \new
         .endr
         ret
 

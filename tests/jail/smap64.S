@@ -1,10 +1,11 @@
 # smap64.S - CR4.SMAP in 64-bit code: users' pages at CPL 0, with EFLAGS.AC and without, by turns at the same sites, in pieces with pages of
-# both kinds, with AC changed in every way, through stale look-ups, RSP and segment bases (SDM 3A 4.6). At CPL 3 nothing changes.
+# both kinds, with AC changed in every way, through stale look-ups, RSP and segment bases (SDM 3A 4.6). At CPL 3 nothing changes. CR4.SMEP, too.
 # options: -cpu host,+smap
 # engines: bt interp           (run.sh has no reference with long mode)
         .include "lib64.inc"
 
         .set    TIMES, 8
+        .set    CR4_SMEP, 0x100000
         .set    CR4_SMAP, 0x200000
         .set    EFLAGS_AC, 0x40000
         .set    MOVING, 0x500000000     # the user's now and the kernel's then
@@ -36,6 +37,7 @@ main64: movl    $0x83, pd               # the kernel's own pages are nobody else
         call    bases
         call    moves
         call    users
+        call    fetches
         mov     %cr4, %rax
         and     $~CR4_SMAP, %eax
         mov     %rax, %cr4
@@ -197,6 +199,28 @@ users:  movabs  $EDGE+0x40, %rbx
         USER_READS "user with AC", EFLAGS_AC+2
         xchg    %rbx, %rdx
         USER_READS "user, the kernel's page"
+        ret
+
+# CR4.SMEP keeps the kernel from users' code, and AC says nothing about that.
+fetches:
+        movb    $0xC3, page_a + 0x40
+        movb    $0xC3, page_b + 0x40    # at EDGE
+        mov     $3, %r13d
+1:      REPEAT  "call", "call *%rbx"
+        REPEAT  "call with ac", "stac; call *%rbx"
+        mov     %cr4, %rax
+        xor     $CR4_SMEP, %eax
+        mov     %rax, %cr4
+        dec     %r13d
+        jnz     1b
+        MAP     MOVING, page_a+3
+        REPEAT  "the kernel's", "movabs $MOVING+0x40, %rbx; call *%rbx"
+        MAP     MOVING, page_a+7
+        REPEAT  "the user's", "movabs $MOVING+0x40, %rbx; call *%rbx"
+        mov     %cr4, %rax
+        and     $~CR4_SMEP, %rax
+        mov     %rax, %cr4
+        REPEAT  "SMEP off", "movabs $MOVING+0x40, %rbx; call *%rbx"
         ret
 
         .data

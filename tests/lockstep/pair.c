@@ -274,7 +274,7 @@ size_t pair_read_code(struct machine *m, gva_t lin, uint8_t *buf, size_t len)
         size_t n = PAGE_SIZE - (size_t)(at & PAGE_MASK);
         struct walk w;
         hva_t from =
-            mmu_walk(m->cpu, &m->mem, at, WALK_NO_AD, &w) ? physmem_ptr(&m->mem, w.pa) : NULL;
+            mmu_walk(m->cpu, &m->mem, at, WALK_PEEK, &w) ? physmem_ptr(&m->mem, w.pa) : NULL;
 
         if (!from)
             break;

@@ -180,6 +180,8 @@ START_TEST(smap_bars_user_data)
     r.c->rflags = 0;
     ck_assert(mmu_walk(r.c, &r.pm, LIN, WALK_USER, &w));
     ck_assert(mmu_walk(r.c, &r.pm, LIN, WALK_EXEC, &w)); /* that is SMEP's */
+    ck_assert(!mmu_walk(r.c, &r.pm, LIN, WALK_NO_AD, &w));
+    ck_assert(mmu_walk(r.c, &r.pm, LIN, WALK_PEEK, &w));
     rig_close(&r);
 }
 END_TEST
