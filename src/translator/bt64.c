@@ -20,12 +20,14 @@ void bt64_refresh(struct engine *e)
         h->seg_lin[s] = c->seg[s].base;
         h->seg_host[s] = c->seg[s].base + smmu_delta(e->mmu, t, c->seg[s].base);
     }
+    bt64_prepare_crossings(e);
 }
 
 const uint8_t *bt64_callout(struct engine *e)
 {
     const struct bt_callout *site = e->hot->site;
 
+    bt64_see_crossing(e);
     e->cpu->rip = site->rip;
     if (bt_callout(e->cpu, &site->insn, e->hot))
         return NULL;
@@ -61,6 +63,9 @@ void bt64_prepare(struct engine *e)
     }
     if (i.row->lower == LOWER_LEAVE)
         show(e, c->gpr[RBP]);
+    if (i.row->lower == LOWER_IRET)
+        for (unsigned k = 0; k < ARRAY_SIZE(e->hot->desc_lin); k++)
+            show(e, e->hot->desc_lin[k]);
     if (i.row->traits & T_STRING) {
         show(e, c->gpr[RSI]);
         show(e, c->gpr[RDI]);

@@ -559,4 +559,8 @@ lower_fn *const lowerings64[NLOWER] = {
     [LOWER_DF] = lower64_df,
     [LOWER_PUSHF] = lower64_pushf,
     [LOWER_MOV_FROM_SEG] = lower64_mov_from_seg,
+    [LOWER_SYSCALL] = lower64_syscall,
+    [LOWER_SYSRET] = lower64_sysret,
+    [LOWER_IRET] = lower64_iret,
+    [LOWER_SWAPGS] = lower64_swapgs,
 };
