@@ -52,6 +52,8 @@
 #define HOT_DESC      736
 #define HOT_CROSSINGS 768
 #define HOT_WAYS      776
+#define HOT_TSC_OFF   784
+#define HOT_TSC_AUX   792
 
 #define LEVEL_CTX   0
 #define LEVEL_BLOCK 8

@@ -104,6 +104,8 @@ struct bt_hot {
     uint64_t desc[4];     /* ... and those descriptors */
     uint64_t crossings;
     uint8_t ways; /* enum of bt_offsets.h */
+    uint64_t tsc_offset;
+    uint32_t tsc_aux;
 };
 
 enum bt_exit_kind {

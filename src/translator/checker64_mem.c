@@ -161,6 +161,8 @@ static const struct hot_word {
     {HOT_SEGLIN + 8 * SEG_FS, 8, HELD_GUEST},
     {HOT_SEGLIN + 8 * SEG_GS, 8, HELD_GUEST},
     {HOT_DESCLIN, 8, HELD_GUEST},
+    {HOT_TSC_OFF, 8, HELD_GUEST},
+    {HOT_TSC_AUX, 4, HELD_GUEST},
     {HOT_DESCLIN + 8, 8, HELD_GUEST},
     {HOT_DESCLIN + 16, 8, HELD_GUEST},
     {HOT_DESCLIN + 24, 8, HELD_GUEST},

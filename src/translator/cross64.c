@@ -24,6 +24,8 @@ OFFSET_IS(struct bt_hot, frame, HOT_FRAME);
 OFFSET_IS(struct bt_hot, desc, HOT_DESC);
 OFFSET_IS(struct bt_hot, crossings, HOT_CROSSINGS);
 OFFSET_IS(struct bt_hot, ways, HOT_WAYS);
+OFFSET_IS(struct bt_hot, tsc_offset, HOT_TSC_OFF);
+OFFSET_IS(struct bt_hot, tsc_aux, HOT_TSC_AUX);
 OFFSET_IS(struct bt_level, ctx, LEVEL_CTX);
 OFFSET_IS(struct bt_level, block, LEVEL_BLOCK);
 OFFSET_IS(struct bt_level, cs, LEVEL_CS);

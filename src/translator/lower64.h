@@ -27,7 +27,9 @@
 #include "translator/xlate.h"
 
 extern lower_fn *const lowerings64[NLOWER];
-lower_fn lower64_syscall, lower64_sysret, lower64_iret, lower64_swapgs; /* lower64_sys.c */
+/* lower64_sys.c */
+lower_fn lower64_syscall, lower64_sysret, lower64_iret, lower64_swapgs, lower64_rdtsc,
+    lower64_rdtscp;
 
 /* What a slot holds: the delta of a value, or of a piece; the translated base of FS or GS. */
 enum x64_slot_kind { X64_NOTHING, X64_DELTA, X64_CONST, X64_SEG };

@@ -61,3 +61,46 @@ bool lower64_swapgs(struct xlate *x, const struct insn *i)
     x64_call_stub(x, i, STUB64_SWAPGS);
     return true;
 }
+
+/* RDX:RAX + the guest's offset. Upper halves come out zero, no flags change. */
+static bool add_tsc_offset(struct xlate *x)
+{
+    struct emit *em = &x->em;
+
+    emit_rorx32(em, H_RDX, H_RDX);
+    emit_add_lea(em, true, H_RAX, H_RAX, H_RDX);
+    emit_gs_ld(em, x->w.s0, HOT_TSC_OFF);
+    emit_add_lea(em, true, H_RAX, H_RAX, x->w.s0);
+    emit_rorx32(em, H_RDX, H_RAX);
+    emit_mov32(em, H_RDX, H_RDX);
+    emit_mov32(em, H_RAX, H_RAX);
+    return true;
+}
+
+static bool tsc_is_hosts(const struct xlate *x, const struct insn *i)
+{
+    return x->e->cfg.host_tsc && !(x->mode & MODE_TSD) && !(i->prefixes & PFX_LOCK);
+}
+
+bool lower64_rdtsc(struct xlate *x, const struct insn *i)
+{
+    if (!tsc_is_hosts(x, i))
+        return false;
+    emit8(&x->em, 0x0f);
+    emit8(&x->em, 0x31);
+    return add_tsc_offset(x);
+}
+
+/* LFENCE is what RDTSCP waits by (SDM 2B); the host's would bring the host's TSC_AUX. */
+bool lower64_rdtscp(struct xlate *x, const struct insn *i)
+{
+    if (!tsc_is_hosts(x, i))
+        return false;
+    emit8(&x->em, 0x0f);
+    emit8(&x->em, 0xae);
+    emit8(&x->em, 0xe8);
+    emit8(&x->em, 0x0f);
+    emit8(&x->em, 0x31);
+    emit_gs(&x->em, false, 0x8b, H_RCX, HOT_TSC_AUX);
+    return add_tsc_offset(x);
+}

@@ -59,6 +59,7 @@ enum lower_kind {
     LOWER_POPF,
     LOWER_NOP,
     LOWER_RDTSC,
+    LOWER_RDTSCP,
     LOWER_PUSH_SEG,
     LOWER_MOV_FROM_SEG,
     LOWER_DF,      /* CLD, STD: the host's DF and the shadow of it */

@@ -93,6 +93,8 @@ static const struct block good[] = {
     {NULL, "R11 of the guest, then a callout",
      "@load11 654c8b1c253801000049ffc3654c891c253801000049bb @site e9 @callout @resume "
      "654c8b1c2538010000" END},
+    {NULL, "RDTSC, with the guest's offset; TSC_AUX",
+     "0f31c4e3fbf0d220488d0410654c8b142510030000658b0c2518030000" END},
     {NULL, "SYSRET", "49bb @site e9 @sysret @resume 0f0b"},
     {NULL, "SWAPGS, and RSP touched behind it",
      "488da42400f0ffff49bb @site e9 @swapgs @resume 50" END},
@@ -124,7 +126,6 @@ static const struct block bad[] = {
     {"instruction of a forbidden kind", "lar %ebx,%eax", "0f02c3" END},
     {"instruction of a forbidden kind", "sgdt (%rsp)", "0f010424" END},
     {"instruction of a forbidden kind", "cpuid", "0fa2" END},
-    {"instruction of a forbidden kind", "rdtsc", "0f31" END},
     {"instruction of a forbidden kind", "rdtscp", "0f01f9" END},
     {"instruction of a forbidden kind", "rdpid %rax", "f30fc7f8" END},
     {"instruction of a forbidden kind", "wrpkru", "0f01ef" END},
