@@ -119,20 +119,22 @@ static bool is_flat(const struct seg *s, bool cs)
     return flat_range(s) && kind == data;
 }
 
+/* In 64-bit code CS, SS, DS and ES are flat whatever they hold (SDM 1 3.4.2.1), also a null SS. */
 static uint32_t segment_mode(struct cpu *c)
 {
     uint32_t m = 0;
 
     for (unsigned i = 0; i < NSEG; i++)
         c->seg[i].flat = is_flat(&c->seg[i], i == SEG_CS);
+    if (cpu_long(c) && (c->seg[SEG_CS].attr & ATTR_L))
+        return MODE_LMA | MODE_CS64;
     m |= c->seg[SEG_CS].flat ? MODE_FLAT_CS : 0;
     m |= c->seg[SEG_SS].flat ? MODE_FLAT_SS : 0;
     m |= c->seg[SEG_DS].flat ? MODE_FLAT_DS : 0;
     m |= c->seg[SEG_ES].flat ? MODE_FLAT_ES : 0;
     m |= c->seg[SEG_CS].attr & ATTR_DB ? MODE_CS32 : 0;
     m |= c->seg[SEG_SS].attr & ATTR_DB ? MODE_SS32 : 0;
-    if (cpu_long(c))
-        m |= MODE_LMA | (c->seg[SEG_CS].attr & ATTR_L ? MODE_CS64 : 0);
+    m |= cpu_long(c) ? MODE_LMA : 0;
     return m;
 }
 
@@ -186,7 +188,7 @@ void cpu_update_data_segment(struct cpu *c, unsigned seg)
 
     c->seg[seg].flat = is_flat(&c->seg[seg], false);
     c->mode &= ~mode_bit[seg];
-    if (c->seg[seg].flat)
+    if (c->seg[seg].flat && !cpu_cs64(c))
         c->mode |= mode_bit[seg];
 }
 

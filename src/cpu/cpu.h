@@ -152,7 +152,8 @@ struct fault {
     uint32_t dr6; /* #DB: bits to set */
 };
 
-/* The mode bits that decide what code means. Two equal values: same decoding, same translation. */
+/* The mode bits that decide what code means. Two equal values: same decoding, same translation.
+ * Segments have no part in that of 64-bit code: no MODE_CS32, MODE_SS32, MODE_FLAT_*. */
 enum cpu_mode {
     MODE_CPL3 = 1 << 0, /* CPL == 3 (CPL 1 and 2 are marked besides) */
     MODE_CPL12 = 1 << 1,

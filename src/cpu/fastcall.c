@@ -33,6 +33,17 @@ static void make_cs64(struct cpu *c)
     c->seg[SEG_CS].attr = (c->seg[SEG_CS].attr & ~ATTR_DB) | ATTR_L;
 }
 
+void cpu_set_star64(struct cpu *c, unsigned cpl)
+{
+    uint16_t cs = (uint16_t)(c->star >> (cpl ? 48 : 32));
+
+    if (cpl)
+        set_flat(c, cs + 16, cs + 8, FLAT_RING3, 3);
+    else
+        set_flat(c, cs, cs + 8, FLAT_ATTR, 0);
+    make_cs64(c);
+}
+
 bool cpu_sysenter(struct cpu *c)
 {
     uint16_t cs = (uint16_t)c->sysenter_cs;
@@ -92,14 +103,12 @@ static bool has_syscall(const struct cpu *c)
 
 static bool syscall_long(struct cpu *c)
 {
-    uint16_t cs = (uint16_t)(c->star >> 32);
     uint32_t flags = cpu_rflags(c) & ~(uint32_t)EF_RF;
     bool from64 = cpu_cs64(c);
 
     c->gpr[RCX] = c->next_rip;
     c->gpr[R11] = flags;
-    set_flat(c, cs, cs + 8, FLAT_ATTR, 0);
-    make_cs64(c);
+    cpu_set_star64(c, 0);
     c->next_rip = from64 ? c->lstar : c->cstar;
     load_flags(c, flags & ~(uint32_t)c->fmask);
     return true;
@@ -135,9 +144,10 @@ bool cpu_sysret(struct cpu *c, unsigned opsize)
         return cpu_raise(c, VEC_GP, 0);
     if (opsize == 8 && !is_amd(c) && !canonical(c->gpr[RCX]))
         return cpu_raise(c, VEC_GP, 0);
-    set_flat(c, opsize == 8 ? cs + 16 : cs, cs + 8, FLAT_RING3, 3);
     if (opsize == 8)
-        make_cs64(c);
+        cpu_set_star64(c, 3);
+    else
+        set_flat(c, cs, cs + 8, FLAT_RING3, 3);
     c->next_rip = opsize == 8 ? c->gpr[RCX] : (uint32_t)c->gpr[RCX];
     if (cpu_long(c)) {
         load_flags(c, (uint32_t)c->gpr[R11] & EF_SYSRET);

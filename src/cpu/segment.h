@@ -55,6 +55,9 @@ bool cpu_sysenter(struct cpu *c);
 bool cpu_sysexit(struct cpu *c, unsigned opsize);
 bool cpu_syscall(struct cpu *c);
 bool cpu_sysret(struct cpu *c, unsigned opsize);
+/* CS, SS and CPL as SYSCALL of 64-bit code (CPL 0) and SYSRET to it (CPL 3) leave them. The caller
+ * updates the mode. */
+void cpu_set_star64(struct cpu *c, unsigned cpl);
 
 /* LAR, LSL: *ok is ZF. VERR/VERW likewise. */
 bool cpu_lar(struct cpu *c, uint16_t sel, bool *ok, uint32_t *rights);

@@ -127,6 +127,8 @@ static bool refresh_space(struct engine *e)
         (!cpu_long(c) ||
          (e->deltas_seen == smmu_deltas_changed(e->mmu) && e->table_seen == smmu_table_of(c))))
         return true;
+    if (e->space_changed)
+        e->cross.valid = false;
     find_memory(e);
     e->deltas_seen = smmu_deltas_changed(e->mmu);
     x = bt_ctx_get(e, c->mode);
@@ -408,6 +410,7 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
     if (cpu_cs64(e->cpu)) {
         bt64_refresh(e);
         bt64_enter(e->cpu, e->hot, entry);
+        bt64_see_crossing(e);
     } else {
         bt_enter(e->cpu, e->hot, entry);
     }

@@ -20,12 +20,16 @@ void bt64_refresh(struct engine *e)
         h->seg_lin[s] = c->seg[s].base;
         h->seg_host[s] = c->seg[s].base + smmu_delta(e->mmu, t, c->seg[s].base);
     }
+    h->tsc_offset = c->tsc_offset;
+    h->tsc_aux = (uint32_t)c->tsc_aux;
+    bt64_prepare_crossings(e);
 }
 
 const uint8_t *bt64_callout(struct engine *e)
 {
     const struct bt_callout *site = e->hot->site;
 
+    bt64_see_crossing(e);
     e->cpu->rip = site->rip;
     if (bt_callout(e->cpu, &site->insn, e->hot))
         return NULL;
@@ -33,10 +37,22 @@ const uint8_t *bt64_callout(struct engine *e)
     return site->resume;
 }
 
-static void show(struct engine *e, gva_t lin)
+static void show_for(struct engine *e, gva_t lin, unsigned access)
 {
     if (canonical(lin))
-        smmu_fault_long(e->mmu, e->cpu, lin, ACC_READ);
+        smmu_fault_long(e->mmu, e->cpu, lin, access);
+}
+
+static void show(struct engine *e, gva_t lin)
+{
+    show_for(e, lin, ACC_READ);
+}
+
+/* A store that is denied leaves the page's A bit alone. Vector and x87 stores may not happen. */
+static unsigned access_of(const struct insn *i, const struct opnd *o)
+{
+    return o->access & 2 && !(i->row->traits & (T_FPU | T_MMX | T_SSE | T_AVX)) ? ACC_WRITE
+                                                                                : ACC_READ;
 }
 
 /* The access hit the null slot, whose addresses don't tell what piece was meant. Whatever the
@@ -54,13 +70,18 @@ void bt64_prepare(struct engine *e)
         return;
     for (unsigned k = 0; k < i.nops; k++)
         if (i.op[k].kind == OPND_MEM)
-            show(e, op_ea(c, &i) + (i.seg == SEG_FS || i.seg == SEG_GS ? c->seg[i.seg].base : 0));
+            show_for(e,
+                     op_ea(c, &i) + (i.seg == SEG_FS || i.seg == SEG_GS ? c->seg[i.seg].base : 0),
+                     access_of(&i, &i.op[k]));
     if (i.gpr_used >> RSP & 1) {
         show(e, c->gpr[RSP]);
         show(e, c->gpr[RSP] - 8);
     }
     if (i.row->lower == LOWER_LEAVE)
         show(e, c->gpr[RBP]);
+    if (i.row->lower == LOWER_IRET)
+        for (unsigned k = 0; k < ARRAY_SIZE(e->hot->desc_lin); k++)
+            show(e, e->hot->desc_lin[k]);
     if (i.row->traits & T_STRING) {
         show(e, c->gpr[RSI]);
         show(e, c->gpr[RDI]);

@@ -7,6 +7,18 @@
 #define CPU_RIP    128
 #define CPU_RFLAGS 144
 #define CPU_IFLAG  148
+#define CPU_CPL    149
+#define CPU_INTR   150
+#define CPU_KICK   152
+#define CPU_MODE   156
+#define CPU_NMIBLK 164
+#define CPU_SEG    176 /* 24 bytes each */
+#define CPU_LSTAR  600
+#define CPU_FMASK  616
+#define CPU_KGS    624
+
+#define SEG_BASE   8
+#define SEG_USABLE 16
 
 #define HOT_CTX       0
 #define HOT_POLL      8
@@ -33,6 +45,30 @@
 #define HOT_CPU       480
 #define HOT_ENGINE    488
 #define HOT_SITE      496
+#define HOT_LEVEL0    504
+#define HOT_LEVEL3    584
+#define HOT_DESCLIN   664
+#define HOT_FRAME     696
+#define HOT_DESC      736
+#define HOT_CROSSINGS 768
+#define HOT_WAYS      776
+#define HOT_TSC_OFF   784
+#define HOT_TSC_AUX   792
+
+#define LEVEL_CTX   0
+#define LEVEL_BLOCK 8
+#define LEVEL_CS    16
+#define LEVEL_SS    40
+#define LEVEL_SEL   64
+#define LEVEL_MODE  72
+
+#define SITE_NEXT   8
+#define SITE_RESUME 16
+
+/* hot.ways: what crossings (cross64.c) are ready. */
+#define WAY_FAST_CALL 1 /* SYSCALL, SYSRET */
+#define WAY_IRET_OUT  2 /* IRET to CPL 3 */
+#define WAY_IRET_SAME 4 /* to CPL 0 */
 
 #define CTX_TAGS  0
 #define CTX_HOSTS 65536

@@ -61,6 +61,15 @@ struct bt_ctx {
     struct bt_ctx *all_next, **all_prev;
 };
 
+/* What 64-bit code at a privilege level finds; [0] CPL 0, [1] CPL 3: cross64.c. */
+struct bt_level {
+    struct bt_ctx *ctx;
+    uint64_t block; /* GS base */
+    struct seg cs, ss;
+    uint32_t sel[2]; /* of CS and SS, as in hot.sel */
+    uint32_t mode;
+};
+
 /* Written by the engine, read by generated code through R15. */
 struct bt_hot {
     struct bt_ctx *volatile ctx;
@@ -89,6 +98,14 @@ struct bt_hot {
     struct cpu *cpu;
     struct engine *engine;
     struct bt_callout *site; /* of the callout that runs */
+    struct bt_level level[2];
+    uint64_t desc_lin[4]; /* where the guest has the descriptors of level[].cs, .ss */
+    uint64_t frame[5];    /* IRET: what is on the stack; */
+    uint64_t desc[4];     /* ... and those descriptors */
+    uint64_t crossings;
+    uint8_t ways; /* enum of bt_offsets.h */
+    uint64_t tsc_offset;
+    uint32_t tsc_aux;
 };
 
 enum bt_exit_kind {
@@ -166,6 +183,15 @@ struct bt_stats {
     uint64_t callout_by_mnemonic[2048];
 };
 
+/* What level[] of the hot structure was made from. */
+struct bt_cross {
+    bool valid; /* of this address space */
+    uint8_t ways;
+    uint32_t mode;
+    uint64_t cr4, star, efer;
+    struct dtable gdtr;
+};
+
 enum { SITE_HASH = 8192 };
 
 struct bt_site {
@@ -213,6 +239,7 @@ struct engine {
 
     struct bt_site *sites;
     uint64_t gs_base; /* what the host's GS base is now */
+    struct bt_cross cross;
     volatile uint64_t xsave_mask;
     struct sigfault fault;
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
@@ -244,14 +271,23 @@ void bt64_stub_direct(void);
 void bt64_stub_indirect(void); /* and R10 = the branch, for bt64_undo_branch() */
 void bt64_stub_word(void);
 void bt64_stub_callout(void); /* R11 = struct bt_callout */
+void bt64_stub_syscall(void); /* the same; done at once, or as a callout */
+void bt64_stub_sysret(void);
+void bt64_stub_iret(void);
+void bt64_stub_swapgs(void);
 void bt64_fault_exit(void);
 
 /* A callout of 64-bit code: there is no stack to push a return address on. */
 struct bt_callout {
-    struct insn insn;
-    uint64_t rip;
+    uint64_t rip, next; /* of the instruction, and behind it */
     const uint8_t *resume;
+    struct insn insn;
 };
+
+/* cross64.c: makes level[] and ways of the hot structure agree with the CPU. */
+void bt64_prepare_crossings(struct engine *e);
+/* Back in C: crossings have changed the context and GS base. */
+void bt64_see_crossing(struct engine *e);
 
 /* bt64.c */
 const uint8_t *bt64_callout(struct engine *e); /* of hot->site; NULL: leave */

@@ -172,7 +172,7 @@ bool checker64_own(const struct check64 *k, uint64_t p)
 }
 
 /* Control comes back at `resume`, right behind the jump. */
-static bool callout_ok(struct check64 *k, const struct held *r11)
+static bool callout_ok(struct check64 *k, const struct held *r11, uint64_t rsp_far)
 {
     const struct bt_callout *c = r11->what == HELD_OWN ? callout_at(k, r11->value) : NULL;
     struct facts64 f;
@@ -184,8 +184,16 @@ static bool callout_ok(struct check64 *k, const struct held *r11)
         return breach64(k, "a callout of another place");
     if (!words_ok(k))
         return false;
-    f = border(k, 0, k->now.words);
+    f = border(k, rsp_far, k->now.words);
     return add_label(k, k->off + k->in.length, &f);
+}
+
+/* The stubs that change the privilege level, or are for CPL 0, don't ask. */
+static bool level_ok(struct check64 *k, bool user)
+{
+    return (k->b->mode & (MODE_CPL3 | MODE_CPL12)) == (user ? MODE_CPL3 : 0)
+               ? true
+               : breach64(k, "a stub for another privilege level");
 }
 
 /* R10 names the branch: bt64_undo_branch() makes guest state of it. */
@@ -222,7 +230,14 @@ static bool stub_ok(struct check64 *k, unsigned stub)
                    ? true
                    : breach64(k, "a word exit to another address");
     case STUB64_CALLOUT:
-        return callout_ok(k, r11);
+        return callout_ok(k, r11, 0); /* RSP is looked up again */
+    case STUB64_SYSCALL:
+        return level_ok(k, true) && callout_ok(k, r11, 0);
+    case STUB64_SYSRET:
+    case STUB64_IRET:
+        return level_ok(k, false) && callout_ok(k, r11, 0);
+    case STUB64_SWAPGS:
+        return level_ok(k, false) && callout_ok(k, r11, k->now.rsp_far);
     default:
         return breach64(k, "a stub of 32-bit code");
     }

@@ -160,6 +160,12 @@ static const struct hot_word {
     {HOT_SEL + 4 * SEG_GS, 4, HELD_GUEST},
     {HOT_SEGLIN + 8 * SEG_FS, 8, HELD_GUEST},
     {HOT_SEGLIN + 8 * SEG_GS, 8, HELD_GUEST},
+    {HOT_DESCLIN, 8, HELD_GUEST},
+    {HOT_TSC_OFF, 8, HELD_GUEST},
+    {HOT_TSC_AUX, 4, HELD_GUEST},
+    {HOT_DESCLIN + 8, 8, HELD_GUEST},
+    {HOT_DESCLIN + 16, 8, HELD_GUEST},
+    {HOT_DESCLIN + 24, 8, HELD_GUEST},
     {HOT_SEGHOST + 8 * SEG_FS, 8, HELD_SEGMENT},
     {HOT_SEGHOST + 8 * SEG_GS, 8, HELD_SEGMENT},
 };
@@ -359,6 +365,19 @@ static bool store_flag(struct check64 *k, const ZydisDecodedOperand *m,
                : breach64(k, "a flag that is not 0 or 1");
 }
 
+/* What IRET's stub looks at: hot.frame, then hot.desc. */
+static bool for_iret(int64_t off)
+{
+    return off >= HOT_FRAME && off < HOT_DESC + 4 * 8 && off % 8 == 0;
+}
+
+static bool store_clean(struct check64 *k, int r)
+{
+    return r >= 0 && r != RSP && held_clean(&k->now.r[r])
+               ? true
+               : breach64(k, "a host value where the guest's is expected");
+}
+
 bool checker64_store(struct check64 *k, const ZydisDecodedOperand *m, enum place at,
                      const ZydisDecodedOperand *src)
 {
@@ -376,6 +395,8 @@ bool checker64_store(struct check64 *k, const ZydisDecodedOperand *m, enum place
         return store_home(k, home_at(off), r);
     if (off == HOT_RSP_NOT)
         return store_rsp_not(k, r);
+    if (for_iret(off))
+        return store_clean(k, r);
     if (off == HOT_STRSRC || off == HOT_STRDST)
         return store_str(k, off == HOT_STRDST, src, r);
     return breach64(k, "write to monitor memory");

@@ -80,10 +80,11 @@ static const uint16_t refused[] = {
 };
 
 /* What blocks of 64-bit code may contain besides. Only PUSH and POP themselves: the others of their
- * categories move flags and segment registers. */
+ * categories move flags and segment registers. RDTSC tells nothing that the guest's does not. */
 static const uint16_t allowed64[] = {
-    ZYDIS_MNEMONIC_CMPSQ, ZYDIS_MNEMONIC_JRCXZ, ZYDIS_MNEMONIC_LODSQ, ZYDIS_MNEMONIC_MOVSQ,
-    ZYDIS_MNEMONIC_POP,   ZYDIS_MNEMONIC_PUSH,  ZYDIS_MNEMONIC_SCASQ, ZYDIS_MNEMONIC_STOSQ,
+    ZYDIS_MNEMONIC_CMPSQ, ZYDIS_MNEMONIC_JRCXZ, ZYDIS_MNEMONIC_LODSQ,
+    ZYDIS_MNEMONIC_MOVSQ, ZYDIS_MNEMONIC_POP,   ZYDIS_MNEMONIC_PUSH,
+    ZYDIS_MNEMONIC_RDTSC, ZYDIS_MNEMONIC_SCASQ, ZYDIS_MNEMONIC_STOSQ,
 };
 
 static bool plain_encoding(const ZydisDecodedInstruction *in)

@@ -41,8 +41,7 @@ void emit_op_h(struct emit *e, bool w, unsigned op, unsigned reg, const struct h
     emit_mem_h(e, reg, a);
 }
 
-/* RORX r64, r64, 32 */
-static void emit_rorx32(struct emit *e, unsigned dst, unsigned src)
+void emit_rorx32(struct emit *e, unsigned dst, unsigned src)
 {
     emit8(e, 0xc4);
     emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 3);

@@ -66,6 +66,8 @@ static inline void emit_gs_st64imm(struct emit *e, int32_t disp, uint32_t imm)
 void emit_mem_h(struct emit *e, unsigned reg, const struct hea *a);
 /* [REX] op ModRM..; op may be two bytes (0F xx). */
 void emit_op_h(struct emit *e, bool w, unsigned op, unsigned reg, const struct hea *a);
+/* dst = src rotated by 32; no flags. */
+void emit_rorx32(struct emit *e, unsigned dst, unsigned src);
 /* dst = table entry for the linear address in src; no flags. */
 void emit_lookup(struct emit *e, unsigned dst, unsigned src);
 /* dst = table entry for a constant linear address */

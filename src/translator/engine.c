@@ -38,6 +38,10 @@ static void emit_stubs(struct engine *e)
     emit_stub(e, STUB64_INDIRECT, bt64_stub_indirect);
     emit_stub(e, STUB64_WORD, bt64_stub_word);
     emit_stub(e, STUB64_CALLOUT, bt64_stub_callout);
+    emit_stub(e, STUB64_SYSCALL, bt64_stub_syscall);
+    emit_stub(e, STUB64_SYSRET, bt64_stub_sysret);
+    emit_stub(e, STUB64_IRET, bt64_stub_iret);
+    emit_stub(e, STUB64_SWAPGS, bt64_stub_swapgs);
     codemem_commit(&e->code, NSTUBS * STUB_BYTES);
     e->code_keep = e->code.used;
 }

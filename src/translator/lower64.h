@@ -27,6 +27,9 @@
 #include "translator/xlate.h"
 
 extern lower_fn *const lowerings64[NLOWER];
+/* lower64_sys.c */
+lower_fn lower64_syscall, lower64_sysret, lower64_iret, lower64_swapgs, lower64_rdtsc,
+    lower64_rdtscp;
 
 /* What a slot holds: the delta of a value, or of a piece; the translated base of FS or GS. */
 enum x64_slot_kind { X64_NOTHING, X64_DELTA, X64_CONST, X64_SEG };
@@ -48,6 +51,8 @@ void x64_give_back(struct xlate *x);
 void x64_settle(struct xlate *x);
 void x64_word_check(struct xlate *x, const struct bt_page *page);
 bool x64_callout(struct xlate *x, const struct insn *i);
+/* By way of another stub that takes a struct bt_callout. */
+bool x64_call_stub(struct xlate *x, const struct insn *i, unsigned stub);
 void x64_probe(struct xlate *x, int32_t hot_ptr);
 /* The ways out that had to wait for the end of the block. */
 void x64_finish_sides(struct xlate *x);

@@ -176,6 +176,9 @@ static bool lower64_pop(struct xlate *x, const struct insn *i)
     if (i->op[0].kind == OPND_GPR && i->op[0].reg != RSP) {
         operand_size(x, i);
         emit_pop(&x->em, i->op[0].reg);
+    } else if (i->op[0].kind == OPND_GPR && i->opsize == 8) {
+        emit_pop(&x->em, x->w.s0);
+        x64_set_rsp(x, x->w.s0, x->w.s1);
     } else if (i->op[0].kind == OPND_MEM && i->base != RSP) {
         if (!x64_resolve(x, i, &a))
             return false;
@@ -559,4 +562,10 @@ lower_fn *const lowerings64[NLOWER] = {
     [LOWER_DF] = lower64_df,
     [LOWER_PUSHF] = lower64_pushf,
     [LOWER_MOV_FROM_SEG] = lower64_mov_from_seg,
+    [LOWER_SYSCALL] = lower64_syscall,
+    [LOWER_SYSRET] = lower64_sysret,
+    [LOWER_IRET] = lower64_iret,
+    [LOWER_SWAPGS] = lower64_swapgs,
+    [LOWER_RDTSC] = lower64_rdtsc,
+    [LOWER_RDTSCP] = lower64_rdtscp,
 };

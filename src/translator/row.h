@@ -60,9 +60,14 @@ enum lower_kind {
     LOWER_POPF,
     LOWER_NOP,
     LOWER_RDTSC,
+    LOWER_RDTSCP,
     LOWER_PUSH_SEG,
     LOWER_MOV_FROM_SEG,
-    LOWER_DF,   /* CLD, STD: the host's DF and the shadow of it */
+    LOWER_DF,      /* CLD, STD: the host's DF and the shadow of it */
+    LOWER_SYSCALL, /* these four: other privilege level, or base of GS, without leaving the cache */
+    LOWER_SYSRET,
+    LOWER_IRET,
+    LOWER_SWAPGS,
     LOWER_EXIT, /* call the meaning, then leave the block (far transfers, INT, IRET, HLT, mode
                    changes) */
     NLOWER,

@@ -141,7 +141,7 @@ void x64_word_check(struct xlate *x, const struct bt_page *page)
     emit_mov64(em, H_RCX, H_R10);
 }
 
-bool x64_callout(struct xlate *x, const struct insn *i)
+bool x64_call_stub(struct xlate *x, const struct insn *i, unsigned stub)
 {
     struct bt_callout *site = bt_alloc(x->e, sizeof(*site));
 
@@ -151,11 +151,19 @@ bool x64_callout(struct xlate *x, const struct insn *i)
     }
     site->insn = *i;
     site->rip = x->rip;
+    site->next = x64_next(x, i);
     x64_close(x);
     emit_imm64(&x->em, H_R11, (uint64_t)(uintptr_t)site);
-    xlate_to_stub(x, emit_jmp(&x->em), STUB64_CALLOUT);
+    xlate_to_stub(x, emit_jmp(&x->em), stub);
     site->resume = codemem_to_rx(&x->e->code, x->em.p);
     x64_open(x);
+    return true;
+}
+
+bool x64_callout(struct xlate *x, const struct insn *i)
+{
+    if (!x64_call_stub(x, i, STUB64_CALLOUT))
+        return false;
     x64_values_init(x);
     x64_touched(x); /* the guest's RSP was looked up again */
     return true;

@@ -27,9 +27,9 @@ static bool for_the_kernel(struct outcome64 *o)
 
     if (o->state.end == END64_HLT)
         return o->state.rflags & EF_TF;
-    return o->state.end == VEC_GP &&
-           (!code || decode_insn(code, MAX_INSN, 64, &i) != DECODE_OK ||
-            (i.row->traits & (T_CPL0 | T_IOPL)) || uses_port(&i) || i.row->lower == LOWER_EXIT);
+    return o->state.end == VEC_GP && (!code || decode_insn(code, MAX_INSN, 64, &i) != DECODE_OK ||
+                                      (i.row->traits & (T_CPL0 | T_IOPL)) || uses_port(&i) ||
+                                      i.row->lower == LOWER_EXIT || i.row->lower == LOWER_IRET);
 }
 
 void trial64_native(struct native64 *n, struct trial64 *t)

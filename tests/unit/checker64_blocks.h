@@ -93,6 +93,14 @@ static const struct block good[] = {
     {NULL, "R11 of the guest, then a callout",
      "@load11 654c8b1c253801000049ffc3654c891c253801000049bb @site e9 @callout @resume "
      "654c8b1c2538010000" END},
+    {NULL, "RDTSC, with the guest's offset; TSC_AUX",
+     "0f31c4e3fbf0d220488d0410654c8b142510030000658b0c2518030000" END},
+    {NULL, "SYSRET", "49bb @site e9 @sysret @resume 0f0b"},
+    {NULL, "SWAPGS, and RSP touched behind it",
+     "488da42400f0ffff49bb @site e9 @swapgs @resume 50" END},
+    {NULL, "IRET: frame, descriptor",
+     "4c8b542420654c891425d8020000654c8b142598020000c443fbf0da20450fb7db654e8b1cdd000001004f8b141a6"
+     "54c891425e002000049bb @site e9 @iret @resume 0f0b"},
     {NULL, "vector, x87 and BMI instructions",
      "660f38dcd1c5ec58d9d9fec4e2e3f5c8c4e2e3f6c8c4e3fbf0d820f2480f38f1d8480fb1cb480fbcd89f0f92c448f"
      "7f1" END},
@@ -118,7 +126,6 @@ static const struct block bad[] = {
     {"instruction of a forbidden kind", "lar %ebx,%eax", "0f02c3" END},
     {"instruction of a forbidden kind", "sgdt (%rsp)", "0f010424" END},
     {"instruction of a forbidden kind", "cpuid", "0fa2" END},
-    {"instruction of a forbidden kind", "rdtsc", "0f31" END},
     {"instruction of a forbidden kind", "rdtscp", "0f01f9" END},
     {"instruction of a forbidden kind", "rdpid %rax", "f30fc7f8" END},
     {"instruction of a forbidden kind", "wrpkru", "0f01ef" END},
@@ -261,6 +268,16 @@ static const struct block bad[] = {
     {"write to monitor", "translated FS", "6548890425c0010000" END},
     {"write to monitor", "RSP for entry", "654889042560010000" END},
     {"write to monitor", "the context's memory", "654c8b1c250000000041898300000200" END},
+    {"write to monitor", "a level", "654889042500020000" END},
+    {"write to monitor", "the ways", "654889042508030000" END},
+    {"write to monitor", "where descriptors are", "654889042598020000" END},
+    {"write to monitor", "half a word for IRET", "65890425b8020000" END},
+    {"write to monitor", "between two words for IRET", "6548890425bc020000" END},
+    {"not for blocks", "a level's context", "65488b0425f8010000" END},
+    {"not for blocks", "what IRET is to look at", "65488b0425b8020000" END},
+    {"host value where the guest's", "a delta for IRET",
+     "c463fbf0db20450fb7db654e8b1cdd00000100654c891c25b8020000" END},
+    {"host value where the guest's", "RSP for IRET", "6548892425d0020000" END},
     {"flag that is not 0 or 1", "DF", "65c60425d800000002" END},
     {"flag that is not 0 or 1", "IF and CPL", "654c8b1425e001000041c7829400000000000000" END},
     {"flag that is not 0 or 1", "IF from a register", "654c8b1425e001000041888294000000" END},
@@ -330,6 +347,7 @@ static const struct block bad[] = {
      "488da4240000f8ff488da4240000f8ff488da4240000f8ff488da4240000f8ff488da4240000f8ff" END},
     {"RSP moved and not touched", "1 MiB", "488da4240000f0ff" END},
     {"RSP moved too far", "up and down again", "488da42400001000488da4240000f0ff" END},
+    {"RSP moved and not touched", "SWAPGS", "488da4240000f0ff49bb @site e9 @swapgs @resume 90" END},
     {"RSP moved and not touched", "a masked move", "488da4240000f0ffc4e2712c1424" END},
     {"RSP moved and not touched", "a prefetch", "488da4240000f0ff0f180c24" END},
     {"RSP moved and not touched", "touched on one way only", "488da4240000f0ff7404488b0424" END},
@@ -463,6 +481,9 @@ static const struct block bad[] = {
     {"direct exit", "R11 from the guest", "4989c3e9 @direct "},
     {"not the block's own", "a callout of nobody", "49bb @bad e9 @callout @resume 0f0b"},
     {"not the block's own", "an exit as a callout", "49bb @exit e9 @callout @resume 0f0b"},
+    {"not the block's own", "IRET of nobody", "49bb @bad e9 @iret @resume 0f0b"},
+    {"of another place", "SWAPGS that returns elsewhere", " @resume 49bb @site e9 @swapgs 0f0b"},
+    {"another privilege level", "SYSCALL at CPL 0", "49bb @site e9 @syscall @resume 0f0b"},
     {"of another place", "a callout that returns elsewhere",
      " @resume 49bb @site e9 @callout 0f0b"},
     {"without a guest address", "a pointer as RIP", "654c8b1c250000000049ba @branch e9 @indirect "},
@@ -480,6 +501,9 @@ static const struct block bad[] = {
 
 static const struct block bad_for_user[] = {
     {"IF without", "CLI of user code", "654c8b1425e001000041c6829400000000" END},
+    {"another privilege level", "SYSRET", "49bb @site e9 @sysret @resume 0f0b"},
+    {"another privilege level", "IRET", "49bb @site e9 @iret @resume 0f0b"},
+    {"another privilege level", "SWAPGS", "49bb @site e9 @swapgs @resume 90" END},
 };
 
 /* With their own beginning. */

@@ -58,7 +58,9 @@ static const uint8_t *branch_target(const struct made *m, const char *p)
         {"@direct", STUB64_DIRECT * STUB_BYTES},  {"@indirect", STUB64_INDIRECT * STUB_BYTES},
         {"@word", STUB64_WORD * STUB_BYTES},      {"@callout", STUB64_CALLOUT * STUB_BYTES},
         {"@direct32", STUB_DIRECT * STUB_BYTES},  {"@out", 1 << 20},
-        {"@mid", STUB64_DIRECT * STUB_BYTES + 8},
+        {"@mid", STUB64_DIRECT * STUB_BYTES + 8}, {"@syscall", STUB64_SYSCALL * STUB_BYTES},
+        {"@sysret", STUB64_SYSRET * STUB_BYTES},  {"@iret", STUB64_IRET * STUB_BYTES},
+        {"@swapgs", STUB64_SWAPGS * STUB_BYTES},
     };
 
     for (unsigned s = 0; s < ARRAY_SIZE(stub); s++)
@@ -212,6 +214,11 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, seg_host), 416);
     ck_assert_uint_eq(offsetof(struct bt_hot, str_src), 464);
     ck_assert_uint_eq(offsetof(struct bt_hot, cpu), 480);
+    ck_assert_uint_eq(offsetof(struct bt_hot, level), 0x1f8);
+    ck_assert_uint_eq(offsetof(struct bt_hot, desc_lin), 0x298);
+    ck_assert_uint_eq(offsetof(struct bt_hot, frame), 0x2b8);
+    ck_assert_uint_eq(offsetof(struct bt_hot, desc), 0x2e0);
+    ck_assert_uint_eq(offsetof(struct bt_hot, ways), 0x308);
     ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x10000);
     ck_assert_uint_eq(SMMU_BLOCK_TABLE, 0x10000);
 }
