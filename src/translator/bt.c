@@ -438,6 +438,15 @@ static void turn(struct engine *e, struct bt_exit **from)
     enter(e, b->entry, from);
 }
 
+static void interpret_mode(struct engine *e)
+{
+    uint64_t before = interp_count(e->interp);
+
+    bt_fpu_save(e, e->cpu);
+    interp_some(e->interp, e->cpu);
+    e->stats.interp_modes += interp_count(e->interp) - before;
+}
+
 static enum run_exit bt_run(struct engine *e)
 {
     struct cpu *c = e->cpu;
@@ -455,10 +464,8 @@ static enum run_exit bt_run(struct engine *e)
         if (c->halted)
             return RUN_HALT;
         if (!mode_ok(c->mode)) {
+            interpret_mode(e);
             from = NULL;
-            bt_fpu_save(e, c);
-            e->stats.interp_modes++;
-            interp_one(e->interp, c);
             continue;
         }
         if (e->cfg.flush_every && e->stats.lookups % e->cfg.flush_every == e->cfg.flush_every - 1) {
