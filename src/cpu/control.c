@@ -1,6 +1,7 @@
 /* control.c - control registers, XCR0 and the time-stamp counter (SDM 3A 2.5, 2.6, 17.17). */
 #include "cpu/control.h"
 
+#include "base/bits.h"
 #include "cpu/desc.h"
 #include "cpu/model.h"
 
@@ -11,6 +12,8 @@ enum {
     CR4_PAGING_BITS = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PCIDE,
     CR0_LMSW = CR0_PE | CR0_MP | CR0_EM | CR0_TS,
 };
+enum { CR3_PCID = 0xfff, FPU_XSTATE_BV = 512 /* in cpu.fpu (SDM 1 13.4.2) */ };
+#define CR3_KEEP        (UINT64_C(1) << 63)
 #define CR0_PDPTE_BITS  (CR0_CD | CR0_NW | CR0_PG)
 #define CR0_PAGING_BITS (CR0_PG | CR0_WP)
 
@@ -116,6 +119,8 @@ static bool write_cr0(struct cpu *c, uint64_t val)
         return cpu_raise(c, VEC_GP, 0);
     if ((r.cr0 & CR0_NW) && !(r.cr0 & CR0_CD))
         return cpu_raise(c, VEC_GP, 0);
+    if (!(r.cr0 & CR0_PG) && (c->cr4 & CR4_PCIDE))
+        return cpu_raise(c, VEC_GP, 0);
     changed = r.cr0 ^ c->cr0;
     switches = (changed & CR0_PG) && (c->efer & EFER_LME);
     if (switches && !may_switch_long(c, r.cr0))
@@ -135,12 +140,15 @@ static bool write_cr2(struct cpu *c, uint64_t val)
     return true;
 }
 
-/* Bits that 32-bit and PAE paging ignore read back as written. */
+/* Bits that 32-bit and PAE paging ignore read back as written. With PCIDs bit 63, which is not
+ * stored, allows old translations to stay (SDM 3A 4.10.4.1): none do. */
 static bool write_cr3(struct cpu *c, uint64_t val)
 {
     struct paging_regs r = {.cr0 = c->cr0, .cr3 = val, .cr4 = c->cr4};
 
-    if (val >> c->model->phys_bits && cpu_long(c))
+    if (c->cr4 & CR4_PCIDE)
+        r.cr3 &= ~CR3_KEEP;
+    if (r.cr3 >> c->model->phys_bits && cpu_long(c))
         return cpu_raise(c, VEC_GP, 0);
     if (!install(c, &r, true))
         return false;
@@ -157,6 +165,8 @@ static bool write_cr4(struct cpu *c, uint64_t val)
     if (val & ~(uint64_t)cr4_allowed(c->model))
         return cpu_raise(c, VEC_GP, 0);
     if (cpu_long(c) && !(val & CR4_PAE))
+        return cpu_raise(c, VEC_GP, 0);
+    if ((changed & val & CR4_PCIDE) && (!cpu_long(c) || (c->cr3 & CR3_PCID)))
         return cpu_raise(c, VEC_GP, 0);
     if (!install(c, &r, changed & CR4_PDPTE_BITS))
         return false;
@@ -197,13 +207,35 @@ void cpu_clts(struct cpu *c)
     cpu_update_mode(c);
 }
 
+/* The shadow of one address space cannot be told from that of another with the same tables, and is
+ * kept true for all (docs/shadowmmu.md): what concerns more than one address of the current space
+ * is a MOV CR3 to it. */
+bool cpu_invpcid(struct cpu *c, uint64_t type, uint64_t pcid, gva_t lin)
+{
+    enum { ADDRESS, CONTEXT, ALL_AND_GLOBAL, ALL };
+    bool one = type == ADDRESS || type == CONTEXT;
+
+    if (type > ALL || (pcid & ~(uint64_t)CR3_PCID) || (type == ADDRESS && !canonical(lin)) ||
+        (one && pcid && !(c->cr4 & CR4_PCIDE)))
+        return cpu_raise(c, VEC_GP, 0);
+    if (type == ADDRESS && pcid == (c->cr4 & CR4_PCIDE ? c->cr3 & CR3_PCID : 0)) {
+        if (c->hooks.invlpg)
+            c->hooks.invlpg(c->hooks.opaque, c, lin);
+    } else if (c->hooks.cr3_written) {
+        c->hooks.cr3_written(c->hooks.opaque, c);
+    }
+    return true;
+}
+
 bool cpu_xgetbv(struct cpu *c, uint32_t index, uint64_t *val)
 {
     if (!(c->cr4 & CR4_OSXSAVE))
         return cpu_raise(c, VEC_UD, 0);
-    if (index != 0)
+    if (index > 1 || (index == 1 && !model_has(c->model, FEAT_XGETBV1)))
         return cpu_raise(c, VEC_GP, 0);
     *val = c->xcr0;
+    if (index == 1)
+        *val &= ld64(c->fpu + FPU_XSTATE_BV);
     return true;
 }
 

@@ -18,11 +18,14 @@ bool cpu_read_cr(struct cpu *c, unsigned n, uint64_t *val);
 bool cpu_write_cr(struct cpu *c, unsigned n, uint64_t val);
 bool cpu_lmsw(struct cpu *c, uint16_t msw);
 void cpu_clts(struct cpu *c);
+/* INVPCID with its descriptor (SDM 2A); INVPCID_TYPE is checked before the descriptor is read. */
+bool cpu_invpcid(struct cpu *c, uint64_t type, uint64_t pcid, gva_t lin);
 bool cpu_read_dr(struct cpu *c, unsigned n, uint64_t *val);
 bool cpu_write_dr(struct cpu *c, unsigned n, uint64_t val);
 bool cpu_rdmsr(struct cpu *c, uint32_t index, uint64_t *val);
 bool cpu_wrmsr(struct cpu *c, uint32_t index, uint64_t val);
 bool cpu_xsetbv(struct cpu *c, uint32_t index, uint64_t val);
+/* The FPU state is not live: XCR 1 is what is in use of it. */
 bool cpu_xgetbv(struct cpu *c, uint32_t index, uint64_t *val);
 
 /* EAX, EBX, ECX, EDX of a leaf, as the guest sees it now (OSXSAVE, APIC bits follow CRs and MSRs).

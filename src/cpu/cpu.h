@@ -182,14 +182,18 @@ enum { FPU_AREA_BYTES = 4096 };
 
 struct cpu;
 
-/* Memory as the CPU's own implicit accesses see it (descriptor tables, TSS, stacks).
+/* The rights of an access (SDM 3A 4.6): explicit ones of CPL 0-2 or CPL 3, or implicit ones to
+ * descriptor tables and TSSs, to which EFLAGS.AC does not open users' pages under CR4.SMAP. */
+enum mem_rights { MEM_SUPERVISOR, MEM_USER, MEM_SYSTEM };
+
+/* Memory as the CPU's own accesses see it (descriptor tables, TSS, stacks).
  * Implemented by shadowmmu/access.c. All addresses are linear; false: #PF recorded in cpu->fault.
- * `user`: access with CPL-3 rights. Implicit system accesses pass false (SDM 3A 4.6). */
+ */
 struct cpu_mem_ops {
-    bool (*read)(struct cpu *c, gva_t lin, void *buf, unsigned len, bool user);
-    bool (*write)(struct cpu *c, gva_t lin, const void *buf, unsigned len, bool user);
+    bool (*read)(struct cpu *c, gva_t lin, void *buf, unsigned len, enum mem_rights as);
+    bool (*write)(struct cpu *c, gva_t lin, const void *buf, unsigned len, enum mem_rights as);
     /* Checks that a later write of the range can't fault (sets A/D as a write would). */
-    bool (*probe_write)(struct cpu *c, gva_t lin, unsigned len, bool user);
+    bool (*probe_write)(struct cpu *c, gva_t lin, unsigned len, enum mem_rights as);
 };
 
 /* Where control must flow up from the CPU model. Any member may be NULL in tests. */
@@ -197,7 +201,8 @@ struct cpu_hooks {
     void (*paging_changed)(void *opaque,
                            struct cpu *c); /* CR0.PG/WP, CR4.PSE/PAE/PGE/.., EFER.NXE */
     void (*cr3_written)(void *opaque,
-                        struct cpu *c); /* MOV CR3, task switch; also the same value */
+                        struct cpu *c); /* MOV CR3, task switch; also the same value, which
+                                           is how INVPCID ends all that a TLB may hold */
     bool (*load_pdptes)(void *opaque, struct cpu *c); /* PAE: latch PDPTEs from CR3; false: #GP */
     void (*invlpg)(void *opaque, struct cpu *c, gva_t lin);
     int (*intr_ack)(void *opaque);                 /* INTA: vector of the pending interrupt */

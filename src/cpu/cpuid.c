@@ -102,6 +102,16 @@ static uint32_t image_size(const struct cpu_model *m, uint64_t xcr0)
     return size;
 }
 
+/* Of a compacted image: none of components 2-7 asks for alignment (ECX[1]). */
+static uint32_t compacted_size(const struct cpu_model *m, uint64_t components)
+{
+    uint32_t size = 512 + 64;
+
+    for (unsigned i = 2; i < ARRAY_SIZE(m->xsave_len); i++)
+        size += components >> i & 1 ? m->xsave_len[i] : 0;
+    return size;
+}
+
 static void leaf_xsave(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
     const struct cpu_model *m = c->model;
@@ -115,6 +125,8 @@ static void leaf_xsave(const struct cpu *c, uint32_t leaf, uint32_t sub, uint32_
         out[R_EDX] = (uint32_t)(m->xcr0_allowed >> 32);
     } else if (sub == 1) {
         add_features(m, leaf, 1, out);
+        if (model_has(m, FEAT_XSAVEC))
+            out[R_EBX] = compacted_size(m, c->xcr0);
     } else if (sub < ARRAY_SIZE(m->xsave_len) && (m->xcr0_allowed >> sub & 1)) {
         out[R_EAX] = m->xsave_len[sub];
         out[R_EBX] = m->xsave_offset[sub];

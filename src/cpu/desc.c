@@ -33,7 +33,7 @@ enum desc_result desc_fetch(struct cpu *c, uint16_t sel, struct desc *d)
     if (index + 7 > limit)
         return DESC_OUTSIDE;
     d->lin = sys_linear(c, base + index);
-    if (!c->mem->read(c, d->lin, raw, sizeof(raw), false))
+    if (!c->mem->read(c, d->lin, raw, sizeof(raw), MEM_SYSTEM))
         return DESC_FAULT;
     d->lo = ld32(raw);
     d->hi = ld32(raw + 4);
@@ -55,7 +55,7 @@ bool desc_read_high(struct cpu *c, uint16_t sel, const struct desc *d, enum vect
 
     if ((sel & 0xfff8u) + 15 > limit)
         return raise_sel(c, v, sel, ext);
-    if (!c->mem->read(c, d->lin + 8, raw, sizeof(raw), false))
+    if (!c->mem->read(c, d->lin + 8, raw, sizeof(raw), MEM_SYSTEM))
         return false;
     *high = ld32(raw);
     return !(raw[5] & 0x1f) || raise_sel(c, v, sel, ext);
@@ -68,16 +68,19 @@ bool desc_check_size(struct cpu *c, uint16_t sel, const struct desc *d, uint32_t
     return !(cpu_long(c) && both) || raise_sel(c, VEC_GP, sel, ext);
 }
 
-bool desc_holds_rip(const struct cpu *c, const struct desc *d, uint64_t rip)
+bool desc_fit_rip(const struct cpu *c, const struct desc *d, uint64_t *rip)
 {
-    return desc_code64(c, d) ? canonical(rip) : rip <= desc_limit(d);
+    if (desc_code64(c, d))
+        return canonical(*rip);
+    *rip = (uint32_t)*rip;
+    return *rip <= desc_limit(d);
 }
 
 static bool write_type(struct cpu *c, struct desc *d, uint32_t hi)
 {
     uint8_t type = (uint8_t)(hi >> 8);
 
-    if (!c->mem->write(c, sys_linear(c, d->lin + 5), &type, 1, false))
+    if (!c->mem->write(c, sys_linear(c, d->lin + 5), &type, 1, MEM_SYSTEM))
         return false;
     d->hi = hi;
     return true;

@@ -136,8 +136,9 @@ bool desc_read_high(struct cpu *c, uint16_t sel, const struct desc *d, enum vect
                     uint32_t *high);
 /* A code segment may be entered: L and D are not both set in long mode. #GP(sel | ext). */
 bool desc_check_size(struct cpu *c, uint16_t sel, const struct desc *d, uint32_t ext);
-/* rip lies inside the code segment, or is canonical for 64-bit code. */
-bool desc_holds_rip(const struct cpu *c, const struct desc *d, uint64_t rip);
+/* *rip lies inside the code segment, or is canonical for 64-bit code. To other code it is EIP: the
+ * upper half goes, as on the host CPU. */
+bool desc_fit_rip(const struct cpu *c, const struct desc *d, uint64_t *rip);
 /* Set the accessed bit; set or clear the busy bit. In memory and in *d. */
 bool desc_set_accessed(struct cpu *c, struct desc *d);
 bool desc_set_busy(struct cpu *c, struct desc *d, bool busy);

@@ -34,13 +34,14 @@ static bool far_real(struct cpu *c, const struct far *f)
 /* To code of the same level: CS keeps CPL in its RPL. */
 static bool enter_same(struct cpu *c, const struct far *f, uint16_t sel, struct desc *cs)
 {
+    uint64_t rip = f->off;
     struct stack st;
 
     if (!desc_check_size(c, sel, cs, 0))
         return false;
     if (!desc_present(cs))
         return raise_sel(c, VEC_NP, sel, 0);
-    if (!desc_holds_rip(c, cs, f->off))
+    if (!desc_fit_rip(c, cs, &rip))
         return cpu_raise(c, VEC_GP, 0);
     if (!desc_set_accessed(c, cs))
         return false;
@@ -53,7 +54,7 @@ static bool enter_same(struct cpu *c, const struct far *f, uint16_t sel, struct 
         stack_set_sp(c, st.sp);
     }
     seg_from_desc(&c->seg[SEG_CS], (uint16_t)((sel & ~3u) | c->cpl), cs);
-    c->next_rip = f->off;
+    c->next_rip = rip;
     cpu_update_mode(c);
     return true;
 }

@@ -1,7 +1,7 @@
 /* fastcall.c - SYSENTER/SYSEXIT (SDM 2B) and SYSCALL/SYSRET (SDM 2B, AMD APM 3).
  *
- * In long mode the vendors differ: AMD's CPUs have no SYSENTER there, Intel's no SYSCALL outside
- * 64-bit mode. The model's vendor decides, as CPUID has told the guest.
+ * The vendors differ: AMD's CPUs have no SYSENTER in long mode, Intel's no SYSCALL and SYSRET
+ * outside 64-bit mode. The model's vendor decides, as CPUID has told the guest.
  */
 #include "cpu/desc.h"
 #include "cpu/model.h"
@@ -73,14 +73,17 @@ bool cpu_sysexit(struct cpu *c, unsigned opsize)
     return true;
 }
 
+static bool has_syscall(const struct cpu *c)
+{
+    return (c->efer & EFER_SCE) && !cpu_real(c) && (cpu_cs64(c) || is_amd(c));
+}
+
 static bool syscall_long(struct cpu *c)
 {
     uint16_t cs = (uint16_t)(c->star >> 32);
     uint32_t flags = cpu_rflags(c) & ~(uint32_t)EF_RF;
     bool from64 = cpu_cs64(c);
 
-    if (!from64 && !is_amd(c))
-        return cpu_raise(c, VEC_UD, 0);
     c->gpr[RCX] = c->next_rip;
     c->gpr[R11] = flags;
     set_flat(c, cs, cs + 8, FLAT_ATTR, 0);
@@ -94,7 +97,7 @@ bool cpu_syscall(struct cpu *c)
 {
     uint16_t cs = (uint16_t)(c->star >> 32);
 
-    if (!(c->efer & EFER_SCE) || cpu_real(c))
+    if (!has_syscall(c))
         return cpu_raise(c, VEC_UD, 0);
     if (cpu_long(c))
         return syscall_long(c);
@@ -108,16 +111,17 @@ bool cpu_syscall(struct cpu *c)
 }
 
 /* SS keeps its hidden part but for CPL's sake: APM 3 loads only the selector. A flat stack is what
- * every OS has there, so it is made one. */
+ * every OS has there, so it is made one. A return address that is not canonical is Intel's fault
+ * here, AMD's at the fetch, at CPL 3. */
 bool cpu_sysret(struct cpu *c, unsigned opsize)
 {
     uint16_t cs = (uint16_t)(c->star >> 48);
 
-    if (!(c->efer & EFER_SCE))
+    if (!has_syscall(c))
         return cpu_raise(c, VEC_UD, 0);
-    if (cpu_real(c) || c->cpl != 0)
+    if (c->cpl != 0)
         return cpu_raise(c, VEC_GP, 0);
-    if (opsize == 8 && !canonical(c->gpr[RCX]))
+    if (opsize == 8 && !is_amd(c) && !canonical(c->gpr[RCX]))
         return cpu_raise(c, VEC_GP, 0);
     set_flat(c, opsize == 8 ? cs + 16 : cs, cs + 8, FLAT_RING3, 3);
     if (opsize == 8)

@@ -9,9 +9,10 @@ enum cpuid_reg { R_EAX, R_EBX, R_ECX, R_EDX };
 
 /* Who provides it. */
 enum feature_source {
-    BY_US,   /* emulated in software: offered on every host        */
-    BY_HOST, /* runs on the host's units: offered when the host has it */
-    NOT_YET, /* known, not offered to guests                        */
+    BY_US,    /* emulated in software: offered on every host        */
+    BY_HOST,  /* runs on the host's units: offered when the host has it */
+    IF_ASKED, /* emulated, but slow: offered when -cpu names it       */
+    NOT_YET,  /* known, not offered to guests                        */
 };
 
 struct feature_row {

@@ -18,7 +18,7 @@ static bool enter_ivt(struct cpu *c, gva_t entry, uint16_t flags, const struct e
     uint8_t raw[4];
     struct stack st;
 
-    if (!c->mem->read(c, entry, raw, sizeof(raw), false))
+    if (!c->mem->read(c, entry, raw, sizeof(raw), MEM_SYSTEM))
         return false;
     stack_init(&st, &c->seg[SEG_SS], c->gpr[RSP], c->cpl, 2, 0);
     stack_put(&st, flags);
@@ -55,12 +55,12 @@ static bool redirection_bit(struct cpu *c, uint8_t vector, bool *set)
 
     if (!tr->usable || !(tr->attr & SYS_32) || tr->limit < 0x67)
         return cpu_raise(c, VEC_GP, 0);
-    if (!c->mem->read(c, (uint32_t)(tr->base + 0x66), raw, 2, false))
+    if (!c->mem->read(c, (uint32_t)(tr->base + 0x66), raw, 2, MEM_SYSTEM))
         return false;
     at = ld16(raw) + vector / 8u - 32;
     if (ld16(raw) < 32 || at > tr->limit)
         return cpu_raise(c, VEC_GP, 0);
-    if (!c->mem->read(c, (uint32_t)(tr->base + at), &byte, 1, false))
+    if (!c->mem->read(c, (uint32_t)(tr->base + at), &byte, 1, MEM_SYSTEM))
         return false;
     *set = byte >> (vector & 7) & 1;
     return true;
@@ -211,7 +211,7 @@ static bool deliver_protected(struct cpu *c, const struct event *e)
     if (at + 7 > c->idtr.limit)
         return cpu_raise(c, VEC_GP, err);
     gate.lin = (uint32_t)(c->idtr.base + at);
-    if (!c->mem->read(c, gate.lin, raw, sizeof(raw), false))
+    if (!c->mem->read(c, gate.lin, raw, sizeof(raw), MEM_SYSTEM))
         return false;
     gate.lo = ld32(raw);
     gate.hi = ld32(raw + 4);
@@ -295,7 +295,7 @@ static bool deliver_long(struct cpu *c, const struct event *e)
     if (at + 15 > c->idtr.limit)
         return cpu_raise(c, VEC_GP, err);
     g.low.lin = c->idtr.base + at;
-    if (!c->mem->read(c, g.low.lin, raw, sizeof(raw), false))
+    if (!c->mem->read(c, g.low.lin, raw, sizeof(raw), MEM_SYSTEM))
         return false;
     g.low.lo = ld32(raw);
     g.low.hi = ld32(raw + 4);

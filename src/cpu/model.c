@@ -65,7 +65,7 @@ static bool available(const struct feature_row *r)
         return false;
     if (r->feature == FEAT_KVMCLOCK && !host_tsc_is_invariant())
         return false;
-    return r->source == BY_US || (r->source == BY_HOST && host_has(r));
+    return r->source == BY_HOST ? host_has(r) : r->source != NOT_YET;
 }
 
 static void set_features(struct cpu_model *m, const struct base_model *b)
@@ -77,7 +77,7 @@ static void set_features(struct cpu_model *m, const struct base_model *b)
 
         for (const enum cpu_feature *f = b->features; f && *f != FEAT_BASE; f++)
             wanted |= *f == r->feature;
-        if (wanted && available(r))
+        if (wanted && r->source != IF_ASKED && available(r))
             model_set(m, r->feature, true);
     }
 }

@@ -39,6 +39,7 @@ enum cpu_feature {
     FEAT_XSAVEOPT,
     FEAT_XSAVEC,
     FEAT_XGETBV1,
+    FEAT_XSAVES,
     FEAT_AVX,
     FEAT_F16C,
     FEAT_RDRAND,

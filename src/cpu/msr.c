@@ -268,6 +268,8 @@ static const struct msr_row rows[] = {
     {0x79, 1, FEAT_MSR, 'G', constant, ignore, 0, 0},
     /* BIOS_SIGN_ID: software writes 0, executes CPUID and reads the revision */
     {0x8b, 1, FEAT_MSR, 0, load, ignore, AT(bios_sign_id), 0},
+    /* XSS: no supervisor state */
+    {0xda0, 1, FEAT_XSAVES, 0, constant, write_zero, 0, 0},
     {0xfe, 1, FEAT_MTRR, 0, constant, NULL, 0, MTRR_CAP},
     {0x10a, 1, FEAT_ARCH_CAPABILITIES, 0, read_arch_capabilities, NULL, 0, 0},
     {0x174, 1, FEAT_SEP, 0, load, store, AT(sysenter_cs), UINT32_MAX},

@@ -162,6 +162,7 @@ static bool return_to(struct cpu *c, const struct return_target *t)
     bool outer = (t->sel & 3u) > c->cpl;
     bool stack = outer || t->pops_stack;
     uint64_t rsp = c->gpr[RSP] + t->at, ss_sel;
+    uint64_t rip = t->ip;
     struct desc cs;
     struct seg ss;
 
@@ -174,7 +175,7 @@ static bool return_to(struct cpu *c, const struct return_target *t)
         if (!load_return_ss(c, (uint16_t)ss_sel, t->sel, &cs, &ss))
             return false;
     }
-    if (!desc_holds_rip(c, &cs, t->ip))
+    if (!desc_fit_rip(c, &cs, &rip))
         return cpu_raise(c, VEC_GP, 0);
     if (!desc_set_accessed(c, &cs))
         return false;
@@ -182,7 +183,7 @@ static bool return_to(struct cpu *c, const struct return_target *t)
     if (!stack)
         stack_set_sp(c, rsp); /* of the old width: SS stays */
     seg_from_desc(&c->seg[SEG_CS], t->sel, &cs);
-    c->next_rip = t->ip;
+    c->next_rip = rip;
     c->cpl = t->sel & 3;
     if (stack)
         c->seg[SEG_SS] = ss;

@@ -218,12 +218,12 @@ static bool bitmap_allows(struct cpu *c, uint16_t port, unsigned size)
 
     if (!tr->usable || !(tr->attr & SYS_32) || tr->limit < 0x67)
         return cpu_raise(c, VEC_GP, 0);
-    if (!c->mem->read(c, sys_linear(c, tr->base + 0x66), raw, 2, false))
+    if (!c->mem->read(c, sys_linear(c, tr->base + 0x66), raw, 2, MEM_SYSTEM))
         return false;
     at = ld16(raw) + port / 8u;
     if (at + 1 > tr->limit)
         return cpu_raise(c, VEC_GP, 0);
-    if (!c->mem->read(c, sys_linear(c, tr->base + at), raw, 2, false))
+    if (!c->mem->read(c, sys_linear(c, tr->base + at), raw, 2, MEM_SYSTEM))
         return false;
     if (ld16(raw) >> (port & 7) & ((1u << size) - 1))
         return cpu_raise(c, VEC_GP, 0);

@@ -133,7 +133,7 @@ bool stack_from_tss(struct cpu *c, unsigned cpl, uint32_t ext, struct seg *ss, u
 
     if (!tr->usable || at + len - 1 > tr->limit)
         return raise_sel(c, VEC_TS, tr->sel, ext);
-    if (!c->mem->read(c, (uint32_t)(tr->base + at), raw, len, false))
+    if (!c->mem->read(c, (uint32_t)(tr->base + at), raw, len, MEM_SYSTEM))
         return false;
     *esp = wide ? ld32(raw) : ld16(raw);
     sel = ld16(raw + len - 2);
@@ -149,7 +149,7 @@ bool stack_from_tss64(struct cpu *c, unsigned at, uint32_t ext, uint64_t *rsp)
 
     if (!tr->usable || at + 7 > tr->limit)
         return raise_sel(c, VEC_TS, tr->sel, ext);
-    return c->mem->read(c, tr->base + at, rsp, sizeof(*rsp), false);
+    return c->mem->read(c, tr->base + at, rsp, sizeof(*rsp), MEM_SYSTEM);
 }
 
 bool cpu_push(struct cpu *c, uint64_t val, unsigned len)

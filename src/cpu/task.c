@@ -74,7 +74,7 @@ static bool read_tss(struct cpu *c, const struct desc *d, struct task_state *t)
     const struct tss_layout *l = layout_of(desc_type(d));
     uint8_t raw[TSS_BYTES];
 
-    if (!c->mem->read(c, desc_base(d), raw, l->min_limit + 1u, false))
+    if (!c->mem->read(c, desc_base(d), raw, l->min_limit + 1u, MEM_SYSTEM))
         return false;
     t->wide = l->width == 4;
     t->eip = tss_word(raw + l->ip, l->width);
@@ -103,13 +103,13 @@ static bool probe_switch(struct cpu *c, const struct task_request *r, const stru
 
     if (!tr->usable || tr->limit < l->min_limit)
         return raise_sel(c, VEC_TS, tr->sel, r->ext);
-    if (!c->mem->probe_write(c, (uint32_t)(tr->base + l->ip), l->saved, false))
+    if (!c->mem->probe_write(c, (uint32_t)(tr->base + l->ip), l->saved, MEM_SYSTEM))
         return false;
-    if (old_tss && !c->mem->probe_write(c, (uint32_t)(old_tss->lin + 5), 1, false))
+    if (old_tss && !c->mem->probe_write(c, (uint32_t)(old_tss->lin + 5), 1, MEM_SYSTEM))
         return false;
-    if (nested && !c->mem->probe_write(c, desc_base(new_tss), 2, false))
+    if (nested && !c->mem->probe_write(c, desc_base(new_tss), 2, MEM_SYSTEM))
         return false;
-    return c->mem->probe_write(c, (uint32_t)(new_tss->lin + 5), 1, false);
+    return c->mem->probe_write(c, (uint32_t)(new_tss->lin + 5), 1, MEM_SYSTEM);
 }
 
 static bool save_old(struct cpu *c, const struct task_request *r)
@@ -128,12 +128,12 @@ static bool save_old(struct cpu *c, const struct task_request *r)
         else
             st32(raw + i * 4, val[i]);
     }
-    if (!c->mem->write(c, (uint32_t)(tr->base + l->ip), raw, 10u * l->width, false))
+    if (!c->mem->write(c, (uint32_t)(tr->base + l->ip), raw, 10u * l->width, MEM_SYSTEM))
         return false;
     for (unsigned i = 0; i < l->nseg; i++) {
         gva_t at = (uint32_t)(tr->base + l->segs + i * l->width);
 
-        if (!c->mem->write(c, at, &c->seg[i].sel, 2, false))
+        if (!c->mem->write(c, at, &c->seg[i].sel, 2, MEM_SYSTEM))
             return false;
     }
     return true;
@@ -149,7 +149,7 @@ static bool link_tasks(struct cpu *c, const struct task_request *r, struct desc 
         return false;
     if (r->src == TASK_IRET)
         return true;
-    if (r->src != TASK_JMP && !c->mem->write(c, desc_base(new_tss), &back, 2, false))
+    if (r->src != TASK_JMP && !c->mem->write(c, desc_base(new_tss), &back, 2, MEM_SYSTEM))
         return false;
     return desc_set_busy(c, new_tss, true);
 }
@@ -331,7 +331,7 @@ bool task_return(struct cpu *c)
 
     if (!tr->usable || tr->limit < 1)
         return raise_sel(c, VEC_TS, tr->sel, 0);
-    if (!c->mem->read(c, (uint32_t)tr->base, link, 2, false))
+    if (!c->mem->read(c, (uint32_t)tr->base, link, 2, MEM_SYSTEM))
         return false;
     r.sel = ld16(link);
     return task_switch(c, &r);

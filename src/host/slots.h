@@ -1,6 +1,6 @@
 /* slots.h - the host seam for windows: where in our address space guest linear addresses live.
  *
- * Slot k (1 <= k < NSLOTS) is 4 GiB at 2^40 + k * 8 GiB followed by a 4 GiB gap; nothing else of
+ * Slot k (1 <= k < NSLOTS) is 4 GiB at 2^40 + k * 32 GiB followed by a 28 GiB gap; nothing else of
  * the process lies below 0x5000_0000_0000. A slot is a true hole until something is mapped: an
  * isolated page then costs one host mapping and not two. Slot 0 is kept for 64-bit guests' null
  * slot.
@@ -16,11 +16,11 @@
 
 #include "base/types.h"
 
-enum { NSLOTS = 10112 };
+enum { NSLOTS = 2528 };
 
 #define SLOT_ORIGIN (UINT64_C(1) << 40)
 #define SLOT_BYTES  (4 * GIB)
-#define SLOT_PITCH  (8 * GIB)
+#define SLOT_PITCH  (32 * GIB)
 
 enum slot_flag {
     SLOT_WRITE = 1 << 0,

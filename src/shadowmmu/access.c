@@ -23,7 +23,7 @@ static void copy_bytes(void *dst, const void *src, size_t n)
 
 void softtlb_flush(struct smmu *m)
 {
-    for (unsigned u = 0; u < 2; u++)
+    for (unsigned u = 0; u < SOFTTLB_RIGHTS; u++)
         for (unsigned i = 0; i < SOFTTLB_ENTRIES; i++)
             m->tlb.e[u][i].read_tag = m->tlb.e[u][i].write_tag = SOFTTLB_NONE;
     m->tlb_large = false;
@@ -37,7 +37,7 @@ void softtlb_flush_page(struct smmu *m, gva_t lin)
         softtlb_flush(m);
         return;
     }
-    for (unsigned u = 0; u < 2; u++) {
+    for (unsigned u = 0; u < SOFTTLB_RIGHTS; u++) {
         struct softtlb_entry *e = &m->tlb.e[u][(lin >> PAGE_SHIFT) % SOFTTLB_ENTRIES];
 
         if (e->read_tag == (lin & ~(gva_t)PAGE_MASK))
@@ -49,17 +49,30 @@ void softtlb_drop_writes(struct smmu *m, uint32_t frame)
 {
     uint64_t host = (uint64_t)(uintptr_t)frame_ptr(m, frame);
 
-    for (unsigned u = 0; u < 2; u++)
+    for (unsigned u = 0; u < SOFTTLB_RIGHTS; u++)
         for (unsigned i = 0; i < SOFTTLB_ENTRIES; i++)
             if (m->tlb.e[u][i].read_tag + m->tlb.e[u][i].addend == host)
                 m->tlb.e[u][i].write_tag = SOFTTLB_NONE;
 }
 
-static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct walk *w,
-                         uint32_t frame, bool user)
+static struct softtlb_entry *slot_for(struct cpu *c, gva_t lin, unsigned flags)
 {
-    struct softtlb_entry *e = softtlb_slot(c, page, user);
-    bool write = w->dirty && (w->writable || (!user && !(c->cr0 & CR0_WP)));
+    if (flags & WALK_IMPLICIT)
+        return &((struct softtlb *)c->mmu)
+                    ->e[SOFTTLB_SUPERVISOR][(lin >> PAGE_SHIFT) % SOFTTLB_ENTRIES];
+    return softtlb_slot(c, lin, flags & WALK_USER);
+}
+
+static unsigned flags_of(enum mem_rights as)
+{
+    return as == MEM_USER ? WALK_USER : as == MEM_SYSTEM ? WALK_IMPLICIT : 0;
+}
+
+static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct walk *w,
+                         uint32_t frame, unsigned flags)
+{
+    struct softtlb_entry *e = slot_for(c, page, flags);
+    bool write = w->dirty && (w->writable || (!(flags & WALK_USER) && !(c->cr0 & CR0_WP)));
 
     m->stats.tlb_fills++;
     m->tlb_large |= w->page_shift > PAGE_SHIFT;
@@ -72,7 +85,7 @@ static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct
 static bool translate_cached(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags,
                              struct piece *p)
 {
-    const struct softtlb_entry *e = softtlb_slot(c, lin, flags & WALK_USER);
+    const struct softtlb_entry *e = slot_for(c, lin, flags);
 
     if ((flags & WALK_WRITE ? e->write_tag : e->read_tag) != (lin & ~(gva_t)PAGE_MASK))
         return false;
@@ -100,7 +113,7 @@ static bool translate(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags, 
     if (p->frame == NO_FRAME || ((flags & WALK_WRITE) && (m->frame[p->frame].flags & F_ROM)))
         return true;
     p->host = frame_ptr(m, p->frame) + (lin & PAGE_MASK);
-    softtlb_fill(m, c, lin & ~(gva_t)PAGE_MASK, &w, p->frame, flags & WALK_USER);
+    softtlb_fill(m, c, lin & ~(gva_t)PAGE_MASK, &w, p->frame, flags);
     return true;
 }
 
@@ -170,11 +183,11 @@ static void mmio_write(struct physmem *pm, gpa_t pa, const uint8_t *buf, unsigne
     }
 }
 
-bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, bool user)
+bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, enum mem_rights as)
 {
     struct smmu *m = c->mmu;
     struct piece p[MAX_ACCESS_PAGES];
-    unsigned n = translate_all(c, lin, len, user ? WALK_USER : 0, p);
+    unsigned n = translate_all(c, lin, len, flags_of(as), p);
     uint8_t *to = buf;
 
     for (unsigned i = 0; i < n; to += p[i].len, i++) {
@@ -204,11 +217,11 @@ static void store(hva_t to, const uint8_t *from, unsigned len)
     }
 }
 
-bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, bool user)
+bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, enum mem_rights as)
 {
     struct smmu *m = c->mmu;
     struct piece p[MAX_ACCESS_PAGES];
-    unsigned n = translate_all(c, lin, len, WALK_WRITE | (user ? WALK_USER : 0), p);
+    unsigned n = translate_all(c, lin, len, WALK_WRITE | flags_of(as), p);
     const uint8_t *from = buf;
 
     for (unsigned i = 0; i < n; from += p[i].len, i++) {
@@ -224,11 +237,11 @@ bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, boo
     return n != 0 || len == 0;
 }
 
-bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, bool user)
+bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, enum mem_rights as)
 {
     struct piece p[MAX_ACCESS_PAGES];
 
-    return len == 0 || translate_all(c, lin, len, WALK_WRITE | (user ? WALK_USER : 0), p) != 0;
+    return len == 0 || translate_all(c, lin, len, WALK_WRITE | flags_of(as), p) != 0;
 }
 
 hva_t mem_ptr(struct cpu *c, gva_t lin, unsigned len, bool write, bool user)

@@ -22,25 +22,32 @@ struct softtlb_entry {
 
 #define SOFTTLB_NONE UINT64_MAX
 
-/* First member of struct smmu. Index 0: supervisor rights (CPL 0-2), 1: user rights (CPL 3). */
+/* By the rights of an access: CPL 0-2's with EFLAGS.AC clear, and implicit ones; CPL 3's; CPL 0-2's
+ * with AC set, to which CR4.SMAP opens the users' pages. */
+enum softtlb_rights { SOFTTLB_SUPERVISOR, SOFTTLB_USER, SOFTTLB_OPEN, SOFTTLB_RIGHTS };
+
+/* First member of struct smmu. */
 struct softtlb {
-    struct softtlb_entry e[2][SOFTTLB_ENTRIES];
+    struct softtlb_entry e[SOFTTLB_RIGHTS][SOFTTLB_ENTRIES];
 };
 
-bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, bool user);
-bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, bool user);
-bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, bool user);
+bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, enum mem_rights as);
+bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, enum mem_rights as);
+bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, enum mem_rights as);
 
 /* Host pointer for [lin, lin+len) when it lies in one RAM page reachable with `user` rights for the
  * access and (write) free of traces and code; NULL otherwise (no fault recorded: use the slow
  * path). */
 hva_t mem_ptr(struct cpu *c, gva_t lin, unsigned len, bool write, bool user);
 
+/* Of explicit accesses. */
 static inline struct softtlb_entry *softtlb_slot(struct cpu *c, gva_t lin, bool user)
 {
     struct softtlb *t = (struct softtlb *)c->mmu;
+    unsigned rights = user ? SOFTTLB_USER : (c->rflags & EF_AC) >> 18 << 1;
 
-    return &t->e[user ? 1 : 0][(lin >> PAGE_SHIFT) % SOFTTLB_ENTRIES];
+    _Static_assert(SOFTTLB_SUPERVISOR == 0 && SOFTTLB_OPEN == 2 && EF_AC == 1 << 18, "shift of AC");
+    return &t->e[rights][(lin >> PAGE_SHIFT) % SOFTTLB_ENTRIES];
 }
 
 /* size 1, 2, 4 or 8. An access inside one page with a TLB hit never leaves this function. */

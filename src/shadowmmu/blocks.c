@@ -89,9 +89,9 @@ void blocks_fini(struct smmu *m)
         return;
     b->on = false;
     for (unsigned i = 0; i < MAX_SPACES; i++)
-        for (unsigned user = 0; user < 2; user++)
-            if (m->space[i].block[user])
-                munmap((void *)(uintptr_t)m->space[i].block[user], BLOCK_BYTES);
+        for (unsigned t = 0; t < SMMU_TABLES; t++)
+            if (m->space[i].block[t])
+                munmap((void *)(uintptr_t)m->space[i].block[t], BLOCK_BYTES);
     munmap(b->upper, HALF_BYTES);
     close(b->template_fd);
     close(b->upper_fd);
@@ -128,14 +128,16 @@ static int block_make(struct smmu *m, bool user, uint64_t *block)
     return 0;
 }
 
-/* Once per id. */
+/* Once per id. Without a block for SMMU_OPEN such accesses take the software path. */
 int blocks_make(struct smmu *m, struct smmu_space *s)
 {
     int err = 0;
 
-    for (unsigned user = 0; user < 2 && err == 0; user++)
-        if (!s->block[user])
-            err = block_make(m, user, &s->block[user]);
+    for (unsigned t = 0; t < SMMU_OPEN && err == 0; t++)
+        if (!s->block[t])
+            err = block_make(m, t == SMMU_USER, &s->block[t]);
+    if (err == 0 && (m->paging & PB_SMAP) && !s->block[SMMU_OPEN])
+        (void)!block_make(m, false, &s->block[SMMU_OPEN]);
     return err;
 }
 
@@ -144,16 +146,21 @@ void blocks_reset(struct smmu_space *s)
 {
     int saved = errno; /* of the code that a handler interrupted */
 
-    for (unsigned user = 0; user < 2; user++)
-        if (s->block[user])
-            madvise(block_table(s->block[user]), user ? 2 * HALF_BYTES : HALF_BYTES, MADV_DONTNEED);
+    for (unsigned t = 0; t < SMMU_TABLES; t++)
+        if (s->block[t])
+            madvise(block_table(s->block[t]), t == SMMU_USER ? 2 * HALF_BYTES : HALF_BYTES,
+                    MADV_DONTNEED);
     errno = saved;
 }
 
-void block_point(struct smmu *m, const struct smmu_space *s, bool user, unsigned i, unsigned slot)
+void block_point(struct smmu *m, const struct smmu_space *s, enum smmu_table t, unsigned i,
+                 unsigned slot)
 {
-    uint64_t *e = s ? &block_table(s->block[user])[i] : &m->blocks.upper[i - HALF];
+    uint64_t *e;
 
+    if (s && !s->block[t])
+        return;
+    e = s ? &block_table(s->block[t])[i] : &m->blocks.upper[i - HALF];
     if (*e == delta_of(i, slot))
         return;
     *e = delta_of(i, slot);
@@ -165,14 +172,14 @@ int smmu_use_blocks(struct smmu *m, int hot_fd, size_t hot_bytes)
     return m->blocks.on || (m->paging & PB_SOFT) ? -EBUSY : blocks_init(m, hot_fd, hot_bytes);
 }
 
-uint64_t smmu_block(struct smmu *m, bool user)
+uint64_t smmu_block(struct smmu *m, enum smmu_table t)
 {
-    return m->cur->block[user];
+    return m->cur->block[t] ? m->cur->block[t] : m->cur->block[SMMU_SUPERVISOR];
 }
 
-uint64_t smmu_delta(struct smmu *m, bool user, gva_t lin)
+uint64_t smmu_delta(struct smmu *m, enum smmu_table t, gva_t lin)
 {
-    return block_table(m->cur->block[user])[lin >> 32 & (SMMU_PIECES - 1)];
+    return block_table(smmu_block(m, t))[lin >> 32 & (SMMU_PIECES - 1)];
 }
 
 uint64_t smmu_deltas_changed(const struct smmu *m)

@@ -32,7 +32,7 @@ static enum smmu_view view_of_page(const struct smmu *m, const struct cpu *c, co
     if (!(m->paging & PB_PG))
         return VIEW_KERNEL;
     if (w->user)
-        return m->unified ? VIEW_KERNEL : VIEW_USER;
+        return m->unified && !(m->paging & PB_SMAP) ? VIEW_KERNEL : VIEW_USER;
     return m->diverged[vpn / REGION_PAGES] < DIVERGE_LIMIT ? VIEW_KERNEL : VIEW_PRIVATE;
 }
 
@@ -276,7 +276,7 @@ enum smmu_verdict fill_fault(struct smmu *m, const struct cpu *c, gva_t lin, uns
     }
     if (m->cfg.torture)
         drop_at_random(m);
-    if ((m->paging & PB_SMAP) && w.user && c->cpl != 3) /* EFLAGS.AC allowed this one */
+    if (w.user && c->cpl != 3 && !piece_open(m, lin)) /* EFLAGS.AC allowed this one */
         return SMMU_REMAPPED;
     *v = fill_prepare(m, c, &w, lin);
     if (!*v)

@@ -10,8 +10,8 @@ void pieces_init(struct smmu *m)
 
     m->pieces.next_id = FIRST_PIECE;
     m->pieces.left = limit < 8                         ? 8
-                     : limit < MAX_VIEWS - FIRST_PIECE ? (unsigned)limit
-                                                       : MAX_VIEWS - FIRST_PIECE;
+                     : limit < NSLOTS - FIRST_PIECE ? (unsigned)limit
+                                                    : NSLOTS - FIRST_PIECE; /* 32-bit windows */
 }
 
 static unsigned owner_of(const struct smmu_space *s)
@@ -56,17 +56,18 @@ static void piece_show(struct smmu *m, struct smmu_space *s, unsigned i)
 
     if (!s) {
         if (i >= SMMU_PIECES / 2)
-            block_point(m, NULL, false, i, slot_of(piece_find(m, NULL, i, VIEW_KERNEL)));
+            block_point(m, NULL, SMMU_SUPERVISOR, i, slot_of(piece_find(m, NULL, i, VIEW_KERNEL)));
         return;
     }
     user = piece_find(m, s, i, VIEW_USER);
-    block_point(m, s, true, i, slot_of(user));
+    block_point(m, s, SMMU_USER, i, slot_of(user));
     if (i >= SMMU_PIECES / 2)
         return;
     full = piece_find(m, s, i, VIEW_PRIVATE);
+    block_point(m, s, SMMU_OPEN, i, slot_of(full ? full : user));
     if (!full && !(m->paging & PB_SMAP))
         full = user;
-    block_point(m, s, false, i, slot_of(full));
+    block_point(m, s, SMMU_SUPERVISOR, i, slot_of(full));
 }
 
 /* A view with a slot, or NULL. Slots are kept for the next user. */
@@ -290,8 +291,18 @@ struct view *piece_for(struct smmu *m, const struct cpu *c, const struct walk *w
         return own_piece(m, i, VIEW_USER);
     if (i >= SMMU_PIECES / 2)
         return kernel_piece(m, i);
-    full = !w->user || (m->paging & PB_SMAP) || piece_find(m, m->cur, i, VIEW_PRIVATE);
+    full = !w->user || (!(m->paging & PB_SMAP) && piece_find(m, m->cur, i, VIEW_PRIVATE));
     return own_piece(m, i, full ? VIEW_PRIVATE : VIEW_USER);
+}
+
+bool piece_open(struct smmu *m, gva_t lin)
+{
+    unsigned i = (unsigned)(lin >> 32 & (SMMU_PIECES - 1));
+
+    if (!(m->paging & PB_SMAP))
+        return true;
+    return smmu_long(m) && i < SMMU_PIECES / 2 && m->cur->block[SMMU_OPEN] &&
+           !piece_find(m, m->cur, i, VIEW_PRIVATE);
 }
 
 /* What compatibility mode at CPL 3 runs in. */

@@ -136,11 +136,11 @@ struct smmu_space {
     uint16_t id;
     bool used;
     uint8_t floods;
-    uint64_t stamp;           /* LRU */
-    uint64_t checked;         /* kernel_version its directory was compared with */
-    struct view *user, *priv; /* NULL until the slots exist; kept for the next user of the id */
-    uint64_t block[2];        /* long mode: for CPL 0-2 and 3; 0 until made; kept, too */
-    uint16_t pieces;          /* its views in long mode */
+    uint64_t stamp;              /* LRU */
+    uint64_t checked;            /* kernel_version its directory was compared with */
+    struct view *user, *priv;    /* NULL until the slots exist; kept for the next user of the id */
+    uint64_t block[SMMU_TABLES]; /* long mode; 0 until made; kept, too */
+    uint16_t pieces;             /* its views in long mode */
     void *cookie;
 };
 
@@ -186,7 +186,7 @@ enum paging_bits {
     PB_SMEP = 32,
     PB_LONG = 64,
     PB_SOFT = 128,
-    PB_SMAP = 256 /* long mode only: windows then show U/S=1 pages to CPL 3 alone */
+    PB_SMAP = 256 /* windows then show U/S=1 pages to CPL 3 alone */
 };
 
 struct smmu {
@@ -262,13 +262,17 @@ int blocks_init(struct smmu *m, int hot_fd, size_t hot_bytes) MUST_CHECK;
 void blocks_fini(struct smmu *m);
 int blocks_make(struct smmu *m, struct smmu_space *s) MUST_CHECK;
 void blocks_reset(struct smmu_space *s);
-/* Entry i for CPL 0-2 (user false) or 3 shows `slot`. s is NULL for the kernel's half. */
-void block_point(struct smmu *m, const struct smmu_space *s, bool user, unsigned i, unsigned slot);
+/* Entry i of a table shows `slot`. s is NULL for the kernel's half, which is all CPL 0-2 tables'.
+ */
+void block_point(struct smmu *m, const struct smmu_space *s, enum smmu_table t, unsigned i,
+                 unsigned slot);
 
 /* piece.c: long mode's views */
 void pieces_init(struct smmu *m);
 struct view *piece_find(struct smmu *m, const struct smmu_space *s, unsigned i, unsigned kind);
 struct view *piece_window(struct smmu *m);
+/* Whether a U/S=1 page at lin can be in the table that CPL 0-2 uses now. */
+bool piece_open(struct smmu *m, gva_t lin);
 struct view *piece_for(struct smmu *m, const struct cpu *c, const struct walk *w, gva_t lin);
 void pieces_wipe(struct smmu *m, uint16_t list);
 void pieces_free(struct smmu *m, struct smmu_space *s);

@@ -1,7 +1,7 @@
 /* smmu.h - the shadow MMU: the host's MMU shadows the guest's page tables.
  *
- * Guest linear address spaces are windows of host address space: slots of 4 GiB plus a 4 GiB gap at
- * 2^40 + k * 8 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a
+ * Guest linear address spaces are windows of host address space: slots of 4 GiB plus a 28 GiB gap at
+ * 2^40 + k * 32 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a
  * window.
  *
  *   view     holds                                                    one per
@@ -19,12 +19,12 @@
  *
  * Long mode. Linear space is cut into pieces of 4 GiB, numbered by address bits 47..32; each has
  * views of its own. What shows piece i at a CPL is found in a table of 65536 deltas (host address =
- * linear address + delta), one table for CPL 3 and one for CPL 0-2 of each address space, in a
- * block: SMMU_BLOCK_TABLE bytes that begin with an alias of the engine's hot data, then the table.
- * For every i, delta[i] = slot_base(slot of i) - (i << 32, sign-extended from bit 47); where
- * nothing is shown the slot is slot 0, in which nothing is ever mapped. Without blocks
- * (smmu_use_blocks() not called) nothing is shadowed in long mode: there are only software walks
- * (access.h) and smmu_fetch().
+ * linear address + delta), one table for CPL 3 and one for CPL 0-2 of each address space (with
+ * CR4.SMAP one more: enum smmu_table), in a block: SMMU_BLOCK_TABLE bytes that begin with an alias
+ * of the engine's hot data, then the table. For every i, delta[i] = slot_base(slot of i) - (i <<
+ * 32, sign-extended from bit 47); where nothing is shown the slot is slot 0, in which nothing is
+ * ever mapped. Without blocks (smmu_use_blocks() not called) nothing is shadowed in long mode:
+ * there are only software walks (access.h) and smmu_fetch().
  *
  * Invariants
  *  - A window maps a page with rights the guest's tables allow, less: write when D=0, or
@@ -137,11 +137,22 @@ int smmu_use_blocks(struct smmu *m, int hot_fd, size_t hot_bytes) MUST_CHECK;
 
 /* The rest: in long mode with blocks only. */
 
-/* Host address of the current space's block for CPL 3 or CPL 0-2. Constant for a space's life. */
-uint64_t smmu_block(struct smmu *m, bool user);
+/* Whose tables: CPL 0-2's, CPL 3's, and with CR4.SMAP on CPL 0-2's while EFLAGS.AC is set. */
+enum smmu_table { SMMU_SUPERVISOR, SMMU_USER, SMMU_OPEN, SMMU_TABLES };
+
+/* By which code at c->cpl runs now. */
+static inline enum smmu_table smmu_table_of(const struct cpu *c)
+{
+    if (c->cpl == 3)
+        return SMMU_USER;
+    return (c->rflags & EF_AC) && (c->cr4 & CR4_SMAP) ? SMMU_OPEN : SMMU_SUPERVISOR;
+}
+
+/* Host address of the current space's block. Constant for a space's life. */
+uint64_t smmu_block(struct smmu *m, enum smmu_table t);
 
 /* The table entry for lin. */
-uint64_t smmu_delta(struct smmu *m, bool user, gva_t lin);
+uint64_t smmu_delta(struct smmu *m, enum smmu_table t, gva_t lin);
 
 /* Counts changes of table entries, of slots that entries used, and of the current space: deltas
  * that were read before the last one may be anything's by now. */

@@ -347,9 +347,10 @@ static unsigned paging_of(const struct smmu *m, const struct cpu *c)
     if (cpu_long(c) && !m->blocks.on)
         return PB_SOFT;
     bits = PB_PG | (pae ? PB_PAE : 0) | (pae && (c->efer & EFER_NXE) ? PB_NXE : 0) |
-           (c->cr0 & CR0_WP ? PB_WP : 0) | (c->cr4 & CR4_SMEP ? PB_SMEP : 0);
+           (c->cr0 & CR0_WP ? PB_WP : 0) | (c->cr4 & CR4_SMEP ? PB_SMEP : 0) |
+           (c->cr4 & CR4_SMAP ? PB_SMAP : 0);
     if (cpu_long(c))
-        return bits | PB_LONG | (c->cr4 & CR4_SMAP ? PB_SMAP : 0);
+        return bits | PB_LONG;
     return bits | (c->cr4 & CR4_PSE ? PB_PSE : 0);
 }
 

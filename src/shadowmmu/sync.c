@@ -39,9 +39,9 @@ static bool view_takes(const struct smmu *m, const struct view *v, bool user)
 {
     if (v->kind == VIEW_USER)
         return user;
-    if (smmu_long(m))
-        return !user || !(m->paging & PB_SMAP);
-    return !user || (v->kind == VIEW_KERNEL && m->unified);
+    if (!user || (m->paging & PB_SMAP))
+        return !user;
+    return smmu_long(m) || (v->kind == VIEW_KERNEL && m->unified);
 }
 
 struct leaf leaf_read(const struct smmu *m, const struct view *v, const struct region *rg,

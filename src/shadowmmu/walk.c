@@ -145,15 +145,15 @@ static bool deny(const struct env *e, struct walk *w, unsigned flags, uint32_t w
     return false;
 }
 
-/* SDM 3A 4.6.1. Implicit supervisor accesses (SMAP) are not told apart: EFLAGS.AC counts at CPL < 3
- * only. */
+/* SDM 3A 4.6.1. The frame of an event from CPL 3 is pushed with the supervisor's rights and AC as
+ * it was. */
 static bool rights_allow(const struct cpu *c, const struct walk *w, unsigned flags)
 {
     if (flags & WALK_USER)
         return w->user && (w->writable || !(flags & WALK_WRITE)) && !(w->nx && (flags & WALK_EXEC));
     if (flags & WALK_EXEC)
         return !w->nx && !(w->user && (c->cr4 & CR4_SMEP));
-    if (w->user && (c->cr4 & CR4_SMAP) && (c->cpl == 3 || !(c->rflags & EF_AC)))
+    if (w->user && (c->cr4 & CR4_SMAP) && ((flags & WALK_IMPLICIT) || !(c->rflags & EF_AC)))
         return false;
     return !(flags & WALK_WRITE) || w->writable || !(c->cr0 & CR0_WP);
 }

@@ -12,7 +12,8 @@ enum walk_flag {
     WALK_WRITE = 1,
     WALK_USER = 2,
     WALK_EXEC = 4,
-    WALK_NO_AD = 8 /* set no A/D bits: debugger */
+    WALK_NO_AD = 8,     /* set no A/D bits: debugger */
+    WALK_IMPLICIT = 16, /* a supervisor access that EFLAGS.AC says nothing about (CR4.SMAP) */
 };
 
 struct walk {

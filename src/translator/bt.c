@@ -106,6 +106,16 @@ static void find_windows(struct engine *e)
     e->hot->window = e->hot->base[e->cpu->cpl == 3 ? VIEW_USER : VIEW_KERNEL];
 }
 
+/* What memory accesses go by: the windows, or the block of 64-bit code. */
+static void find_memory(struct engine *e)
+{
+    e->table_seen = smmu_table_of(e->cpu);
+    if (cpu_cs64(e->cpu))
+        e->hot->window = smmu_block(e->mmu, e->table_seen);
+    else
+        find_windows(e);
+}
+
 /* Makes the hot structure agree with the CPU's mode and address space. False: no memory for a
  * context. */
 static bool refresh_space(struct engine *e)
@@ -114,12 +124,10 @@ static bool refresh_space(struct engine *e)
     struct bt_ctx *x;
 
     if (!e->space_changed && e->cur_ctx && e->cur_ctx->mode == c->mode &&
-        (!cpu_long(c) || e->deltas_seen == smmu_deltas_changed(e->mmu)))
+        (!cpu_long(c) ||
+         (e->deltas_seen == smmu_deltas_changed(e->mmu) && e->table_seen == smmu_table_of(c))))
         return true;
-    if (cpu_cs64(c))
-        e->hot->window = smmu_block(e->mmu, c->cpl == 3);
-    else
-        find_windows(e);
+    find_memory(e);
     e->deltas_seen = smmu_deltas_changed(e->mmu);
     x = bt_ctx_get(e, c->mode);
     if (!x)
@@ -171,6 +179,10 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
         e->space_changed || e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
         (i->row->traits & T_ENDS))
         return 1;
+    if (cpu_cs64(c) && e->table_seen != smmu_table_of(c)) { /* STAC, CLAC, POPF */
+        find_memory(e);
+        set_gs(e, e->hot->window);
+    }
     refresh_copies(e);
     e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     bt_fpu_restore(e, c);

@@ -5,16 +5,12 @@
 #include "translator/bt_priv.h"
 #include "translator/x_int.h"
 
-static bool is_user(const struct cpu *c)
-{
-    return c->cpl == 3;
-}
-
 void bt64_refresh(struct engine *e)
 {
     const struct cpu *c = e->cpu;
     struct bt_hot *h = e->hot;
-    uint64_t delta = smmu_delta(e->mmu, is_user(c), c->gpr[RSP]);
+    enum smmu_table t = smmu_table_of(c);
+    uint64_t delta = smmu_delta(e->mmu, t, c->gpr[RSP]);
 
     h->home[R10] = c->gpr[R10];
     h->home[R11] = c->gpr[R11];
@@ -22,7 +18,7 @@ void bt64_refresh(struct engine *e)
     h->rsp_not = ~delta;
     for (unsigned s = SEG_FS; s <= SEG_GS; s++) {
         h->seg_lin[s] = c->seg[s].base;
-        h->seg_host[s] = c->seg[s].base + smmu_delta(e->mmu, is_user(c), c->seg[s].base);
+        h->seg_host[s] = c->seg[s].base + smmu_delta(e->mmu, t, c->seg[s].base);
     }
 }
 

@@ -209,6 +209,7 @@ struct engine {
     struct bt_ctx *cur_ctx;
     bool space_changed;
     uint64_t deltas_seen; /* smmu_deltas_changed() when windows were last looked up */
+    enum smmu_table table_seen;
 
     struct bt_site *sites;
     uint64_t gs_base; /* what the host's GS base is now */

@@ -9,7 +9,7 @@
 static bool equal(const struct held *a, const struct held *b)
 {
     return a->what == b->what && a->id == b->id && a->of == b->of && a->with == b->with &&
-           a->value == b->value;
+           a->value == b->value && a->at == b->at && a->slack == b->slack;
 }
 
 static void meet(struct check64 *k, struct held *to, const struct held *h)

@@ -9,6 +9,10 @@
  * are only moved about in the few ways listed here, and reach neither the guest's registers nor its
  * memory nor its flags.
  *
+ * Values are known between bounds: what has 32 bits, what was ANDed, shifted, extended. An operand
+ * may be as far from what was looked up as the gaps of the slots are wide, less its own
+ * uncertainty.
+ *
  * Memory operands:
  *   gs:[word of the hot structure]      the words and directions of checker64_mem.c
  *   gs:[table + 8 * 16 bits]            a delta
@@ -57,9 +61,22 @@ enum held_kind {
 
 struct held {
     uint8_t what;
+    bool bounded; /* a clean value: lo..hi, signed */
     uint32_t id, of, with;
     uint64_t value;
+    int64_t lo, hi;
+    /* DELTA, PARTLY: an address less than `slack` bytes from value `of` + at is in the slot */
+    int64_t at, slack;
 };
+
+struct span {
+    int64_t lo, hi;
+};
+
+/* An address this far from one that is in a slot is in it, or in a gap. Sums beyond FAR are not
+ * followed. */
+#define CHECKER_REACH ((int64_t)(13 * GIB + 4 * MIB))
+#define CHECKER_FAR   (INT64_C(1) << 42)
 
 /* base + index * scale + disp, of values; 0: none */
 struct sum {
@@ -161,8 +178,23 @@ bool checker64_load(struct check64 *k, const ZydisDecodedOperand *m, enum place 
 /* MOV to a place that is not the guest's. */
 bool checker64_store(struct check64 *k, const ZydisDecodedOperand *m, enum place at,
                      const ZydisDecodedOperand *src);
-/* The sum that an address or LEA is, as a value. */
-bool checker64_same(const struct check64 *k, uint32_t looked_up, struct sum s);
+
+/* checker64_values.c */
+void checker64_add_sum(struct check64 *k, struct sum s);
+/* How far base + index * scale + disp is from the value that was looked up. Parts that are not
+ * there have id 0. False: nobody knows. */
+bool checker64_distance(const struct check64 *k, uint32_t looked_up, const struct held *base,
+                        const struct held *index, unsigned scale, int64_t disp, struct span *out);
+/* Bounds of index * scale + disp. False: none. */
+bool checker64_span(const struct held *index, unsigned scale, int64_t disp, struct span *out);
+/* Is index * scale + disp in the piece or within reach of it? */
+bool checker64_near_piece(const struct held *index, unsigned scale, int64_t disp, uint64_t piece);
+void checker64_bound(struct held *h, int64_t lo, int64_t hi);
+/* What is known of the instruction's result in operand `o`, a register that held `old`. */
+void checker64_result(struct check64 *k, const ZydisDecodedOperand *o, const struct held *old,
+                      struct held *h);
+/* h is `from` + n. */
+void checker64_moved(struct check64 *k, const struct held *from, int64_t n, struct held *h);
 
 /* checker64_insn.c: everything but branches */
 bool checker64_insn(struct check64 *k);

@@ -83,6 +83,8 @@ static bool keeps_part(const struct check64 *k, const ZydisDecodedOperand *o)
 
 static bool writes_ok(struct check64 *k)
 {
+    struct held h;
+
     for (unsigned i = 0; i < k->in.operand_count; i++) {
         const ZydisDecodedOperand *o = &k->op[i];
         int r = reg_of(o);
@@ -91,7 +93,9 @@ static bool writes_ok(struct check64 *k)
             continue;
         if (keeps_part(k, o) && !readable(k, r))
             return false;
-        if (!set(k, r, held_new(k, HELD_GUEST)))
+        h = held_new(k, HELD_GUEST);
+        checker64_result(k, o, &k->now.r[r], &h);
+        if (!set(k, r, h))
             return false;
     }
     return true;
@@ -134,6 +138,8 @@ static bool load(struct check64 *k, int r, const ZydisDecodedOperand *m)
 
     if (at == PLACE_BAD || !checker64_load(k, m, at, &h))
         return false;
+    if (h.what == HELD_GUEST && m->size < 64)
+        checker64_bound(&h, 0, (int64_t)((UINT64_C(1) << m->size) - 1));
     if (!set(k, r, h))
         return false;
     homecoming = at == PLACE_HOT && m->mem.disp.value == HOT_HOME + 8 * r;
@@ -159,6 +165,7 @@ static struct held constant(struct check64 *k, uint64_t v)
     struct held h = held_new(k, checker64_own(k, v) ? HELD_OWN : HELD_CONST);
 
     h.value = v;
+    checker64_bound(&h, (int64_t)v, (int64_t)v);
     return h;
 }
 
@@ -181,8 +188,10 @@ static bool mov(struct check64 *k)
     h = k->now.r[from];
     if (d->size == 32 && !held_clean(&h))
         return breach64(k, "half a host value");
-    if (d->size == 32 && !(h.what == HELD_CONST && h.value <= UINT32_MAX))
+    if (d->size == 32 && !(h.what == HELD_CONST && h.value <= UINT32_MAX)) {
         h = held_new(k, HELD_GUEST);
+        checker64_bound(&h, 0, UINT32_MAX);
+    }
     return set(k, r, h);
 }
 
@@ -200,6 +209,7 @@ static bool movzx(struct check64 *k)
         return false;
     h = held_new(k, s->size == 16 && k->now.r[from].what == HELD_ROTATED ? HELD_PIECE : HELD_GUEST);
     h.of = k->now.r[from].of;
+    checker64_bound(&h, 0, s->size == 8 ? UINT8_MAX : UINT16_MAX);
     return set(k, r, h);
 }
 
@@ -327,7 +337,8 @@ static struct held host_sum(const struct check64 *k, const struct lea *l)
         i->what == HELD_NOT_DELTA && i->of == b->of)
         return (struct held){.what = HELD_GUEST};
     if (plain && b->what == HELD_DELTA && held_clean(i))
-        return (struct held){.what = HELD_PARTLY, .of = b->of, .with = i->id};
+        return (struct held){
+            .what = HELD_PARTLY, .of = b->of, .with = i->id, .at = b->at, .slack = b->slack};
     if (l->size == 64 && l->scale == 8 && l->disp == 0 && b->what == HELD_CTX &&
         i->what == HELD_INDEX)
         return (struct held){.what = HELD_ENTRY, .of = i->of};
@@ -362,14 +373,14 @@ static bool guest_sum(struct check64 *k, const struct lea *l)
         return false;
     s.base = l->base < 0 ? 0 : k->now.r[l->base].id;
     s.index = l->index < 0 ? 0 : k->now.r[l->index].id;
-    if (!s.base && s.scale == 1) {
-        s.base = s.index;
-        s.index = 0;
-    }
     if (l->size < 32 && !readable(k, l->r))
         return false;
-    if (l->size == 64 && k->in.address_width == 64 && k->nsums < MAX_SUMS)
-        k->sum[k->nsums++] = s;
+    if (l->size == 32)
+        checker64_bound(&h, 0, UINT32_MAX);
+    else if (l->size == 64 && k->in.address_width == 64 && l->base >= 0 && l->index < 0)
+        checker64_moved(k, &k->now.r[l->base], l->disp, &h);
+    else if (l->size == 64 && k->in.address_width == 64)
+        checker64_add_sum(k, s);
     return set(k, l->r, h);
 }
 

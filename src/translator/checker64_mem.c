@@ -3,100 +3,12 @@
 
 #include "translator/bt_offsets.h"
 
-enum { REACH = INT32_MAX, STACK_NEAR = 1 << 20 }; /* bytes from what was looked up; from RSP */
+enum { STACK_NEAR = 1 << 20 }; /* bytes from RSP, without an index */
 
 static enum place bad(struct check64 *k, const char *why)
 {
     k->why = why;
     return PLACE_BAD;
-}
-
-/* ---- addresses of the guest ---- */
-
-static const struct sum *find_sum(const struct check64 *k, uint32_t id)
-{
-    for (unsigned i = k->nsums; i > 0; i--)
-        if (k->sum[i - 1].id == id)
-            return &k->sum[i - 1];
-    return NULL;
-}
-
-static bool near(int64_t a, int64_t b)
-{
-    return a - b <= REACH && b - a <= REACH;
-}
-
-bool checker64_same(const struct check64 *k, uint32_t looked_up, struct sum s)
-{
-    const struct sum *known = find_sum(k, looked_up);
-
-    if (!s.base && s.scale == 1) {
-        s.base = s.index;
-        s.index = 0;
-    }
-    if (!s.index && s.base == looked_up)
-        return near(s.disp, 0);
-    return known && known->base == s.base && known->index == s.index &&
-           (!s.index || known->scale == s.scale) && near(known->disp, s.disp);
-}
-
-/* The parts besides the delta: a register's value, or none. False: not the guest's. */
-static bool part(const struct check64 *k, int r, uint32_t *id)
-{
-    *id = 0;
-    if (r < 0)
-        return true;
-    if (r == RSP || !held_clean(&k->now.r[r]))
-        return false;
-    *id = k->now.r[r].id;
-    return true;
-}
-
-/* [a constant address + the delta of its piece] */
-static bool constant_address(const struct check64 *k, const ZydisDecodedOperand *o, int base,
-                             int index)
-{
-    uint64_t lin = (uint64_t)o->mem.disp.value;
-
-    if (index >= 0) {
-        if (kind64(k, index) != HELD_CONST || o->mem.scale != 1)
-            return false;
-        lin += k->now.r[index].value;
-    }
-    return (lin >> 32 & (SMMU_PIECES - 1)) == k->now.r[base].value;
-}
-
-static bool translated(const struct check64 *k, const ZydisDecodedOperand *o, int base, int index)
-{
-    struct sum s = {.scale = o->mem.scale, .disp = o->mem.disp.value};
-    uint32_t b, i;
-
-    if (kind64(k, base) == HELD_SEGMENT)
-        return index < 0;
-    if (kind64(k, base) == HELD_DELTA_AT)
-        return constant_address(k, o, base, index);
-    if (kind64(k, index) == HELD_DELTA) {
-        if (s.scale != 1 || base < 0 || !part(k, base, &s.base))
-            return false;
-        return checker64_same(k, k->now.r[index].of, s);
-    }
-    if (!part(k, index, &i))
-        return false;
-    s.index = i;
-    b = kind64(k, base) == HELD_PARTLY ? k->now.r[base].with : 0;
-    s.base = b;
-    if (kind64(k, base) != HELD_DELTA && kind64(k, base) != HELD_PARTLY)
-        return false;
-    return (b || i) && checker64_same(k, k->now.r[base].of, s);
-}
-
-static enum place guest_place(struct check64 *k, const ZydisDecodedOperand *o, int base, int index)
-{
-    if (!translated(k, o, base, index))
-        return bad(k, "memory operand of no allowed form");
-    if (checker_is_bit_string(&k->in) && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
-        return bad(k, "a bit string of any length");
-    return checker64_fault_state(k, SITE_PLAIN) ? PLACE_GUEST : PLACE_BAD;
 }
 
 /* They do not access their memory operand, or not always. */
@@ -107,6 +19,87 @@ static bool may_not_touch(const struct check64 *k)
            k->in.mnemonic == ZYDIS_MNEMONIC_VMASKMOVPD ||
            k->in.mnemonic == ZYDIS_MNEMONIC_VPMASKMOVD ||
            k->in.mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ;
+}
+
+/* ---- addresses of the guest ---- */
+
+static const struct held absent;
+
+/* The parts besides the delta: a register's value, or none. False: not the guest's. */
+static bool part(const struct check64 *k, int r, const struct held **h)
+{
+    *h = r < 0 ? &absent : &k->now.r[r];
+    return r < 0 || (r != RSP && held_clean(*h));
+}
+
+/* [a constant address + the delta of its piece], or an array there */
+static bool constant_address(const struct check64 *k, const ZydisDecodedOperand *o, int base,
+                             int index)
+{
+    uint64_t lin = (uint64_t)o->mem.disp.value, piece = k->now.r[base].value;
+    const struct held *i;
+
+    if (!part(k, index, &i))
+        return false;
+    if (index >= 0 && checker64_near_piece(i, o->mem.scale, o->mem.disp.value, piece))
+        return true;
+    if (index >= 0 && (i->what != HELD_CONST || o->mem.scale != 1))
+        return false;
+    lin += index >= 0 ? i->value : 0;
+    return (lin >> 32 & (SMMU_PIECES - 1)) == piece;
+}
+
+static bool reached(const struct held *delta, const struct span *d)
+{
+    return d->lo - delta->at - delta->slack >= -CHECKER_REACH &&
+           d->hi - delta->at + delta->slack <= CHECKER_REACH;
+}
+
+/* [address + delta]: when it does access, the address is in the slot. */
+static bool direct(struct check64 *k, const ZydisDecodedOperand *o, const struct held *base,
+                   struct held *delta)
+{
+    struct span d;
+
+    if (!checker64_distance(k, delta->of, base, &absent, 1, o->mem.disp.value, &d) ||
+        !reached(delta, &d))
+        return false;
+    if (!may_not_touch(k)) {
+        delta->at = d.lo;
+        delta->slack = 0;
+    }
+    return true;
+}
+
+static bool translated(struct check64 *k, const ZydisDecodedOperand *o, int base, int index)
+{
+    const struct held *b, *i;
+    struct held rest = {0}; /* what of the address is in HELD_PARTLY */
+    struct span d;
+
+    if (kind64(k, base) == HELD_SEGMENT)
+        return index < 0;
+    if (kind64(k, base) == HELD_DELTA_AT)
+        return constant_address(k, o, base, index);
+    if (kind64(k, index) == HELD_DELTA)
+        return o->mem.scale == 1 && base >= 0 && part(k, base, &b) &&
+               direct(k, o, b, &k->now.r[index]);
+    if ((kind64(k, base) != HELD_DELTA && kind64(k, base) != HELD_PARTLY) || !part(k, index, &i))
+        return false;
+    rest.id = k->now.r[base].with;
+    return (rest.id || i->id) &&
+           checker64_distance(k, k->now.r[base].of, &rest, i, o->mem.scale, o->mem.disp.value,
+                              &d) &&
+           reached(&k->now.r[base], &d);
+}
+
+static enum place guest_place(struct check64 *k, const ZydisDecodedOperand *o, int base, int index)
+{
+    if (!translated(k, o, base, index))
+        return bad(k, "memory operand of no allowed form");
+    if (checker_is_bit_string(&k->in) && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
+        return bad(k, "a bit string of any length");
+    return checker64_fault_state(k, SITE_PLAIN) ? PLACE_GUEST : PLACE_BAD;
 }
 
 /* A fault at a probe goes on four bytes further (bt64.c), when the address is in the slot. */
@@ -120,16 +113,25 @@ static bool probe_ok(struct check64 *k, const ZydisDecodedOperand *o)
     return checker64_fault_state(k, SITE_PROBE);
 }
 
+/* An array on the stack. */
+static bool near_stack(const struct check64 *k, const ZydisDecodedOperand *o, int index)
+{
+    const struct held *i;
+    struct span s;
+
+    return part(k, index, &i) && checker64_span(i, o->mem.scale, o->mem.disp.value, &s) &&
+           s.lo >= -CHECKER_REACH && s.hi <= CHECKER_REACH;
+}
+
 static enum place stack_place(struct check64 *k, const ZydisDecodedOperand *o, int index)
 {
-    if (index >= 0)
+    if (index >= 0 && !near_stack(k, o, index))
         return bad(k, "memory operand of no allowed form");
-    if (!near(o->mem.disp.value, 0) || o->mem.disp.value >= STACK_NEAR ||
-        o->mem.disp.value <= -STACK_NEAR)
+    if (index < 0 && (o->mem.disp.value >= STACK_NEAR || o->mem.disp.value <= -STACK_NEAR))
         return bad(k, "far from RSP");
     if (checker_is_bit_string(&k->in) && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
         return bad(k, "a bit string of any length");
-    if (!may_not_touch(k))
+    if (index < 0 && !may_not_touch(k))
         k->stack_touch = o->mem.disp.value;
     if (site_kind(k) == SITE_PROBE)
         return probe_ok(k, o) ? PLACE_GUEST : PLACE_BAD;

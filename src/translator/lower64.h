@@ -11,8 +11,11 @@
  * block that uses them. x64_open() and x64_close() convert.
  *
  * A memory operand becomes [register + delta..]: x64_resolve(). The delta is looked up by bits
- * 47..32 of an address that differs from the operand's by a small constant only; one that leaves
- * its slot nevertheless faults in the gap (pitfalls A3). S1 keeps the delta of one base register.
+ * 47..32 of an address that is known to differ from the operand's by X64_REACH at most; one that
+ * leaves its slot nevertheless faults in the gap (pitfalls A3). Deltas stay in the *slots*, scratch
+ * registers of which S1 is the first, for the values they were looked up for: the block numbers
+ * what the guest's registers hold, knows what was added to it, and between what bounds it lies
+ * (x64_value.c), so that p[1], p++ and p[i] with an int i need one look-up in all.
  *
  * RSP: PUSH, POP, CALL, RET and [RSP+disp] run as they are. Constant steps of up to 1 MiB in all
  * are taken unchecked if the block touches [RSP] after them; all other writes look up again
@@ -25,14 +28,16 @@
 
 extern lower_fn *const lowerings64[NLOWER];
 
-/* What S1 holds the delta for: a base register; + X64_CONST the piece of a constant address; +
- * X64_SEG instead the translated base of FS or GS. */
-enum x64_cache { X64_NOTHING = 0xff, X64_CONST = 1 << 16, X64_SEG = 1 << 17 };
+/* What a slot holds: the delta of a value, or of a piece; the translated base of FS or GS. */
+enum x64_slot_kind { X64_NOTHING, X64_DELTA, X64_CONST, X64_SEG };
 
 enum { X64_MAX_DRIFT = 1 << 20, X64_NEAR = 1 << 20, X64_SCRATCH = 2 };
 
+/* From an address that is in a slot; a half gap less what NEAR and operands may add. */
+#define X64_REACH ((int64_t)(13 * GIB))
+
 /* Pass 1 to 2: scratch registers, given all registers used. */
-void x64_choose(struct xlate *x, uint16_t used);
+void x64_choose(struct xlate *x);
 /* Registers as the block's body has them, and as its neighbours want them. */
 void x64_open(struct xlate *x);
 void x64_close(struct xlate *x);
@@ -46,6 +51,15 @@ bool x64_callout(struct xlate *x, const struct insn *i);
 void x64_probe(struct xlate *x, int32_t hot_ptr);
 /* The ways out that had to wait for the end of the block. */
 void x64_finish_sides(struct xlate *x);
+
+/* x64_value.c */
+void x64_values_init(struct xlate *x);
+/* After instruction i: what its results are known to be. */
+void x64_track(struct xlate *x, const struct insn *i);
+
+/* All slots, or the one whose register is `reg`, hold nothing. */
+void x64_forget(struct xlate *x, unsigned reg);
+void x64_forget_all(struct xlate *x);
 
 /* lower64_mem.c */
 bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a);

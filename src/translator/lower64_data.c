@@ -203,7 +203,7 @@ static bool lower64_leave(struct xlate *x, const struct insn *i)
     emit_not64(em, x->w.s0);
     emit_gs_st(em, x->w.s0, HOT_RSP_NOT);
     emit_mov64(em, H_RBP, x->w.s1);
-    x->w.cache = X64_NOTHING;
+    x64_forget(x, x->w.s1);
     x64_touched(x);
     return true;
 }
@@ -237,7 +237,7 @@ static bool lower64_string(struct xlate *x, const struct insn *i)
     if (!xlate_string_form(i, &src, &dst) || i->adsize != 8 || (i->prefixes & PFX_LOCK) ||
         (src && (i->seg == SEG_FS || i->seg == SEG_GS)))
         return false;
-    x->w.cache = X64_NOTHING;
+    x64_forget(x, x->w.s1);
     string_pointer(x, src, H_RSI, x->w.s0, HOT_STRSRC);
     string_pointer(x, dst, H_RDI, x->w.s1, HOT_STRDST);
     if (src)
@@ -284,7 +284,7 @@ static bool lower64_pushf(struct xlate *x, const struct insn *i)
 
     if (i->opsize != 8 || x->adapt != ADAPT_NONE || (i->prefixes & PFX_LOCK))
         return false;
-    x->w.cache = X64_NOTHING;
+    x64_forget(x, x->w.s1);
     emit_gs_st(em, H_RAX, HOT_HOME);
     emit8(em, 0x9f); /* lahf; seto al */
     emit8(em, 0x0f);
@@ -399,13 +399,13 @@ static bool load_target(struct xlate *x, const struct insn *i)
         if (i->op[0].reg == RSP)
             return false;
         emit_mov64(&x->em, x->w.s1, i->op[0].reg);
-        x->w.cache = X64_NOTHING;
+        x64_forget(x, x->w.s1);
         return true;
     }
     if (i->op[0].kind != OPND_MEM || i->op[0].size != 8 || !x64_resolve(x, i, &a))
         return false;
     emit_op_h(&x->em, true, 0x8b, x->w.s1, &a);
-    x->w.cache = X64_NOTHING;
+    x64_forget(x, x->w.s1);
     return true;
 }
 

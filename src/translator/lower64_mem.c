@@ -7,31 +7,146 @@ static bool fits32(uint64_t v)
     return v == (uint64_t)(int64_t)(int32_t)v;
 }
 
-static void cached_lookup(struct xlate *x, unsigned base)
+/* ---- slots ---- */
+
+static struct x64_slot *use(struct xlate *x, struct x64_slot *s)
 {
-    if (x->w.cache == base)
-        return;
-    emit_lookup(&x->em, x->w.s1, base);
-    x->w.cache = base;
+    s->used = (unsigned)(x->insn - x->insns) + 1;
+    return s;
+}
+
+static struct x64_slot *holding(struct xlate *x, enum x64_slot_kind kind, uint32_t of)
+{
+    for (unsigned k = 0; k < x->w.nslots; k++)
+        if (x->w.slot[k].kind == kind && x->w.slot[k].of == of)
+            return use(x, &x->w.slot[k]);
+    return NULL;
+}
+
+static struct x64_slot *vacant(struct xlate *x)
+{
+    for (unsigned k = 0; k < x->w.nslots; k++)
+        if (x->w.slot[k].kind == X64_NOTHING)
+            return use(x, &x->w.slot[k]);
+    return NULL;
+}
+
+/* A vacant slot, or the one that was used least recently. */
+static struct x64_slot *take_slot(struct xlate *x)
+{
+    struct x64_slot *s = vacant(x), *oldest = &x->w.slot[0];
+
+    if (s)
+        return s;
+    for (unsigned k = 1; k < x->w.nslots; k++)
+        if (x->w.slot[k].used < oldest->used)
+            oldest = &x->w.slot[k];
+    return use(x, oldest);
+}
+
+/* Bytes that are added to an address, at least and at most. */
+struct span {
+    int64_t lo, hi;
+};
+
+static bool bounded(int64_t lo, int64_t hi)
+{
+    return lo >= -X64_REACH && hi <= X64_REACH;
+}
+
+/* index * scale + disp. False: anything. */
+static bool span_of(const struct xlate *x, const struct insn *i, struct span *s)
+{
+    const struct x64_value *v;
+
+    *s = (struct span){i->disp, i->disp};
+    if (i->index == NO_REG)
+        return true;
+    v = &x->w.value[i->index];
+    if (!bounded(v->lo, v->hi))
+        return false;
+    s->lo += v->lo * i->scale;
+    s->hi += v->hi * i->scale;
+    return true;
+}
+
+static bool reaches(const struct x64_slot *d, const struct x64_value *v, const struct span *s)
+{
+    int64_t off = v->off - d->off;
+
+    return bounded(s->lo, s->hi) && bounded(off, off) &&
+           bounded(off + s->lo - d->slack, off + s->hi + d->slack);
+}
+
+/* A slot with the delta of `reg`, which serves for the span about it. NULL: none can. */
+static struct x64_slot *delta_slot(struct xlate *x, unsigned reg, const struct span *s)
+{
+    const struct x64_value *v = &x->w.value[reg];
+    const struct x64_slot fresh = {.off = v->off};
+    struct x64_slot *d = holding(x, X64_DELTA, v->id);
+
+    if (d && reaches(d, v, s))
+        return d;
+    if (!reaches(&fresh, v, s))
+        return NULL;
+    if (!d)
+        d = take_slot(x);
+    emit_lookup(&x->em, d->reg, reg);
+    d->kind = X64_DELTA;
+    d->of = v->id;
+    d->off = v->off;
+    d->slack = 0;
+    return d;
+}
+
+/* Masked moves access nothing where the mask is clear: they prove nothing. */
+static bool always_accesses(const struct insn *i)
+{
+    bool masked =
+        (i->opcode >= 0x2c && i->opcode <= 0x2f) || i->opcode == 0x8c || i->opcode == 0x8e;
+
+    return !(i->enc == ENC_VEX && i->map == 2 && masked);
 }
 
 /* [S0 + S1], the address being in S0. */
 static void resolve_s0(struct xlate *x, struct hea *a)
 {
-    emit_lookup(&x->em, x->w.s1, x->w.s0);
-    x->w.cache = X64_NOTHING;
-    *a = (struct hea){.base = x->w.s0, .index = x->w.s1, .scale = 1};
+    struct x64_slot *d = take_slot(x);
+
+    emit_lookup(&x->em, d->reg, x->w.s0);
+    d->kind = X64_NOTHING;
+    *a = (struct hea){.base = x->w.s0, .index = d->reg, .scale = 1};
+}
+
+/* The delta of a constant address's piece: in a slot, or in S0 when `s0_free` and they are all in
+ * use. */
+static unsigned piece_delta(struct xlate *x, uint64_t lin, bool s0_free)
+{
+    uint32_t piece = (uint32_t)(lin >> 32 & 0xffff);
+    struct x64_slot *d = holding(x, X64_CONST, piece);
+
+    if (d)
+        return d->reg;
+    d = vacant(x);
+    if (!d && s0_free) {
+        emit_lookup_const(&x->em, x->w.s0, lin);
+        return x->w.s0;
+    }
+    if (!d)
+        d = take_slot(x);
+    emit_lookup_const(&x->em, d->reg, lin);
+    d->kind = X64_CONST;
+    d->of = piece;
+    return d->reg;
 }
 
 static bool resolve_const(struct xlate *x, uint64_t lin, struct hea *a)
 {
-    uint32_t key = X64_CONST | (uint32_t)(lin >> 32 & 0xffff);
+    bool direct = fits32(lin);
+    unsigned delta = piece_delta(x, lin, direct);
 
-    if (x->w.cache != key)
-        emit_lookup_const(&x->em, x->w.s1, lin);
-    x->w.cache = key;
-    *a = (struct hea){.base = x->w.s1, .index = H_NONE, .scale = 1, .disp = (int32_t)lin};
-    if (!fits32(lin)) {
+    *a = (struct hea){.base = (uint8_t)delta, .index = H_NONE, .scale = 1, .disp = (int32_t)lin};
+    if (!direct) {
         emit_imm64(&x->em, x->w.s0, lin);
         a->index = x->w.s0;
         a->disp = 0;
@@ -63,14 +178,18 @@ static bool is_constant(const struct insn *i)
 static bool resolve_segment(struct xlate *x, const struct insn *i, struct hea *a)
 {
     uint64_t off = constant_of(x, i);
-    uint32_t key = X64_SEG | i->seg;
+    struct x64_slot *t;
 
     if (is_constant(i) && (int64_t)off > -X64_NEAR && (int64_t)off < X64_NEAR &&
         x->adapt == ADAPT_NONE) {
-        if (x->w.cache != key)
-            emit_gs_ld(&x->em, x->w.s1, HOT_SEGHOST + i->seg * 8);
-        x->w.cache = key;
-        *a = (struct hea){.base = x->w.s1, .index = H_NONE, .scale = 1, .disp = (int32_t)off};
+        t = holding(x, X64_SEG, i->seg);
+        if (!t) {
+            t = take_slot(x);
+            emit_gs_ld(&x->em, t->reg, HOT_SEGHOST + i->seg * 8);
+            t->kind = X64_SEG;
+            t->of = i->seg;
+        }
+        *a = (struct hea){.base = t->reg, .index = H_NONE, .scale = 1, .disp = (int32_t)off};
         return true;
     }
     if (i->base == RSP || (is_constant(i) && !fits32(off)))
@@ -136,13 +255,71 @@ static bool resolve32(struct xlate *x, const struct insn *i, struct hea *a)
     return true;
 }
 
-/* Masked moves access nothing where the mask is clear: they prove nothing about RSP. */
-static bool always_accesses(const struct insn *i)
+/* [RSP + index * scale + disp]: RSP is translated, and near its slot. */
+static bool stack_operand(struct xlate *x, const struct insn *i)
 {
-    bool masked =
-        (i->opcode >= 0x2c && i->opcode <= 0x2f) || i->opcode == 0x8c || i->opcode == 0x8e;
+    struct span s;
 
-    return !(i->enc == ENC_VEX && i->map == 2 && masked);
+    if (i->index != NO_REG)
+        return span_of(x, i, &s) && bounded(s.lo - X64_NEAR, s.hi + X64_NEAR);
+    if (i->disp <= -X64_NEAR || i->disp >= X64_NEAR)
+        return false;
+    if (i->disp >= -128 && always_accesses(i))
+        x64_touched(x);
+    return true;
+}
+
+/* One register, bounded, and an array's address or a small displacement: in or about a piece that
+ * is known. */
+static bool array_operand(struct xlate *x, const struct insn *i, struct hea *a)
+{
+    bool near = i->disp > -X64_NEAR && i->disp < X64_NEAR;
+    struct insn flat = *i;
+    struct span s;
+
+    if (i->index == NO_REG && i->base < NGPR) {
+        flat.index = i->base;
+        flat.scale = 1;
+        flat.base = NO_REG;
+    }
+    if (flat.base != NO_REG || !span_of(x, &flat, &s) || !bounded(s.lo, s.hi))
+        return false;
+    if (near && s.lo < -X64_NEAR)
+        return false;
+    *a = address_of(&flat);
+    a->base = (uint8_t)piece_delta(x, near ? 0 : (uint64_t)flat.disp, true);
+    return true;
+}
+
+/* The pointer of an operand: its base, or the index when the base is known to be small. */
+static bool pointer_operand(struct xlate *x, const struct insn *i, struct hea *a)
+{
+    struct insn other = *i;
+    struct x64_slot *d;
+    struct span s;
+
+    if (i->base >= NGPR)
+        return false;
+    d = span_of(x, i, &s) ? delta_slot(x, i->base, &s) : NULL;
+    if (!d && i->index != NO_REG && i->scale == 1) {
+        other.base = i->index;
+        other.index = i->base;
+        d = span_of(x, &other, &s) ? delta_slot(x, other.base, &s) : NULL;
+    }
+    if (!d)
+        return false;
+    *a = address_of(&other);
+    if (i->index == NO_REG) {
+        a->index = d->reg;
+        if (always_accesses(i)) { /* so this address is in the slot */
+            d->off = x->w.value[i->base].off + i->disp;
+            d->slack = 0;
+        }
+        return true;
+    }
+    emit_add_lea(&x->em, true, x->w.s0, d->reg, other.base);
+    a->base = x->w.s0;
+    return true;
 }
 
 bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a)
@@ -157,18 +334,17 @@ bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a)
         return resolve_segment(x, i, a);
     if (is_constant(i))
         return resolve_const(x, constant_of(x, i), a);
-    if (i->index != NO_REG || !near || x->adapt == ADAPT_VIEW) {
+    *a = address_of(i);
+    if (x->adapt == ADAPT_VIEW) {
         resolve_whole(x, i, a);
         return true;
     }
-    *a = address_of(i);
-    if (i->base == RSP) {
-        if (i->disp >= -128 && i->disp < X64_NEAR && always_accesses(i))
-            x64_touched(x);
+    if (i->base == RSP && stack_operand(x, i))
         return true;
-    }
-    cached_lookup(x, i->base);
-    a->index = x->w.s1;
+    if (array_operand(x, i, a))
+        return true;
+    if (!near || i->base == RSP || !pointer_operand(x, i, a))
+        resolve_whole(x, i, a);
     return true;
 }
 
@@ -186,8 +362,7 @@ void x64_set_rsp(struct xlate *x, unsigned src, unsigned tmp)
     emit_add_lea(&x->em, true, H_RSP, src, tmp);
     emit_not64(&x->em, tmp);
     emit_gs_st(&x->em, tmp, HOT_RSP_NOT);
-    if (tmp == x->w.s1)
-        x->w.cache = X64_NOTHING;
+    x64_forget(x, tmp);
     x64_touched(x);
 }
 

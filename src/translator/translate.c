@@ -224,7 +224,8 @@ static void lower_one(struct xlate *x, struct insn *i)
     was = x->w;
     x->adapt = adaptation(x);
     if (available(x, i) && x->adapt != ADAPT_SIMULATE && lower && lower(x, i)) {
-        /* lowered */
+        if (x->w.on)
+            x64_track(x, i);
     } else {
         x->em.p = before;
         x->nmap = nmap;
@@ -238,8 +239,6 @@ static void lower_one(struct xlate *x, struct insn *i)
             x->ended = true;
         }
     }
-    if (x->w.cache < NGPR && (i->gpr_written >> x->w.cache & 1))
-        x->w.cache = X64_NOTHING;
 }
 
 /* Pass 2 */
@@ -333,7 +332,7 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
     if (page2)
         word_check(x, page2);
     if (x->w.on) {
-        x64_choose(x, x->used);
+        x64_choose(x);
         x64_open(x);
         xlate_mark(x, SITE_PLAIN);
     }

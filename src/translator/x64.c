@@ -9,21 +9,75 @@ static int32_t home_of(unsigned reg)
     return HOT_HOME + (int32_t)reg * 8;
 }
 
-void x64_choose(struct xlate *x, uint16_t used)
+/* The base register of a memory operand that wants a delta; RSP: none. */
+static unsigned base_of(const struct insn *i)
+{
+    return insn_mem(i) && i->base < NGPR && i->seg != SEG_FS && i->seg != SEG_GS ? i->base : RSP;
+}
+
+/* Look-ups that a second slot would save: bases that were there before the last one, and are
+ * unchanged. */
+static unsigned saved_by_second(const struct xlate *x)
+{
+    unsigned last = RSP, other = RSP, saved = 0;
+
+    for (unsigned k = 0; k < x->n; k++) {
+        const struct insn *i = &x->insns[k];
+        unsigned b = base_of(i);
+
+        if (b != RSP && b != last) {
+            saved += b == other;
+            other = last;
+            last = b;
+        }
+        if (i->gpr_written >> last & 1)
+            last = RSP;
+        if (i->gpr_written >> other & 1)
+            other = RSP;
+    }
+    return saved;
+}
+
+/* A borrowed register costs a store and a load; a look-up three instructions. */
+static unsigned slots_wanted(const struct xlate *x)
+{
+    return saved_by_second(x) > 1 ? 2 : 1;
+}
+
+void x64_choose(struct xlate *x)
 {
     static const uint8_t order[] = {R10, R11, R9,  R8,  R15, R14, R13, R12,
                                     RBX, RBP, RSI, RDI, RDX, RCX, RAX};
-    uint8_t s[X64_SCRATCH];
-    unsigned n = 0;
+    uint8_t s[1 + X64_SLOTS];
+    unsigned n = 0, want = 1 + slots_wanted(x);
+    uint16_t taken = 0;
 
-    for (unsigned k = 0; k < ARRAY_SIZE(order) && n < X64_SCRATCH; k++)
-        if (!(used >> order[k] & 1))
+    for (unsigned k = 0; k < ARRAY_SIZE(order) && n < want; k++)
+        if (!(x->used >> order[k] & 1)) {
             s[n++] = order[k];
+            taken |= (uint16_t)(1u << order[k]);
+        }
     x->w.s0 = s[0];
     x->w.s1 = s[1];
-    x->b->borrowed = (uint16_t)((1u << s[0] | 1u << s[1]) & ~R10_R11);
-    x->b->loaded = used & R10_R11;
-    x->w.cache = X64_NOTHING;
+    x->w.nslots = (uint8_t)(n - 1);
+    for (unsigned k = 0; k < x->w.nslots; k++)
+        x->w.slot[k] = (struct x64_slot){.reg = s[k + 1]};
+    x->b->borrowed = taken & (uint16_t)~R10_R11;
+    x->b->loaded = x->used & R10_R11;
+    x64_values_init(x);
+}
+
+void x64_forget(struct xlate *x, unsigned reg)
+{
+    for (unsigned k = 0; k < x->w.nslots; k++)
+        if (x->w.slot[k].reg == reg)
+            x->w.slot[k].kind = X64_NOTHING;
+}
+
+void x64_forget_all(struct xlate *x)
+{
+    for (unsigned k = 0; k < x->w.nslots; k++)
+        x->w.slot[k].kind = X64_NOTHING;
 }
 
 void x64_open(struct xlate *x)
@@ -34,7 +88,7 @@ void x64_open(struct xlate *x)
         if (x->b->loaded >> r & 1)
             emit_gs_ld(&x->em, r, home_of(r));
     }
-    x->w.cache = X64_NOTHING;
+    x64_forget_all(x);
 }
 
 void x64_send_home(struct xlate *x)
@@ -102,6 +156,7 @@ bool x64_callout(struct xlate *x, const struct insn *i)
     xlate_to_stub(x, emit_jmp(&x->em), STUB64_CALLOUT);
     site->resume = codemem_to_rx(&x->e->code, x->em.p);
     x64_open(x);
+    x64_values_init(x);
     x64_touched(x); /* the guest's RSP was looked up again */
     return true;
 }

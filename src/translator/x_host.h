@@ -96,6 +96,7 @@ bool fpu_image_linear(struct cpu *c, const struct insn *i, unsigned len, unsigne
 exec_fn x_host, x_maskmov, x_vmaskmov, x_gather, x_fwait;
 
 exec_fn x_fnclex, x_fninit, x_fnstenv, x_fldenv, x_fnsave, x_frstor;
-exec_fn x_fxsave, x_fxrstor, x_xsave, x_xsaveopt, x_xsavec, x_xrstor, x_xgetbv, x_xsetbv;
+exec_fn x_fxsave, x_fxrstor, x_xsave, x_xsaveopt, x_xsavec, x_xsaves;
+exec_fn x_xrstor, x_xrstors, x_xgetbv, x_xsetbv;
 
 #endif

@@ -181,6 +181,7 @@ MEANING(x_mov_to_cr);
 MEANING(x_mov_from_dr);
 MEANING(x_mov_to_dr);
 MEANING(x_invlpg);
+MEANING(x_invpcid);
 MEANING(x_rdtsc);
 MEANING(x_rdtscp);
 MEANING(x_rdpid);

@@ -255,6 +255,17 @@ bool x_invlpg(struct cpu *c, const struct insn *i)
     return true;
 }
 
+bool x_invpcid(struct cpu *c, const struct insn *i)
+{
+    uint64_t type = gpr_read(c, i->op[0].reg, cpu_cs64(c) ? 8 : 4), pcid, address;
+    gva_t lin;
+
+    if (type > 3)
+        return cpu_raise(c, VEC_GP, 0);
+    return memop_linear(c, i, 16, SEG_READ, &lin) && mem_read(c, lin, 8, &pcid) &&
+           mem_read(c, lin + 8, 8, &address) && cpu_invpcid(c, type, pcid, address);
+}
+
 static void write_edx_eax(struct cpu *c, uint64_t v)
 {
     c->gpr[RAX] = (uint32_t)v;
@@ -320,23 +331,21 @@ bool x_cpuid(struct cpu *c, const struct insn *i)
     return true;
 }
 
-static bool set_ac(struct cpu *c, bool ac)
-{
-    uint32_t f = cpu_rflags(c);
-
-    cpu_set_rflags(c, ac ? f | EF_AC : f & ~(uint32_t)EF_AC);
-    return true;
-}
-
-/* At CPL > 0 these are #UD, not #GP (SDM 2A, CLAC). */
+/* At CPL > 0 these are #UD, not #GP (SDM 2A, CLAC). At CPL 0 AC takes no part in the mode. */
 bool x_stac(struct cpu *c, const struct insn *i)
 {
-    return c->cpl ? x_ud(c, i) : set_ac(c, true);
+    if (c->cpl)
+        return x_ud(c, i);
+    c->rflags |= EF_AC;
+    return true;
 }
 
 bool x_clac(struct cpu *c, const struct insn *i)
 {
-    return c->cpl ? x_ud(c, i) : set_ac(c, false);
+    if (c->cpl)
+        return x_ud(c, i);
+    c->rflags &= ~(uint32_t)EF_AC;
+    return true;
 }
 
 bool x_sysenter(struct cpu *c, const struct insn *i)

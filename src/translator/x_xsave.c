@@ -1,4 +1,5 @@
-/* x_xsave.c - XSAVE, XSAVEOPT, XSAVEC, XRSTOR on the image (SDM 1 13.4-13.11), XGETBV, XSETBV. */
+/* x_xsave.c - XSAVE, XSAVEOPT, XSAVEC, XSAVES, XRSTOR, XRSTORS on the image (SDM 1 13.4-13.12),
+ * XGETBV, XSETBV. IA32_XSS is always zero: XSAVES and XRSTORS know no more components. */
 #include <string.h>
 
 #include "translator/row.h"
@@ -138,15 +139,13 @@ bool x_xsaveopt(struct cpu *c, const struct insn *i)
     return save_standard(c, i, true);
 }
 
-bool x_xsavec(struct cpu *c, const struct insn *i)
+static bool save_compacted(struct cpu *c, const struct insn *i)
 {
     uint64_t rfbm, used;
     struct xlayout l;
     gva_t lin;
     bool user = c->cpl == 3;
 
-    if (!xsave_available(c))
-        return false;
     fpu_open(c);
     rfbm = requested(c);
     used = ld64(c->fpu + IMG_XSTATE_BV) & rfbm;
@@ -159,6 +158,22 @@ bool x_xsavec(struct cpu *c, const struct insn *i)
     return store_components(c, i, used, used & XCR0_SSE, &l, lin) &&
            mem_write_as(c, lin + IMG_XSTATE_BV, 8, used, user) &&
            mem_write_as(c, lin + IMG_XCOMP_BV, 8, rfbm | UINT64_C(1) << XCOMP_BIT, user);
+}
+
+bool x_xsavec(struct cpu *c, const struct insn *i)
+{
+    return xsave_available(c) && save_compacted(c, i);
+}
+
+/* #UD and #NM come before the privilege check, so the row can't make it. */
+static bool supervisor_available(struct cpu *c)
+{
+    return xsave_available(c) && (c->cpl == 0 || cpu_raise(c, VEC_GP, 0));
+}
+
+bool x_xsaves(struct cpu *c, const struct insn *i)
+{
+    return supervisor_available(c) && save_compacted(c, i);
 }
 
 /* SDM 1 13.8: what makes XRSTOR raise #GP. */
@@ -255,23 +270,32 @@ static bool read_area(struct cpu *c, const struct insn *i, uint64_t rfbm, struct
                           user));
 }
 
-bool x_xrstor(struct cpu *c, const struct insn *i)
+/* `compacted`: no other form will do. */
+static bool restore(struct cpu *c, const struct insn *i, bool compacted)
 {
     uint64_t rfbm;
     struct xarea a;
     uint32_t mxcsr;
 
-    if (!xsave_available(c))
-        return false;
     fpu_open(c);
     rfbm = requested(c);
     if (!read_area(c, i, rfbm, &a))
         return false;
-    if (!new_mxcsr(c, &a, rfbm, &mxcsr))
+    if (compacted > a.compacted || !new_mxcsr(c, &a, rfbm, &mxcsr))
         return cpu_raise(c, VEC_GP, 0);
     load_components(c, i, &a, rfbm);
     st32(c->fpu + IMG_MXCSR, mxcsr);
     return true;
+}
+
+bool x_xrstor(struct cpu *c, const struct insn *i)
+{
+    return xsave_available(c) && restore(c, i, false);
+}
+
+bool x_xrstors(struct cpu *c, const struct insn *i)
+{
+    return supervisor_available(c) && restore(c, i, true);
 }
 
 bool x_xgetbv(struct cpu *c, const struct insn *i)

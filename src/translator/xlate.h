@@ -33,13 +33,35 @@ struct x64_side {
     uint64_t rip;
 };
 
+/* What a register of the guest's holds, as far as the block knows: the value numbered `id`, plus
+ * off (modulo 2^64), which lies in lo..hi as a signed number. */
+struct x64_value {
+    uint32_t id;
+    int64_t off, lo, hi;
+};
+
+/* A scratch register with something to be added to addresses: enum x64_slot_kind. */
+struct x64_slot {
+    uint8_t reg, kind;
+    uint32_t of;    /* DELTA: an address less than `slack` from value `of` + off; CONST: the piece;
+                       SEG: the segment */
+    uint32_t slack; /* bytes */
+    int64_t off;
+    unsigned used; /* when: position in the block */
+};
+
+enum { X64_SLOTS = 3 };
+
 /* Register use of a block of 64-bit code: see lower64.h. */
 struct x64_state {
     bool on;
     uint16_t written; /* registers of the guest's that the block writes */
-    uint8_t s0, s1;   /* scratch */
-    uint32_t cache;   /* what address S1 holds the delta of: enum x64_cache */
-    uint32_t drift;   /* bytes RSP has moved since it was last used as an address */
+    uint8_t s0, s1;   /* scratch; S1 is the first slot's */
+    uint8_t nslots;
+    struct x64_slot slot[X64_SLOTS];
+    struct x64_value value[NGPR];
+    uint32_t next_value;
+    uint32_t drift; /* bytes RSP has moved since it was last used as an address */
     struct x64_side side[BT_MAX_SIDE_EXITS + 1];
     unsigned nsides;
 };

@@ -25,8 +25,12 @@ trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2046  # options are words
 set -- $(directive options '' | sed "s#@dir@#$(dirname "$source")#g") -kernel "$elf" \
     -device isa-debug-exit,iobase=0xf4,iosize=4 -display none -serial none -monitor none -debugcon stdio -no-reboot
+wide=$(directive qemu '') # of a guest with long mode: options for its reference
+reference=qemu-system-i386
+[ -z "$wide" ] || reference=qemu-system-x86_64
 if [ "$engine" = qemu ]; then
-    timeout 60 "${QEMU:-qemu-system-i386}" -accel tcg -M pc -nic none "$@"
+    # shellcheck disable=SC2086  # options are words
+    timeout 60 "${QEMU:-$reference}" $wide -accel tcg -M pc -nic none "$@"
 else
     "$dragoman" -engine "$engine" --timeout "$(directive timeout 20)" "$@"
 fi </dev/null >"$work/out" 2>"$work/err"

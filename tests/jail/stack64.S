@@ -77,28 +77,28 @@ setting:
         STACK   "SUB by much", "sub $0x7FFFFFF0, %rsp; sub $-0x7FFFFFF0, %rsp; sub %rsp, %rbp; mov %rbp, %rax"
         ret
 
-# 8 GiB by 1 MiB: a view that is not the guest's to see there, unless RSP is looked up again.
+# 32 GiB by 1 MiB: a view that is not the guest's to see there, unless RSP is looked up again.
 walking:
-        WALK    "SUB and jump", "sub $0x100000, %rsp", 8192
-        WALK    "ADD, LEA", "add $0x80000, %rsp; lea 0x80000(%rsp), %rsp", 12288
-        WALK    "masked moves in between", "sub $0x100000, %rsp; vpxor %xmm1, %xmm1, %xmm1; vmaskmovps (%rsp), %xmm1, %xmm2", 8192
-        STACK   "... and a load there", "mov $8192, %ecx; movabs $LAST, %rsp; 8: sub $0x100000, %rsp; vpxor %xmm1, %xmm1, %xmm1; vpmaskmovd %xmm2, %xmm1, (%rsp); dec %ecx; jnz 8b; mov (%rsp), %rax"
-        WALK    "prefetches in between", "sub $0x100000, %rsp; prefetcht0 (%rsp)", 8192
-        WALK    "a CMOV not taken in between", "sub $0x100000, %rsp; cmovz (%rsp), %rax", 8192
-        WALK    "an ADD to the flags", "add $0x100000, %rsp; mov %rsp, %rax", 8192
+        WALK    "SUB and jump", "sub $0x100000, %rsp", 32768
+        WALK    "ADD, LEA", "add $0x80000, %rsp; lea 0x80000(%rsp), %rsp", 49152
+        WALK    "masked moves in between", "sub $0x100000, %rsp; vpxor %xmm1, %xmm1, %xmm1; vmaskmovps (%rsp), %xmm1, %xmm2", 32768
+        STACK   "... and a load there", "mov $32768, %ecx; movabs $LAST, %rsp; 8: sub $0x100000, %rsp; vpxor %xmm1, %xmm1, %xmm1; vpmaskmovd %xmm2, %xmm1, (%rsp); dec %ecx; jnz 8b; mov (%rsp), %rax"
+        WALK    "prefetches in between", "sub $0x100000, %rsp; prefetcht0 (%rsp)", 32768
+        WALK    "a CMOV not taken in between", "sub $0x100000, %rsp; cmovz (%rsp), %rax", 32768
+        WALK    "an ADD to the flags", "add $0x100000, %rsp; mov %rsp, %rax", 32768
         STACK   "up to the second region", "movabs $EDGE+8-0x1000, %rsp; mov $0x1000/8, %ecx; 8: add $8, %rsp; dec %ecx; jnz 8b; mov (%rsp), %rax"
         STACK   "a probe behind everything", "movabs $LAST+0xFFF, %rsp; add $0x800, %rsp; test %ecx, %ecx; jz 8f; nop; 8: mov $1, %eax"
         ret
 
-# Slots lie 8 GiB apart, and these pages at the same place in theirs: a step too far would show one for another.
+# Slots lie 32 GiB apart, and these pages at the same place in theirs: a step too far would show one for another.
 neighbours:
         .irp    at, EDGE-0x1000, LOW_TOP, TOP, LAST
         movabs  $\at, %rax
         mov     (%rax), %rax
         .endr
         .irp    n, 1, 2, 3, 4, 5, 6, 7, 8
-        STACK   "\n slots down", "movabs $LAST, %rsp; mov $8192*\n, %ecx; vpxor %xmm1, %xmm1, %xmm1; 8: sub $0x100000, %rsp; vmaskmovps (%rsp), %xmm1, %xmm2; dec %ecx; jnz 8b; mov (%rsp), %rax"
-        STACK   "\n slots up", "movabs $EDGE-0x1000, %rsp; mov $8192*\n, %ecx; vpxor %xmm1, %xmm1, %xmm1; 8: add $0x100000, %rsp; vmaskmovps (%rsp), %xmm1, %xmm2; dec %ecx; jnz 8b; mov (%rsp), %rax"
+        STACK   "\n slots down", "movabs $LAST, %rsp; mov $32768*\n, %ecx; vpxor %xmm1, %xmm1, %xmm1; 8: sub $0x100000, %rsp; vmaskmovps (%rsp), %xmm1, %xmm2; dec %ecx; jnz 8b; mov (%rsp), %rax"
+        STACK   "\n slots up", "movabs $EDGE-0x1000, %rsp; mov $32768*\n, %ecx; vpxor %xmm1, %xmm1, %xmm1; 8: add $0x100000, %rsp; vmaskmovps (%rsp), %xmm1, %xmm2; dec %ecx; jnz 8b; mov (%rsp), %rax"
         .endr
         ret
 
@@ -131,7 +131,7 @@ user:   TRY_USER "user PUSH to the kernel's page", "movabs $KERNEL+0x100, %rsp; 
         TRY_USER "user POP in the upper half", "movabs $KERNEL_HIGH, %rsp; pop %rax"
         TRY_USER "user CALL with RSP there", "movabs $KERNEL_HIGH+8, %rsp; call 1f; 1:"
         TRY_USER "user LEAVE from there", "movabs $KERNEL_HIGH+8, %rbp; leave"
-        TRY_USER "user walks", "mov $8192, %ecx; 8: sub $0x100000, %rsp; vpxor %xmm1, %xmm1, %xmm1; vmaskmovps (%rsp), %xmm1, %xmm2; dec %ecx; jnz 8b; mov (%rsp), %rax"
+        TRY_USER "user walks", "mov $32768, %ecx; 8: sub $0x100000, %rsp; vpxor %xmm1, %xmm1, %xmm1; vmaskmovps (%rsp), %xmm1, %xmm2; dec %ecx; jnz 8b; mov (%rsp), %rax"
         TRY_USER "user jumps to it", "movabs $KERNEL_HIGH, %rax; jmp *%rax"
         TRY_USER "user RET to it", "movabs $KERNEL, %rax; push %rax; ret"
         ret

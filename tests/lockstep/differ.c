@@ -237,15 +237,7 @@ bool differ_cpus(struct differ *d, struct pair *p)
     return true;
 }
 
-/* Is the difference of two dwords one that a TLB explains? */
-static bool is_ad(uint32_t a, uint32_t b)
-{
-    enum { P = 1, A = 0x20, D = 0x40 };
-
-    return (a & b & P) && !((a ^ b) & ~(uint32_t)(A | D));
-}
-
-static bool explain_page(struct differ *d, struct pair *p, uint64_t off, uint64_t *gpa)
+static bool explain_page(struct pair *p, uint64_t off, uint64_t *gpa)
 {
     for (uint64_t o = off; o < off + PAGE_SIZE; o += 4) {
         uint32_t a = ld32(p->a->mem.hva + o), b = ld32(p->b->mem.hva + o);
@@ -254,35 +246,30 @@ static bool explain_page(struct differ *d, struct pair *p, uint64_t off, uint64_
         if (a == b)
             continue;
         *gpa = pa;
-        if (!is_ad(a, b))
+        if (!pair_copy_ad(p, pa))
             return false;
-        d->a_ad += (a & ~b) != 0;
-        d->b_ad += (b & ~a) != 0;
-        st32(p->b->mem.hva + o, a);
-        physmem_written(&p->b->mem, pa, 4);
     }
     return true;
 }
 
-static bool same_extent(struct differ *d, struct pair *p, uint64_t from, uint64_t to, uint64_t *gpa)
+static bool same_extent(struct pair *p, uint64_t from, uint64_t to, uint64_t *gpa)
 {
     for (uint64_t o = from; o < to; o += PAGE_SIZE)
         if (!same_words(p->a->mem.hva + o, p->b->mem.hva + o, PAGE_SIZE) &&
-            !explain_page(d, p, o, gpa))
+            !explain_page(p, o, gpa))
             return false;
     return true;
 }
 
 /* Pages that `owner` ever touched; the rest are zero on both sides or the other one's. */
-static bool same_populated(struct differ *d, struct pair *p, const struct machine *owner,
-                           uint64_t *gpa)
+static bool same_populated(struct pair *p, const struct machine *owner, uint64_t *gpa)
 {
     off_t from = 0, to, end = (off_t)owner->mem.size;
 
     while ((from = lseek(owner->ram_fd, from, SEEK_DATA)) >= 0 && from < end) {
         to = lseek(owner->ram_fd, from, SEEK_HOLE);
         to = to < 0 ? end : to;
-        if (!same_extent(d, p, (uint64_t)from, (uint64_t)to, gpa))
+        if (!same_extent(p, (uint64_t)from, (uint64_t)to, gpa))
             return false;
         from = to;
     }
@@ -292,7 +279,7 @@ static bool same_populated(struct differ *d, struct pair *p, const struct machin
 bool differ_ram(struct differ *d, struct pair *p, uint64_t *gpa)
 {
     d->ram++;
-    return same_populated(d, p, p->a, gpa) && same_populated(d, p, p->b, gpa);
+    return same_populated(p, p->a, gpa) && same_populated(p, p->b, gpa);
 }
 
 static uint64_t number(const uint8_t *p, unsigned size)

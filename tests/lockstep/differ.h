@@ -6,8 +6,7 @@
  *  - the x87 instruction and data pointers and opcode (FIP, FDP, FOP; SDM 1 8.1.8), and which
  *    components an XSAVE image marks as not in their initial state (SDM 1 13.6): a matter of
  *    processor generations, and of no consequence until they are stored. Copied as well;
- *  - A and D bits of paging entries: a TLB may hold them back (SDM 3A 4.8), and the two engines
- * have caches of different sizes. They are copied from A to B and counted.
+ *  - A and D bits of paging entries (pair.h).
  */
 #ifndef DRAGOMAN_TESTS_LOCKSTEP_DIFFER_H
 #define DRAGOMAN_TESTS_LOCKSTEP_DIFFER_H
@@ -18,7 +17,6 @@ struct differ {
     uint64_t flags_undefined; /* comparisons in which an undefined flag differed */
     uint64_t images;          /* comparisons in which an x87 pointer or XSTATE_BV differed */
     uint64_t ram;             /* comparisons of RAM */
-    uint64_t a_ad, b_ad;      /* paging entries with A or D set only in A, only in B */
 };
 
 /* Registers and vector state. True: equal. */

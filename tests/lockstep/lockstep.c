@@ -230,7 +230,7 @@ static void summary(const struct job *j, enum pair_end end, double seconds)
             " times, x87 pointers or XSTATE_BV %" PRIu64 "; %" PRIu64
             " comparisons of RAM; A/D bits only in bt %" PRIu64 ", only in interp %" PRIu64
             "; trail %016" PRIx64 "\n",
-            d->flags_undefined, d->images, d->ram, d->a_ad, d->b_ad, p->trail);
+            d->flags_undefined, d->images, d->ram, p->a_ad, p->b_ad, p->trail);
 }
 
 static double seconds_now(void)

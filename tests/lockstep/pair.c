@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "shadowmmu/walk.h"
 #include "warp.h"
 
@@ -62,6 +63,61 @@ static void redirect(struct pair *p, struct machine *m,
     }
 }
 
+static void note_walked(void *opaque, gpa_t pa, size_t len)
+{
+    struct pair_walked *w = opaque;
+
+    for (size_t o = 0; o < len && len <= 8 && w->n < ARRAY_SIZE(w->at); o += 4)
+        w->at[w->n++] = pa + o;
+    w->written(w->opaque, pa, len);
+}
+
+static void watch_walks(struct machine *m, struct pair_walked *w)
+{
+    w->written = m->mem.written;
+    w->opaque = m->mem.opaque;
+    m->mem.written = note_walked;
+    m->mem.opaque = w;
+}
+
+/* Is the difference of two dwords one that a TLB explains? */
+static bool only_ad(uint32_t a, uint32_t b)
+{
+    enum { P = 1, A = 0x20, D = 0x40 };
+
+    return (a & b & P) && !((a ^ b) & ~(uint32_t)(A | D));
+}
+
+bool pair_copy_ad(struct pair *p, gpa_t pa)
+{
+    const void *from = physmem_ptr(&p->a->mem, pa);
+    void *to = physmem_ptr(&p->b->mem, pa);
+    uint32_t a, b;
+
+    if (!from || !to)
+        return false;
+    a = ld32(from);
+    b = ld32(to);
+    if (a == b || !only_ad(a, b))
+        return a == b;
+    p->a_ad += (a & ~b) != 0;
+    p->b_ad += (b & ~a) != 0;
+    st32(to, a);
+    p->walked_b.written(p->walked_b.opaque, pa, 4);
+    return true;
+}
+
+static void settle_walks(struct pair *p)
+{
+    struct pair_walked *walked[] = {&p->walked_a, &p->walked_b};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(walked); i++) {
+        for (unsigned n = 0; n < walked[i]->n && !p->warp; n++)
+            (void)pair_copy_ad(p, walked[i]->at[n]);
+        walked[i]->n = 0;
+    }
+}
+
 static void share_output(struct char_target *t)
 {
     if (t->kind == CHAR_FILE || t->kind == CHAR_MON_STDIO)
@@ -101,6 +157,8 @@ int pair_create(struct pair *p, const struct options *opt, uint64_t ns_per_insn,
     p->b->model = p->a->model; /* the host's answers may differ from core to core */
     redirect(p, p->a, print_a);
     redirect(p, p->b, print_b);
+    watch_walks(p->a, &p->walked_a);
+    watch_walks(p->b, &p->walked_b);
     return 0;
 }
 
@@ -195,6 +253,7 @@ enum pair_end pair_step(struct pair *p)
     engine_step(p->a->engine, &past->step);
     if (!p->warp)
         engine_follow(p->b->engine, &past->step);
+    settle_walks(p);
     p->trail =
         (p->trail ^ past->rip ^ (uint64_t)past->step.insns << 32) * UINT64_C(0x9e3779b97f4a7c15);
     p->blocks += past->step.block;

@@ -13,7 +13,7 @@
 
 #include "machine/machine.h"
 
-enum { PAIR_HISTORY = 16, PAIR_OUTPUT = 4096 };
+enum { PAIR_HISTORY = 16, PAIR_OUTPUT = 4096, PAIR_WALKED = 128 };
 
 /* A step that was done: where it began, what it was. */
 struct pair_past {
@@ -29,6 +29,15 @@ struct pair_output {
     bool full;
 };
 
+/* Paging entries that a machine's walks marked accessed or dirty during a step. Beyond PAIR_WALKED
+ * they wait for the next comparison of RAM. */
+struct pair_walked {
+    gpa_t at[PAIR_WALKED];
+    unsigned n;
+    void (*written)(void *opaque, gpa_t pa, size_t len); /* what hears of the machine's writes */
+    void *opaque;
+};
+
 struct warp;
 
 struct pair {
@@ -42,8 +51,10 @@ struct pair {
         trail; /* hash of where every step began and how long it was: equal runs, equal trails */
     struct pair_past past[PAIR_HISTORY]; /* of step n at n % PAIR_HISTORY */
     struct pair_output out_a, out_b;
-    struct warp *warp; /* A runs alone */
-    bool quiet;        /* what A prints is not shown */
+    struct pair_walked walked_a, walked_b;
+    uint64_t a_ad, b_ad; /* A or D bits that only A's walks set, or only B's */
+    struct warp *warp;   /* A runs alone */
+    bool quiet;          /* what A prints is not shown */
 };
 
 enum pair_end {
@@ -62,6 +73,10 @@ enum pair_end pair_step(struct pair *p);
 /* A alone for at least so many instructions, then B is made equal to it (warp.h): four times faster
  * than running both. Anything but PAIR_RUNNING: the guest ended on the way. */
 enum pair_end pair_warp(struct pair *p, uint64_t insns);
+
+/* Makes the dword at pa in B what it is in A. False: they differ in more than A and D bits of a
+ * paging entry; nothing is changed then. */
+bool pair_copy_ad(struct pair *p, gpa_t pa);
 
 /* The step done last. */
 const struct pair_past *pair_last(const struct pair *p);

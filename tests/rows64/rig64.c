@@ -143,6 +143,7 @@ static void make_tables(struct rig64 *r)
     put64(r, SYS_PHYS + SYS_GDT + SEL_TSS,
           0x67 | (tss & 0xffffff) << 16 | UINT64_C(0x8b) << 40 | (tss >> 24 & 0xff) << 56);
     put64(r, SYS_PHYS + SYS_GDT + SEL_TSS + 8, tss >> 32);
+    put64(r, SYS_PHYS + SYS_TSS + 0x60, UINT64_C(0x68) << 48); /* no I/O permission map */
     put64(r, SYS_PHYS + SYS_TSS + 4, SYS_LIN + SYS_IST_TOP);
     put64(r, SYS_PHYS + SYS_TSS + 36, SYS_LIN + SYS_IST_TOP); /* IST1 */
     for (unsigned v = 0; v < 256; v++) {

@@ -66,7 +66,8 @@ struct rig {
     struct cpu_model model;
     uint8_t *ram;
     uint8_t absent[RIG_RAM >> 12];
-    unsigned paging_changed, cr3_written, pdpte_loads;
+    unsigned paging_changed, cr3_written, pdpte_loads, invlpgs;
+    gva_t invlpg_at;
     bool pdptes_bad;
     uint64_t tsc;
 };
@@ -76,7 +77,7 @@ static inline struct rig *rig_of(struct cpu *c)
     return container_of(c, struct rig, c);
 }
 
-static inline bool rig_check(struct cpu *c, gva_t lin, unsigned len, bool write, bool user)
+static inline bool rig_check(struct cpu *c, gva_t lin, unsigned len, bool write, enum mem_rights as)
 {
     struct rig *r = rig_of(c);
 
@@ -84,33 +85,43 @@ static inline bool rig_check(struct cpu *c, gva_t lin, unsigned len, bool write,
         gva_t at = (uint32_t)(lin + i);
 
         if (at >= RIG_RAM || r->absent[at >> 12])
-            return cpu_raise_pf(c, at, (write ? PF_W : 0) | (user ? PF_U : 0));
+            return cpu_raise_pf(c, at, (write ? PF_W : 0) | (as == MEM_USER ? PF_U : 0));
     }
     return true;
 }
 
-static inline bool rig_read(struct cpu *c, gva_t lin, void *buf, unsigned len, bool user)
+static inline bool rig_read(struct cpu *c, gva_t lin, void *buf, unsigned len, enum mem_rights as)
 {
-    if (!rig_check(c, lin, len, false, user))
+    if (!rig_check(c, lin, len, false, as))
         return false;
     memcpy(buf, rig_of(c)->ram + lin, len);
     return true;
 }
 
-static inline bool rig_write(struct cpu *c, gva_t lin, const void *buf, unsigned len, bool user)
+static inline bool rig_write(struct cpu *c, gva_t lin, const void *buf, unsigned len,
+                             enum mem_rights as)
 {
-    if (!rig_check(c, lin, len, true, user))
+    if (!rig_check(c, lin, len, true, as))
         return false;
     memcpy(rig_of(c)->ram + lin, buf, len);
     return true;
 }
 
-static inline bool rig_probe(struct cpu *c, gva_t lin, unsigned len, bool user)
+static inline bool rig_probe(struct cpu *c, gva_t lin, unsigned len, enum mem_rights as)
 {
-    return rig_check(c, lin, len, true, user);
+    return rig_check(c, lin, len, true, as);
 }
 
 static const struct cpu_mem_ops rig_mem = {rig_read, rig_write, rig_probe};
+
+static inline void rig_invlpg(void *opaque, struct cpu *c, gva_t lin)
+{
+    struct rig *r = opaque;
+
+    (void)c;
+    r->invlpgs++;
+    r->invlpg_at = lin;
+}
 
 static inline void rig_paging_changed(void *opaque, struct cpu *c)
 {
@@ -250,6 +261,7 @@ static inline struct rig *rig_new(unsigned cpl)
     c->hooks = (struct cpu_hooks){.paging_changed = rig_paging_changed,
                                   .cr3_written = rig_cr3_written,
                                   .load_pdptes = rig_load_pdptes,
+                                  .invlpg = rig_invlpg,
                                   .tsc = rig_tsc,
                                   .opaque = r};
     cpu_reset(c);

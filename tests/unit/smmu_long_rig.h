@@ -1,5 +1,6 @@
 /* smmu_long_rig.h - mmu_rig.h's machine in long mode with blocks, and guest accesses as 64-bit code
- * makes them: the delta of the address's piece is read from the block of the CPL, and added. */
+ * makes them: the delta of the address's piece is read from the block of the CPL (and EFLAGS.AC),
+ * and added. */
 #ifndef DRAGOMAN_TESTS_SMMU_LONG_RIG_H
 #define DRAGOMAN_TESTS_SMMU_LONG_RIG_H
 
@@ -57,12 +58,11 @@ static __attribute__((noinline)) enum smmu_verdict long_touch(uint64_t host, boo
 }
 
 /* By the block itself, as code does; the function must agree. */
-static inline uint64_t long_delta(struct rig *r, bool user, gva_t lin)
+static inline uint64_t long_delta(struct rig *r, enum smmu_table t, gva_t lin)
 {
-    const uint64_t *table =
-        (const uint64_t *)(uintptr_t)(smmu_block(r->m, user) + SMMU_BLOCK_TABLE);
+    const uint64_t *table = (const uint64_t *)(uintptr_t)(smmu_block(r->m, t) + SMMU_BLOCK_TABLE);
 
-    ck_assert_uint_eq(table[lin >> 32 & 0xffff], smmu_delta(r->m, user, lin));
+    ck_assert_uint_eq(table[lin >> 32 & 0xffff], smmu_delta(r->m, t, lin));
     return table[lin >> 32 & 0xffff];
 }
 
@@ -74,7 +74,7 @@ static inline enum outcome long_access(struct rig *r, unsigned cpl, gva_t lin, b
     r->c->cpl = (uint8_t)cpl;
     lwin.lin = lin;
     for (unsigned i = 0; i < 100; i++) {
-        switch (long_touch(lin + long_delta(r, cpl == 3, lin), write, val)) {
+        switch (long_touch(lin + long_delta(r, smmu_table_of(r->c), lin), write, val)) {
         case SMMU_MAPPED:
             return OUT_OK;
         case SMMU_TABLE:
@@ -173,23 +173,24 @@ static inline bool long_entry_good(struct rig *r, uint64_t base, gva_t lin)
 }
 
 /* The invariant of the tables: for every piece host = linear + delta lies in one slot, as if the
- * linear address were its offset; the unused ones all in the null slot. Returns the used ones. (An
- * assertion of Check costs a microsecond.) */
+ * linear address were its offset; the unused ones all in the null slot. Returns the used ones of
+ * the two tables that every space has. (An assertion of Check costs a microsecond.) */
 static inline unsigned long_check_tables(struct rig *r)
 {
     unsigned used = 0;
 
-    for (unsigned n = 0; n < 2 * 65536; n++) {
+    for (unsigned n = 0; n < SMMU_TABLES * 65536; n++) {
+        enum smmu_table t = n >> 16;
         const uint64_t *table =
-            (const uint64_t *)(uintptr_t)(smmu_block(r->m, n & 1) + SMMU_BLOCK_TABLE);
-        gva_t lin = (uint64_t)((int64_t)((uint64_t)(n >> 1) << 48) >> 16), got;
-        uint64_t base = table[n >> 1] + lin;
+            (const uint64_t *)(uintptr_t)(smmu_block(r->m, t) + SMMU_BLOCK_TABLE);
+        gva_t lin = (uint64_t)((int64_t)((uint64_t)n << 48) >> 16), got;
+        uint64_t base = table[n & 0xffff] + lin;
         bool gap, null = base == slot_base(0);
 
-        used += !null;
+        used += !null && t != SMMU_OPEN;
         if ((base - SLOT_ORIGIN) % SLOT_PITCH || base - SLOT_ORIGIN >= NSLOTS * SLOT_PITCH ||
             (null ? smmu_locate_long(r->m, base, &got, &gap) : !long_entry_good(r, base, lin)))
-            ck_abort_msg("entry %x of table %u", n >> 1, n & 1);
+            ck_abort_msg("entry %x of table %u", n & 0xffff, t);
     }
     return used;
 }

@@ -14,11 +14,13 @@
 #include "mmu_rig.h"
 
 enum { NSPACES = 3, NLIN_MAX = 48, NHIST = 48, KERNEL_CTX = NSPACES, NCTX };
+/* How an access is made: for writing, at CPL 3, with EFLAGS.AC set. */
+enum { HOW_WRITE = 1, HOW_USER = 2, HOW_OPEN = 4, NHOW = 8 };
 enum { STAMP = 0xff8, SCRATCH = 0xffc }; /* a page's frame number; where accesses write */
 enum { DATA = 0x200000, NDATA = 32, LARGE = 0x1000000 };
 
 struct past {
-    uint32_t frame[4]; /* by write | user << 1; ~0: was not allowed */
+    uint32_t frame[NHOW]; /* ~0: was not allowed */
 };
 
 struct model;
@@ -53,12 +55,19 @@ static inline unsigned rnd(struct model *m, unsigned n)
     return (unsigned)((m->seed >> 20) % n);
 }
 
+static bool walk_as(struct model *m, gva_t lin, unsigned how, struct walk *w)
+{
+    unsigned flags =
+        WALK_NO_AD | (how & HOW_WRITE ? WALK_WRITE : 0) | (how & HOW_USER ? WALK_USER : 0);
+
+    m->r.c->rflags = how & HOW_OPEN ? EF_AC : 0;
+    return mmu_walk(m->r.c, &m->r.pm, lin, flags, w);
+}
+
 /* What the tables say now. ~0: denied. */
 static uint32_t allowed_now(struct model *m, gva_t lin, unsigned how, struct walk *w)
 {
-    unsigned flags = WALK_NO_AD | (how & 1 ? WALK_WRITE : 0) | (how & 2 ? WALK_USER : 0);
-
-    return mmu_walk(m->r.c, &m->r.pm, lin, flags, w) ? (uint32_t)(w->pa >> 12) : UINT32_MAX;
+    return walk_as(m, lin, how, w) ? (uint32_t)(w->pa >> 12) : UINT32_MAX;
 }
 
 static void remember(struct model *m)
@@ -67,8 +76,8 @@ static void remember(struct model *m)
         struct past *p = &m->hist[i][m->nhist[i] % NHIST];
         struct walk w;
 
-        for (unsigned how = 0; how < 4; how++) {
-            uint64_t need = A | (how & 1 ? D : 0);
+        for (unsigned how = 0; how < NHOW; how++) {
+            uint64_t need = A | (how & HOW_WRITE ? D : 0);
 
             p->frame[how] = allowed_now(m, m->lin[i], how, &w);
             if (w.ok && (w.entry[w.levels - 1] & need) != need)
@@ -172,11 +181,11 @@ static enum outcome software_access(struct model *m, unsigned cpl, gva_t at, boo
 
 static void do_access(struct model *m)
 {
-    unsigned i = rnd(m, m->nlin), how = rnd(m, 4);
-    bool write = how & 1;
+    unsigned i = rnd(m, m->nlin), how = rnd(m, NHOW);
+    bool write = how & HOW_WRITE;
     gva_t at = m->lin[i] + (write ? SCRATCH : STAMP);
     uint32_t val = ++m->counter, now, frame;
-    unsigned cpl = how & 2 ? 3 : 0;
+    unsigned cpl = how & HOW_USER ? 3 : 0;
     unsigned events[2] = {0};
     enum outcome out;
     struct walk w;
@@ -211,7 +220,7 @@ static void do_access(struct model *m)
                                             explained_by_past(m, i, how, 0xfee00)),
                       "access at %lx how %u", at, how);
         if (m->nhist[i] == 0) {
-            ck_assert(mmu_walk(m->r.c, &m->r.pm, at, WALK_NO_AD, &w));
+            ck_assert(walk_as(m, at, how & ~(unsigned)HOW_WRITE, &w));
             ck_assert_msg((w.entry[w.levels - 1] & (A | (write ? D : 0))) ==
                               (unsigned)(A | (write ? D : 0)),
                           "A/D missed at %lx", at);
@@ -285,8 +294,12 @@ static void step(struct model *m)
     } else if (what < 99) {
         switch_to(m, rnd(m, NSPACES));
     } else {
-        m->r.c->cr0 ^= CR0_WP;
+        if (rnd(m, 4))
+            m->r.c->cr0 ^= CR0_WP;
+        else
+            m->r.c->cr4 ^= CR4_SMAP;
         smmu_paging_changed(m->r.m, m->r.c);
+        *smmu_space_cookie(smmu_current(m->r.m)) = &m->fetched[m->space]; /* it may be a new one */
         flushed_all(m);
     }
 }

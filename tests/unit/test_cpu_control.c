@@ -131,6 +131,16 @@ START_TEST(test_xcr0)
     ck_assert(!(c->mode & MODE_NOAVX));
     ck_assert(cpu_xgetbv(c, 0, &v));
     ck_assert_uint_eq(v, 7);
+    ck_assert(!cpu_xgetbv(c, 1, &v) && c->fault.vector == VEC_GP);
+    model_set(&r->model, FEAT_XGETBV1, true);
+    st64(c->fpu + 512, 0x86);
+    ck_assert(cpu_xgetbv(c, 1, &v));
+    ck_assert_uint_eq(v, 6);
+    ck_assert(!cpu_xgetbv(c, 2, &v) && c->fault.vector == VEC_GP);
+    ck_assert(!cpu_rdmsr(c, 0xda0, &v) && c->fault.vector == VEC_GP);
+    model_set(&r->model, FEAT_XSAVES, true);
+    ck_assert(cpu_rdmsr(c, 0xda0, &v) && v == 0 && cpu_wrmsr(c, 0xda0, 0));
+    ck_assert(!cpu_wrmsr(c, 0xda0, 1 << 8) && c->fault.vector == VEC_GP);
     rig_free(r);
 }
 END_TEST
@@ -378,13 +388,21 @@ START_TEST(test_cpuid_host)
         ck_assert_uint_eq(id[1], 576);
         ck_assert_uint_eq(id[2], r->model.xsave_size);
         cpu_cpuid(c, 0xd, 1, sub1);
-        ck_assert_uint_eq(sub1[0] & ~1u, 0); /* neither XSAVEC nor XSAVES */
+        ck_assert_uint_eq(sub1[0], 15); /* XSAVEOPT, XSAVEC, XGETBV with ECX = 1, XSAVES */
+        ck_assert_uint_eq(sub1[1], 576);
+        ck_assert_uint_eq(sub1[2] | sub1[3], 0); /* no supervisor state */
     }
     if (model_has(&r->model, FEAT_AVX)) {
         ck_assert_uint_eq(r->model.xsave_size, 832);
         cpu_cpuid(c, 0xd, 2, id);
         ck_assert_uint_eq(id[0], 256);
         ck_assert_uint_eq(id[1], 576);
+        ck_assert_uint_eq(id[2] | id[3], 0);
+        ck_assert(cpu_xsetbv(c, 0, 7));
+        cpu_cpuid(c, 0xd, 1, sub1);
+        ck_assert_uint_eq(sub1[1], 832);
+        cpu_cpuid(c, 0xd, 3, id);
+        ck_assert_uint_eq(id[0] | id[1] | id[2] | id[3], 0);
     }
     cpu_cpuid(c, 7, 0, id);
     ck_assert_uint_eq(id[1] & (1u << 16 | 1 << 20), 0); /* AVX-512F, SMAP */
@@ -457,7 +475,13 @@ static const struct spec_row {
     {"", "unknown CPU model ''", FEAT_BASE, false},
     {"host,+turbo", "unknown CPU feature 'turbo'; known are: fpu", FEAT_BASE, false},
     {"host,", "unknown CPU feature ''", FEAT_BASE, false},
-    {"host,+smap", "'smap' is not available: it is not emulated", FEAT_BASE, false},
+    {"host", NULL, FEAT_SMAP, false}, /* only when asked for */
+    {"host,+smap", NULL, FEAT_SMAP, true},
+    {"host", NULL, FEAT_INVPCID, true},
+    {"host,-lm", NULL, FEAT_PCID, false},
+    {"host,-rdtscp", NULL, FEAT_RDPID, false},
+    {"host,-xsavec", NULL, FEAT_XSAVES, false},
+    {"host,+monitor", "'monitor' is not available: it is not emulated", FEAT_BASE, false},
     {"host,nx=maybe", "must end with =on or =off", FEAT_BASE, false},
     {"host,-sse,+sse2", "'sse2' needs 'sse'", FEAT_BASE, false},
 };

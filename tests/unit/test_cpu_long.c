@@ -127,6 +127,84 @@ START_TEST(test_paging_stays_on_in_64bit_code)
 }
 END_TEST
 
+START_TEST(test_pcid)
+{
+    struct rig *r = long_rig(0);
+    struct cpu *c = &r->c;
+    const uint64_t keep = UINT64_C(1) << 63;
+    char err[256];
+
+    ck_assert_int_eq(cpu_model_init(&r->model, "host", err, sizeof(err)), 0);
+    ck_assert(!cpu_write_cr(c, 3, keep | 0x5000));
+    rig_expect_fault(r, VEC_GP, 0, "bit 63 without PCIDE");
+    ck_assert(cpu_write_cr(c, 3, 0x5018));
+    ck_assert(!cpu_write_cr(c, 4, CR4_PAE | CR4_PCIDE));
+    rig_expect_fault(r, VEC_GP, 0, "PCIDE with bits in CR3");
+    ck_assert(cpu_write_cr(c, 3, 0x5000));
+    ck_assert(cpu_write_cr(c, 4, CR4_PAE | CR4_PCIDE));
+    ck_assert(cpu_write_cr(c, 3, keep | 0x6fff));
+    ck_assert_uint_eq(c->cr3, 0x6fff);
+    ck_assert_uint_eq(r->cr3_written, 3);
+    ck_assert(!cpu_write_cr(c, 3, UINT64_C(1) << 62));
+    rig_expect_fault(r, VEC_GP, 0, "bit 62");
+    ck_assert(cpu_write_cr(c, 4, CR4_PAE | CR4_PCIDE | CR4_PGE)); /* it is set already */
+    c->seg[SEG_CS].attr &= (uint16_t)~ATTR_L;
+    cpu_update_mode(c);
+    ck_assert(!cpu_write_cr(c, 0, c->cr0 & ~(uint64_t)CR0_PG));
+    rig_expect_fault(r, VEC_GP, 0, "PG cleared under PCIDE");
+    ck_assert(cpu_long(c));
+    ck_assert(cpu_write_cr(c, 4, CR4_PAE));
+    ck_assert(cpu_write_cr(c, 0, c->cr0 & ~(uint64_t)CR0_PG));
+    ck_assert(!cpu_write_cr(c, 4, CR4_PAE | CR4_PCIDE));
+    rig_expect_fault(r, VEC_GP, 0, "PCIDE outside of long mode");
+    rig_free(r);
+}
+END_TEST
+
+/* type, PCID, address, PCIDE: 0 #GP, 1 as INVLPG, 2 as MOV CR3 */
+static const struct invpcid_row {
+    uint64_t type, pcid;
+    gva_t lin;
+    bool pcide;
+    unsigned what;
+} invpcid_rows[] = {
+    {0, 0, 0x1234, false, 1},
+    {0, 1, 0x1234, false, 0},
+    {0, 0x123, 0x1234, true, 1}, /* the current one */
+    {0, 0x122, 0x1234, true, 2},
+    {0, 0x1123, 0x1234, true, 0},
+    {0, 0x123, UINT64_C(0x800000000000), true, 0},
+    {0, 0x123, UINT64_C(0xffff800000000000), true, 1},
+    {1, 0, 0, false, 2},
+    {1, 1, 0, false, 0},
+    {1, 0x123, UINT64_C(0x800000000000), true, 2},
+    {1, UINT64_C(1) << 63, 0, true, 0},
+    {2, 0xfff, 0, false, 2},
+    {2, 0x1000, 0, true, 0},
+    {3, 7, UINT64_MAX, true, 2},
+    {3, UINT64_C(1) << 32, 0, true, 0},
+    {4, 0, 0, true, 0},
+    {UINT64_C(1) << 32, 0, 0, true, 0},
+};
+
+START_TEST(test_invpcid)
+{
+    const struct invpcid_row *row = &invpcid_rows[_i];
+    struct rig *r = long_rig(0);
+
+    r->c.cr3 = 0x5123;
+    r->c.cr4 |= row->pcide ? CR4_PCIDE : 0;
+    ck_assert_int_eq(cpu_invpcid(&r->c, row->type, row->pcid, row->lin), row->what != 0);
+    if (!row->what)
+        rig_expect_fault(r, VEC_GP, 0, "INVPCID");
+    ck_assert_uint_eq(r->invlpgs, row->what == 1);
+    ck_assert_uint_eq(r->cr3_written, row->what == 2);
+    if (row->what == 1)
+        ck_assert_uint_eq(r->invlpg_at, row->lin);
+    rig_free(r);
+}
+END_TEST
+
 /* Same level: aligned, SS:RSP pushed all the same, SS stays. */
 START_TEST(test_interrupt_same_level)
 {
@@ -270,10 +348,16 @@ static const struct iret_row {
     {"compatibility kernel, null SS", 0x5000, K_CODE, 0x9000, 0, VEC_GP, 0, false, 0},
     {"user, null SS", 0x5000, U_CODE64, 0x9000, 3, VEC_GP, 0, false, 0},
     {"not canonical", UINT64_C(1) << 47, U_CODE64, 0x9000, U_DATA, VEC_GP, 0, false, 0},
-    {"beyond the limit", FAR_RIP, U_CODE, 0x9000, U_DATA, VEC_GP, 0, false, 0},
+    {"compatibility user, upper half", FAR_RIP, U_CODE, 0x9000, U_DATA, -1, 0, false, 0x9000},
     {"L and D", 0x5000, BAD_CODE64, 0x9000, K_DATA, VEC_GP, BAD_CODE64, false, 0},
     {"SS of another level", 0x5000, U_CODE64, 0x9000, K_DATA, VEC_GP, K_DATA, false, 0},
 };
+
+/* What is kept of a far target: in compatibility mode the host CPU drops the upper half. */
+static uint64_t rip_in(bool cs64, uint64_t rip)
+{
+    return cs64 ? rip : (uint32_t)rip;
+}
 
 START_TEST(test_iretq)
 {
@@ -289,7 +373,7 @@ START_TEST(test_iretq)
         ck_assert_uint_eq(c->gpr[RSP], 0x1f000);
     } else {
         ck_assert_msg(cpu_iret(c, 8), "%s", row->what);
-        ck_assert_msg(c->next_rip == row->rip && c->gpr[RSP] == row->rsp_after &&
+        ck_assert_msg(c->next_rip == rip_in(row->cs64, row->rip) && c->gpr[RSP] == row->rsp_after &&
                           cpu_cs64(c) == row->cs64 && c->cpl == (row->cs & 3) && c->iflag,
                       "%s: rsp %lx", row->what, (unsigned long)c->gpr[RSP]);
     }
@@ -355,6 +439,11 @@ START_TEST(test_sysret)
     c->gpr[RCX] = UINT64_C(1) << 47;
     ck_assert(!cpu_sysret(c, 8));
     rig_expect_fault(r, VEC_GP, 0, "not canonical");
+    strcpy(r->model.vendor, "AuthenticAMD");
+    ck_assert(cpu_sysret(c, 8)); /* the fetch will fault */
+    ck_assert_uint_eq(c->next_rip, UINT64_C(1) << 47);
+    strcpy(r->model.vendor, "GenuineIntel");
+    c->cpl = 0;
     c->gpr[RCX] = UINT64_C(0xff00000123);
     c->gpr[R11] = EF_RF | EF_VM | EF_IF;
     ck_assert(cpu_sysret(c, 4)); /* to compatibility mode */
@@ -439,7 +528,7 @@ static const struct far_row {
     {"64 to compatibility", K_CODE, 0x5000, 4, -1, 0, false},
     {"offset of 32 bits", K_CODE64, FAR_RIP, 4, -1, 0, true},
     {"not canonical", K_CODE64, UINT64_C(1) << 63, 8, VEC_GP, 0, false},
-    {"limit of compatibility code", K_CODE, FAR_RIP, 8, VEC_GP, 0, false},
+    {"64 to compatibility, upper half", K_CODE, FAR_RIP, 8, -1, 0, false},
     {"L and D", BAD_CODE64, 0, 4, VEC_GP, BAD_CODE64, false},
     {"TSS", S_TSS64, 0, 4, VEC_GP, S_TSS64, false},
     {"task gate", TASK_GATE_B, 0, 4, VEC_GP, TASK_GATE_B, false},
@@ -457,7 +546,7 @@ START_TEST(test_far_jmp)
         rig_expect_fault(r, (unsigned)row->fault, row->err, row->what);
     } else {
         ck_assert_msg(ok && cpu_cs64(&r->c) == row->cs64, "%s", row->what);
-        ck_assert_uint_eq(r->c.next_rip, trunc_bytes(row->off, row->opsize));
+        ck_assert_uint_eq(r->c.next_rip, rip_in(row->cs64, trunc_bytes(row->off, row->opsize)));
     }
     rig_free(r);
 }
@@ -524,6 +613,7 @@ int main(void)
 {
     const TTest *const tests[] = {test_enter_and_leave,
                                   test_paging_stays_on_in_64bit_code,
+                                  test_pcid,
                                   test_interrupt_same_level,
                                   test_fault_from_user,
                                   test_ist,
@@ -542,6 +632,7 @@ int main(void)
 
     for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
         tcase_add_test(tc, tests[i]);
+    tcase_add_loop_test(tc, test_invpcid, 0, ARRAY_SIZE(invpcid_rows));
     tcase_add_loop_test(tc, test_bad_gate, 0, ARRAY_SIZE(gate_rows));
     tcase_add_loop_test(tc, test_iretq, 0, ARRAY_SIZE(iret_rows));
     tcase_add_loop_test(tc, test_far_jmp, 0, ARRAY_SIZE(far_rows));

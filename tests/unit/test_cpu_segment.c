@@ -460,6 +460,7 @@ START_TEST(test_syscall)
 
     ck_assert(!cpu_syscall(c));
     rig_expect_fault(r, VEC_UD, 0, "EFER.SCE clear");
+    strcpy(r->model.vendor, "AuthenticAMD");
     model_set(&r->model, FEAT_SYSCALL, true);
     ck_assert(cpu_wrmsr(c, 0xc0000080, EFER_SCE));
     ck_assert(cpu_wrmsr(c, 0xc0000081, UINT64_C(0x001b000800004321)));
@@ -473,6 +474,9 @@ START_TEST(test_syscall)
     ck_assert_uint_eq(c->seg[SEG_CS].sel, 0x1b);
     ck_assert_uint_eq(c->seg[SEG_SS].sel, 0x23);
     ck_assert_uint_eq(c->iflag, 1);
+    strcpy(r->model.vendor, "GenuineIntel");
+    ck_assert(!cpu_syscall(c));
+    rig_expect_fault(r, VEC_UD, 0, "Intel: not in 64-bit mode");
     rig_free(r);
 }
 END_TEST

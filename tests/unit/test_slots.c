@@ -55,7 +55,7 @@ START_TEST(slots_are_distinct_and_never_zero)
     ck_assert_int_eq(slots_alloc(&other, &x), 0);
     ck_assert_uint_ne(a, 0);
     ck_assert(a != b && a != x && b != x); /* another machine of this process */
-    ck_assert_uint_eq(slot_base(a), (UINT64_C(1) << 40) + a * (UINT64_C(8) << 30));
+    ck_assert_uint_eq(slot_base(a), (UINT64_C(1) << 40) + a * (UINT64_C(32) << 30));
     ck_assert(!can_read(slot_base(a)));
     slots_free(&s, a);
     slots_fini(&other);

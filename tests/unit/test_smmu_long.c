@@ -66,7 +66,8 @@ START_TEST(tables_start_null)
 
     start(&r);
     ck_assert_uint_eq(long_check_tables(&r), 0);
-    ck_assert_uint_eq(smmu_delta(r.m, true, KLIN), slot_base(0) - (KLIN & ~UINT64_C(0xffffffff)));
+    ck_assert_uint_eq(smmu_delta(r.m, SMMU_USER, KLIN),
+                      slot_base(0) - (KLIN & ~UINT64_C(0xffffffff)));
     long_rig_close(&r);
 }
 END_TEST
@@ -76,15 +77,17 @@ START_TEST(hot_data_is_an_alias)
     struct rig r;
 
     start(&r);
-    for (unsigned user = 0; user < 2; user++) {
-        volatile uint32_t *hot = (volatile uint32_t *)(uintptr_t)smmu_block(r.m, user);
-        uint32_t val = 0x1234 + user;
+    r.c->cr4 |= CR4_SMAP;
+    smmu_paging_changed(r.m, r.c);
+    for (unsigned t = 0; t < SMMU_TABLES; t++) {
+        volatile uint32_t *hot = (volatile uint32_t *)(uintptr_t)smmu_block(r.m, t);
+        uint32_t val = 0x1234 + t;
 
         ck_assert_int_eq(pwrite(lwin.hot, &val, 4, 0x1004), 4);
         ck_assert_uint_eq(hot[0x1004 / 4], val);
         hot[0] = val;
         ck_assert_int_eq(pread(lwin.hot, &val, 4, 0), 4);
-        ck_assert_uint_eq(val, 0x1234 + user);
+        ck_assert_uint_eq(val, 0x1234 + t);
     }
     long_rig_close(&r);
 }
@@ -179,7 +182,7 @@ START_TEST(supervisor_page_in_the_lower_half)
     set(&r, 3, ULIN, 1);
     ck_assert_uint_eq(get(&r, 0, ULIN), 1);
     set(&r, 0, ULIN + 0x20000, 2);
-    ck_assert_uint_ne(smmu_delta(r.m, false, ULIN), smmu_delta(r.m, true, ULIN));
+    ck_assert_uint_ne(smmu_delta(r.m, SMMU_SUPERVISOR, ULIN), smmu_delta(r.m, SMMU_USER, ULIN));
     ck_assert_uint_eq(get(&r, 0, ULIN), 1);
     ck_assert(denied(&r, 3, ULIN + 0x20000, false));
     ck_assert_uint_eq(get(&r, 3, ULIN), 1);
@@ -199,7 +202,7 @@ START_TEST(user_page_in_the_upper_half)
     ck_assert_uint_eq(get(&r, 3, lin), 9);
     ck_assert(denied(&r, 3, lin, true));
     ck_assert_uint_eq(get(&r, 0, lin), 9);
-    ck_assert_uint_ne(smmu_delta(r.m, false, lin), smmu_delta(r.m, true, lin));
+    ck_assert_uint_ne(smmu_delta(r.m, SMMU_SUPERVISOR, lin), smmu_delta(r.m, SMMU_USER, lin));
     long_rig_close(&r);
 }
 END_TEST
@@ -294,8 +297,42 @@ START_TEST(smap_keeps_user_pages_from_the_kernels_windows)
     ck_assert(denied(&r, 0, ULIN, false));
     r.c->rflags |= EF_AC;
     ck_assert_uint_eq(get(&r, 0, ULIN), 2);
+    ck_assert_uint_eq(smmu_delta(r.m, SMMU_OPEN, ULIN), smmu_delta(r.m, SMMU_USER, ULIN));
+    set(&r, 0, ULIN + 0x1000, 3); /* by the window that CPL 3 has */
+    ck_assert_uint_eq(
+        *(volatile uint32_t *)(uintptr_t)(ULIN + 0x1000 + smmu_delta(r.m, SMMU_OPEN, ULIN)), 3);
     r.c->rflags &= ~(uint64_t)EF_AC;
     ck_assert(denied(&r, 0, ULIN, false));
+    ck_assert_uint_eq(smmu_delta(r.m, SMMU_SUPERVISOR, ULIN),
+                      slot_base(0) - (ULIN & ~UINT64_C(0xffffffff)));
+    long_rig_close(&r);
+}
+END_TEST
+
+/* A page of each kind in one piece: the window is the supervisor's, the users' take the software
+ * path. */
+START_TEST(smap_with_both_kinds_in_a_piece)
+{
+    struct rig r;
+
+    start(&r);
+    long_map(&r, PML4A, ULIN + 0x8000, (DATA + 0x48000) | P | W);
+    r.c->cr4 |= CR4_SMAP;
+    smmu_paging_changed(r.m, r.c);
+    r.c->rflags |= EF_AC;
+    set(&r, 0, ULIN, 5);
+    set(&r, 0, ULIN + 0x8000, 6);
+    ck_assert_uint_ne(smmu_delta(r.m, SMMU_OPEN, ULIN), smmu_delta(r.m, SMMU_USER, ULIN));
+    ck_assert_uint_eq(smmu_delta(r.m, SMMU_OPEN, ULIN), smmu_delta(r.m, SMMU_SUPERVISOR, ULIN));
+    ck_assert_uint_eq(get(&r, 0, ULIN), 5);
+    set(&r, 0, ULIN + 0x2000, 7);
+    ck_assert_uint_eq(get(&r, 3, ULIN + 0x2000), 7);
+    ck_assert_int_eq(lwin.verdict, SMMU_MAPPED);
+    r.c->rflags = 0;
+    ck_assert(denied(&r, 0, ULIN, false));
+    ck_assert(denied(&r, 0, ULIN + 0x2000, true));
+    ck_assert_uint_eq(get(&r, 0, ULIN + 0x8000), 6);
+    long_check_tables(&r);
     long_rig_close(&r);
 }
 END_TEST
@@ -372,6 +409,7 @@ int main(void)
     tcase_add_test(tc, large_pages);
     tcase_add_test(tc, compatibility_window);
     tcase_add_test(tc, smap_keeps_user_pages_from_the_kernels_windows);
+    tcase_add_test(tc, smap_with_both_kinds_in_a_piece);
     tcase_add_test(tc, fetched_pages_are_reported_one_by_one);
     tcase_add_test(tc, the_mode_comes_and_goes);
     return rig_main("smmu_long", tc);

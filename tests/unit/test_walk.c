@@ -172,6 +172,14 @@ START_TEST(smap_bars_user_data)
     ck_assert_uint_eq(w.err, PF_P);
     r.c->rflags |= EF_AC;
     ck_assert(mmu_walk(r.c, &r.pm, LIN, 0, &w));
+    ck_assert(!mmu_walk(r.c, &r.pm, LIN, WALK_IMPLICIT | WALK_WRITE, &w));
+    ck_assert_uint_eq(w.err, PF_P | PF_W);
+    r.c->cpl = 3;
+    ck_assert(!mmu_walk(r.c, &r.pm, LIN, WALK_IMPLICIT, &w));
+    ck_assert(mmu_walk(r.c, &r.pm, LIN, WALK_USER, &w));
+    r.c->rflags = 0;
+    ck_assert(mmu_walk(r.c, &r.pm, LIN, WALK_USER, &w));
+    ck_assert(mmu_walk(r.c, &r.pm, LIN, WALK_EXEC, &w)); /* that is SMEP's */
     rig_close(&r);
 }
 END_TEST

@@ -1,0 +1,184 @@
+/* What 64-bit code is known to hold in its registers: see lower64.h. */
+#include <Zydis/Zydis.h>
+
+#include "translator/lower64.h"
+
+static const struct x64_value anything = {.lo = INT64_MIN, .hi = INT64_MAX};
+
+static struct x64_value within(int64_t lo, int64_t hi)
+{
+    return (struct x64_value){.lo = lo, .hi = hi};
+}
+
+static struct x64_value value_of(const struct xlate *x, unsigned reg)
+{
+    return reg == RSP ? anything : x->w.value[reg];
+}
+
+/* v + n; what is further than this from a value is a new one. */
+static struct x64_value moved(struct x64_value v, int64_t n)
+{
+    const int64_t far = INT64_C(1) << 40;
+
+    if (n > far || n < -far)
+        return anything;
+    v.off += n;
+    if (__builtin_add_overflow(v.lo, n, &v.lo) || __builtin_add_overflow(v.hi, n, &v.hi)) {
+        v.lo = INT64_MIN;
+        v.hi = INT64_MAX;
+    }
+    return v.off > far || v.off < -far ? within(v.lo, v.hi) : v;
+}
+
+/* A result of 32 bits, of which nothing else is known, or of 64. */
+static struct x64_value sized(const struct insn *i)
+{
+    return i->opsize == 4 ? within(0, UINT32_MAX) : anything;
+}
+
+static struct x64_value r_sized(const struct xlate *x, const struct insn *i)
+{
+    (void)x;
+    return sized(i);
+}
+
+static struct x64_value r_mov(const struct xlate *x, const struct insn *i)
+{
+    int64_t v = i->opsize == 8 ? (int64_t)i->imm : (uint32_t)i->imm;
+
+    if (i->op[1].kind == OPND_IMM)
+        return within(v, v);
+    if (i->op[1].kind == OPND_GPR && i->opsize == 8)
+        return value_of(x, i->op[1].reg);
+    return sized(i);
+}
+
+static struct x64_value r_movzx(const struct xlate *x, const struct insn *i)
+{
+    (void)x;
+    return within(0, i->op[1].size == 1 ? UINT8_MAX : UINT16_MAX);
+}
+
+/* MOVSX, MOVSXD */
+static struct x64_value r_movsx(const struct xlate *x, const struct insn *i)
+{
+    int64_t half = INT64_C(1) << (i->op[1].size * 8 - 1);
+
+    (void)x;
+    return i->opsize == 8 ? within(-half, half - 1) : sized(i);
+}
+
+static struct x64_value r_cdqe(const struct xlate *x, const struct insn *i)
+{
+    (void)x;
+    (void)i;
+    return within(INT32_MIN, INT32_MAX);
+}
+
+static struct x64_value r_add(const struct xlate *x, const struct insn *i)
+{
+    if (i->opsize != 8 || i->op[1].kind != OPND_IMM)
+        return sized(i);
+    return moved(value_of(x, i->op[0].reg), (int64_t)i->imm);
+}
+
+static struct x64_value r_sub(const struct xlate *x, const struct insn *i)
+{
+    if (i->opsize != 8 || i->op[1].kind != OPND_IMM)
+        return sized(i);
+    return moved(value_of(x, i->op[0].reg), -(int64_t)i->imm);
+}
+
+static struct x64_value r_inc(const struct xlate *x, const struct insn *i)
+{
+    return i->opsize == 8 ? moved(value_of(x, i->op[0].reg), 1) : sized(i);
+}
+
+static struct x64_value r_dec(const struct xlate *x, const struct insn *i)
+{
+    return i->opsize == 8 ? moved(value_of(x, i->op[0].reg), -1) : sized(i);
+}
+
+static struct x64_value r_lea(const struct xlate *x, const struct insn *i)
+{
+    if (i->opsize != 8 || i->adsize != 8 || i->base >= NGPR || i->index != NO_REG)
+        return sized(i);
+    return moved(value_of(x, i->base), i->disp);
+}
+
+static struct x64_value r_and(const struct xlate *x, const struct insn *i)
+{
+    int64_t mask = i->opsize == 8 ? (int64_t)i->imm : (uint32_t)i->imm;
+
+    (void)x;
+    return i->op[1].kind == OPND_IMM && mask >= 0 ? within(0, mask) : sized(i);
+}
+
+static struct x64_value r_shr(const struct xlate *x, const struct insn *i)
+{
+    unsigned n = (unsigned)i->imm & (i->opsize == 8 ? 63 : 31);
+
+    (void)x;
+    if (i->op[1].kind != OPND_IMM || n == 0)
+        return sized(i);
+    return within(0, (int64_t)((i->opsize == 8 ? UINT64_MAX : UINT32_MAX) >> n));
+}
+
+/* The destination is op[0], or RAX; what is not here is not followed. */
+static const struct {
+    uint16_t mnemonic;
+    struct x64_value (*result)(const struct xlate *x, const struct insn *i);
+} results[] = {
+    {ZYDIS_MNEMONIC_MOV, r_mov},     {ZYDIS_MNEMONIC_MOVZX, r_movzx},
+    {ZYDIS_MNEMONIC_MOVSX, r_movsx}, {ZYDIS_MNEMONIC_MOVSXD, r_movsx},
+    {ZYDIS_MNEMONIC_CDQE, r_cdqe},   {ZYDIS_MNEMONIC_ADD, r_add},
+    {ZYDIS_MNEMONIC_SUB, r_sub},     {ZYDIS_MNEMONIC_INC, r_inc},
+    {ZYDIS_MNEMONIC_DEC, r_dec},     {ZYDIS_MNEMONIC_LEA, r_lea},
+    {ZYDIS_MNEMONIC_AND, r_and},     {ZYDIS_MNEMONIC_SHR, r_shr},
+    {ZYDIS_MNEMONIC_OR, r_sized},    {ZYDIS_MNEMONIC_XOR, r_sized},
+    {ZYDIS_MNEMONIC_SHL, r_sized},   {ZYDIS_MNEMONIC_SAR, r_sized},
+    {ZYDIS_MNEMONIC_NEG, r_sized},   {ZYDIS_MNEMONIC_NOT, r_sized},
+    {ZYDIS_MNEMONIC_IMUL, r_sized},
+};
+
+/* The register whose new contents `results` tells; RSP: none. */
+static unsigned destination(const struct insn *i)
+{
+    if (i->mnemonic == ZYDIS_MNEMONIC_CDQE)
+        return RAX;
+    if (!i->nops || i->op[0].kind != OPND_GPR || i->op[0].size < 4 || !(i->op[0].access & 2))
+        return RSP;
+    return i->mnemonic == ZYDIS_MNEMONIC_IMUL && i->nops < 2 ? RSP : i->op[0].reg;
+}
+
+static struct x64_value result_of(const struct xlate *x, const struct insn *i)
+{
+    for (unsigned k = 0; k < ARRAY_SIZE(results); k++)
+        if (results[k].mnemonic == i->mnemonic)
+            return results[k].result(x, i);
+    return anything;
+}
+
+void x64_values_init(struct xlate *x)
+{
+    for (unsigned r = 0; r < NGPR; r++) {
+        x->w.value[r] = anything;
+        x->w.value[r].id = ++x->w.next_value;
+    }
+}
+
+void x64_track(struct xlate *x, const struct insn *i)
+{
+    unsigned dst = destination(i);
+    /* the pointers of strings are no operands of the decoder's */
+    uint16_t strings = i->row->traits & T_STRING ? 1 << RSI | 1 << RDI : 0;
+    struct x64_value v = dst == RSP ? anything : result_of(x, i);
+
+    for (unsigned r = 0; r < NGPR; r++) {
+        if (!((i->gpr_written | strings) >> r & 1))
+            continue;
+        x->w.value[r] = r == dst ? v : anything;
+        if (!x->w.value[r].id)
+            x->w.value[r].id = ++x->w.next_value;
+    }
+}
