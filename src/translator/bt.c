@@ -168,6 +168,7 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
 
     e->callout_rip = c->rip;
     e->stats.callouts++;
+    e->simulated += i->row->lower != LOWER_CALLOUT && i->row->lower != LOWER_EXIT;
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
     if (!cpu_cs64(c))
         next = (uint32_t)next;
@@ -479,6 +480,10 @@ static enum run_exit bt_run(struct engine *e)
             interpret_mode(e);
             from = NULL;
             continue;
+        }
+        if (bt_adapt_amnesty(e)) {
+            bt_flush(e);
+            from = NULL;
         }
         if (e->cfg.flush_every && e->stats.lookups % e->cfg.flush_every == e->cfg.flush_every - 1) {
             bt_flush(e);
