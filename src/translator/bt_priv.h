@@ -213,7 +213,7 @@ struct engine {
 
     struct bt_site *sites;
     uint64_t simulated; /* callouts for memory operands since sites were forgotten */
-    uint64_t gs_base;            /* what the host's GS base is now */
+    uint64_t gs_base;   /* what the host's GS base is now */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
