@@ -28,7 +28,7 @@ enum slot_flag {
 };
 
 struct slots {
-    uint64_t used[NSLOTS / 64]; /* this machine's slots */
+    uint64_t used[(NSLOTS + 63) / 64]; /* this machine's slots */
     unsigned next;              /* where the next search starts */
 };
 
