@@ -1,4 +1,4 @@
-/* bits.h - loads and stores of little-endian values at any alignment, and bit helpers.
+/* bits.h - loads and stores of little- and big-endian values at any alignment, and bit helpers.
  *
  * Guest data has no alignment promise; everything that reads a guest structure
  * or a file goes through these.
@@ -42,6 +42,37 @@ static inline void st32(void *p, uint32_t v)
 static inline void st64(void *p, uint64_t v)
 {
     __builtin_memcpy(p, &v, sizeof(v));
+}
+
+/* Big-endian, as disk formats and SCSI have them. */
+static inline uint16_t ld16be(const void *p)
+{
+    return __builtin_bswap16(ld16(p));
+}
+
+static inline uint32_t ld32be(const void *p)
+{
+    return __builtin_bswap32(ld32(p));
+}
+
+static inline uint64_t ld64be(const void *p)
+{
+    return __builtin_bswap64(ld64(p));
+}
+
+static inline void st16be(void *p, uint16_t v)
+{
+    st16(p, __builtin_bswap16(v));
+}
+
+static inline void st32be(void *p, uint32_t v)
+{
+    st32(p, __builtin_bswap32(v));
+}
+
+static inline void st64be(void *p, uint64_t v)
+{
+    st64(p, __builtin_bswap64(v));
 }
 
 /* The low `bytes` (1, 2, 4 or 8) bytes of v. */

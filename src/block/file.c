@@ -140,6 +140,16 @@ int block_file_write(struct block_file *f, uint64_t offset, const void *buf, siz
     return 0;
 }
 
+int block_file_extend(struct block_file *f, uint64_t bytes)
+{
+    if (bytes <= f->bytes)
+        return 0;
+    if (ftruncate(f->fd, (off_t)bytes) < 0)
+        return -errno;
+    f->bytes = bytes;
+    return 0;
+}
+
 int block_file_flush(struct block_file *f)
 {
     return fdatasync(f->fd) < 0 ? -errno : 0;

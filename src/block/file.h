@@ -17,6 +17,8 @@ void block_file_close(struct block_file *f);
 /* All of it or -errno. Past the end of the file: -EIO. */
 int block_file_read(struct block_file *f, uint64_t offset, void *buf, size_t len) MUST_CHECK;
 int block_file_write(struct block_file *f, uint64_t offset, const void *buf, size_t len) MUST_CHECK;
+/* Makes the file longer, with zeros. */
+int block_file_extend(struct block_file *f, uint64_t bytes) MUST_CHECK;
 int block_file_flush(struct block_file *f) MUST_CHECK;
 
 #endif

@@ -9,6 +9,8 @@
 #include "base/types.h"
 #include "block/block.h"
 
+struct block_file;
+
 struct block_node_ops {
     int (*read)(struct block_node *n, uint64_t offset, uint8_t *buf, size_t len);
     int (*write)(struct block_node *n, uint64_t offset, const uint8_t *buf, size_t len);
@@ -24,9 +26,9 @@ struct block_node {
     struct block_error report; /* empty, or what block_take_report() is to say */
 };
 
-/* 0, or -errno with a sentence in err. */
-int block_raw_open(struct block_node **out, const char *path, bool read_only, bool probed,
-                   struct block_error *err) MUST_CHECK;
+/* Takes the file over, except when it fails. */
+int block_raw_create(struct block_node **out, struct block_file *f, bool read_only,
+                     bool probed) MUST_CHECK;
 /* Reads fall through to `below`, which becomes the overlay's, except when this fails. */
 int block_overlay_open(struct block_node **out, struct block_node *below,
                        struct block_error *err) MUST_CHECK;

@@ -65,25 +65,15 @@ static void raw_close(struct block_node *n)
 
 static const struct block_node_ops raw_ops = {raw_read, raw_write, raw_flush, raw_close};
 
-int block_raw_open(struct block_node **out, const char *path, bool read_only, bool probed,
-                   struct block_error *err)
+int block_raw_create(struct block_node **out, struct block_file *f, bool read_only, bool probed)
 {
     struct raw *r = calloc(1, sizeof(*r));
-    int e;
 
     if (!r)
-        return block_fail(err, -ENOMEM, "%s: out of memory", path);
-    e = block_file_open(&r->file, path, read_only, err);
-    if (e == 0 && r->file.bytes == 0) {
-        e = block_fail(err, -EINVAL, "%s: the image is empty", path);
-        block_file_close(&r->file);
-    }
-    if (e < 0) {
-        free(r);
-        return e;
-    }
+        return -ENOMEM;
     r->node = (struct block_node){
-        .ops = &raw_ops, .bytes = align_up(r->file.bytes, BLOCK_SECTOR), .read_only = read_only};
+        .ops = &raw_ops, .bytes = align_up(f->bytes, BLOCK_SECTOR), .read_only = read_only};
+    r->file = *f;
     r->probed = probed;
     *out = &r->node;
     return 0;

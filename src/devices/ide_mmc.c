@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/bits.h"
+
 enum {                         /* what a command puts up with */
        ANY_MEDIUM = 1 << 0,    /* works without one */
        ANY_ATTENTION = 1 << 1, /* leaves a unit attention alone (SPC-3, 4.5.6) */
@@ -18,28 +20,6 @@ struct mmc_row {
 enum { LEAD_OUT = 0xaa, PREGAP = 150 /* sectors before sector 0, in minutes and seconds */ };
 enum { CD_MAX_SECTORS = 405000 /* 90 minutes: what has more is a DVD */ };
 enum { PROFILE_NONE = 0x0000, PROFILE_CD = 0x0008, PROFILE_DVD = 0x0010 };
-
-static uint32_t be16(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 8 | p[1];
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-    return be16(p) << 16 | be16(p + 2);
-}
-
-static void put16(uint8_t *p, uint32_t val)
-{
-    p[0] = (uint8_t)(val >> 8);
-    p[1] = (uint8_t)val;
-}
-
-static void put32(uint8_t *p, uint32_t val)
-{
-    put16(p, val >> 16);
-    put16(p + 2, val & 0xffff);
-}
 
 static bool has_medium(const struct ide_drive *d)
 {
@@ -139,8 +119,8 @@ static void read_capacity(struct ide_channel *ch, struct ide_drive *d, const uin
     enum { BYTES = 8 };
 
     (void)cdb;
-    put32(ch->buf, cd_sectors(d) - 1);
-    put32(ch->buf + 4, CD_SECTOR);
+    st32be(ch->buf, cd_sectors(d) - 1);
+    st32be(ch->buf + 4, CD_SECTOR);
     ide_packet_answer(ch, BYTES, BYTES);
 }
 
@@ -159,30 +139,30 @@ static void read_sectors(struct ide_channel *ch, struct ide_drive *d, uint32_t f
 
 static void read10(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
-    read_sectors(ch, d, be32(cdb + 2), be16(cdb + 7));
+    read_sectors(ch, d, ld32be(cdb + 2), ld16be(cdb + 7));
 }
 
 static void read12(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
-    read_sectors(ch, d, be32(cdb + 2), be32(cdb + 6));
+    read_sectors(ch, d, ld32be(cdb + 2), ld32be(cdb + 6));
 }
 
 /* Only user data of data sectors: an image has no headers, subchannels or audio. */
 static void read_cd(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
     enum { TYPE = 0x1c, MODE1 = 2 << 2, WHAT = 0xf8, USER_DATA = 0x10 };
-    uint32_t count = (uint32_t)cdb[6] << 16 | be16(cdb + 7);
+    uint32_t count = (uint32_t)cdb[6] << 16 | ld16be(cdb + 7);
 
     if ((cdb[1] & TYPE && (cdb[1] & TYPE) != MODE1) || cdb[10] & 7 ||
         (cdb[9] & WHAT && (cdb[9] & WHAT) != USER_DATA))
         bad_field(ch, d);
     else
-        read_sectors(ch, d, be32(cdb + 2), cdb[9] & WHAT ? count : 0);
+        read_sectors(ch, d, ld32be(cdb + 2), cdb[9] & WHAT ? count : 0);
 }
 
 static void seek(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
-    read_sectors(ch, d, be32(cdb + 2), 0);
+    read_sectors(ch, d, ld32be(cdb + 2), 0);
 }
 
 /* ---- READ TOC (MMC-3, 6.26): one data track in one session ---- */
@@ -191,7 +171,7 @@ static void put_address(uint8_t *p, uint32_t sector, bool msf)
 {
     uint32_t frames = sector + PREGAP;
 
-    put32(p, msf ? frames / (60 * 75) << 16 | frames / 75 % 60 << 8 | frames % 75 : sector);
+    st32be(p, msf ? frames / (60 * 75) << 16 | frames / 75 % 60 << 8 | frames % 75 : sector);
 }
 
 static uint32_t toc_tracks(uint8_t *out, const struct ide_drive *d, bool msf, uint8_t from)
@@ -256,8 +236,8 @@ static void read_toc(struct ide_channel *ch, struct ide_drive *d, const uint8_t 
         len = toc_sessions(out, msf);
     else
         len = toc_raw(out, d);
-    put16(out, len - 2);
-    ide_packet_answer(ch, len, be16(cdb + 7));
+    st16be(out, (uint16_t)(len - 2));
+    ide_packet_answer(ch, len, ld16be(cdb + 7));
 }
 
 /* ---- GET CONFIGURATION (MMC-3, 6.6 and 5.3) ---- */
@@ -284,7 +264,7 @@ static const struct feature features[] = {
 static void get_configuration(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
     enum { RT = 3, RT_CURRENT = 1, RT_ONE = 2, PROFILE_BYTES = 4 };
-    uint32_t from = be16(cdb + 2), len = 8;
+    uint32_t from = ld16be(cdb + 2), len = 8;
     uint8_t *out = ch->buf, want = cdb[1] & RT;
     uint16_t now = profile(d);
 
@@ -295,17 +275,17 @@ static void get_configuration(struct ide_channel *ch, struct ide_drive *d, const
 
         if ((want == RT_ONE ? f->code != from : f->code < from) || (want == RT_CURRENT && !current))
             continue;
-        put16(out + len, f->code);
+        st16be(out + len, f->code);
         out[len + 2] = f->state | (current ? FEATURE_CURRENT : 0);
         out[len + 3] = f->len;
         memcpy(out + len + 4, f->data, f->len);
         for (unsigned p = 0; f->code == 0 && p < f->len; p += PROFILE_BYTES)
-            out[len + 6 + p] = now == be16(f->data + p); /* which profile is current */
+            out[len + 6 + p] = now == ld16be(f->data + p); /* which profile is current */
         len += 4u + f->len;
     }
-    put32(out, len - 4);
-    put16(out + 6, now);
-    ide_packet_answer(ch, len, be16(cdb + 7));
+    st32be(out, len - 4);
+    st16be(out + 6, now);
+    ide_packet_answer(ch, len, ld16be(cdb + 7));
 }
 
 /* ---- events and pages ---- */
@@ -322,7 +302,7 @@ static void get_event(struct ide_channel *ch, struct ide_drive *d, const uint8_t
         return;
     }
     memset(out, 0, BYTES);
-    put16(out, asked ? BYTES - 2 : 2);
+    st16be(out, asked ? BYTES - 2 : 2);
     out[2] = asked ? MEDIA : NO_EVENT_CLASS;
     out[3] = MEDIA_CLASS;
     if (asked) {
@@ -330,7 +310,7 @@ static void get_event(struct ide_channel *ch, struct ide_drive *d, const uint8_t
         out[5] = d->tray_open | (has_medium(d) ? 2 : 0);
         d->event = CD_NO_EVENT;
     }
-    ide_packet_answer(ch, asked ? BYTES : 4, be16(cdb + 7));
+    ide_packet_answer(ch, asked ? BYTES : 4, ld16be(cdb + 7));
 }
 
 struct mode_page {
@@ -376,8 +356,8 @@ static void mode_sense(struct ide_channel *ch, struct ide_drive *d, const uint8_
         bad_field(ch, d);
         return;
     }
-    put16(out, len - 2);
-    ide_packet_answer(ch, len, be16(cdb + 7));
+    st16be(out, (uint16_t)(len - 2));
+    ide_packet_answer(ch, len, ld16be(cdb + 7));
 }
 
 /* One finished session with one track (MMC-3, 6.21). */
@@ -388,12 +368,12 @@ static void read_disc_information(struct ide_channel *ch, struct ide_drive *d, c
 
     (void)d;
     memset(out, 0, BYTES);
-    put16(out, BYTES - 2);
+    st16be(out, BYTES - 2);
     out[2] = COMPLETE;
     out[3] = out[4] = out[5] = out[6] = 1;
     out[7] = 0x20;             /* not restricted */
     memset(out + 16, 0xff, 8); /* no further lead-in or lead-out */
-    ide_packet_answer(ch, BYTES, be16(cdb + 7));
+    ide_packet_answer(ch, BYTES, ld16be(cdb + 7));
 }
 
 static void mechanism_status(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
@@ -402,7 +382,7 @@ static void mechanism_status(struct ide_channel *ch, struct ide_drive *d, const 
 
     memset(ch->buf, 0, BYTES);
     ch->buf[1] = d->tray_open ? DOOR_OPEN : 0;
-    ide_packet_answer(ch, BYTES, be16(cdb + 8));
+    ide_packet_answer(ch, BYTES, ld16be(cdb + 8));
 }
 
 static const struct mmc_row mmc_rows[256] = {
