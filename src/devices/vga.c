@@ -314,25 +314,6 @@ static void mono_write(void *dev, uint32_t off, unsigned size, uint32_t val)
         vga_port_write(v, VGA_BASE + 16 + off, (uint8_t)val);
 }
 
-/* Memory that nothing addresses by planes: VBE's framebuffer where the board cannot map it. */
-static uint32_t lfb_read(void *dev, uint32_t off, unsigned size)
-{
-    const struct vga *v = dev;
-    uint32_t val = 0;
-
-    for (unsigned i = 0; i < size; i++)
-        val |= (uint32_t)v->wiring.vram[(off + i) & (v->wiring.vram_bytes - 1)] << (8 * i);
-    return val;
-}
-
-static void lfb_write(void *dev, uint32_t off, unsigned size, uint32_t val)
-{
-    struct vga *v = dev;
-
-    for (unsigned i = 0; i < size; i++)
-        v->wiring.vram[(off + i) & (v->wiring.vram_bytes - 1)] = (uint8_t)(val >> (8 * i));
-}
-
 /* The data port is a word at an odd address, which the bus hands over as two bytes: the low half at
  * 1CFh waits for the high one at 1D0h. A word at 1CEh or 1D0h arrives whole. */
 enum { VBE_OFF_INDEX = 0, VBE_OFF_LOW = 1, VBE_OFF_HIGH = 2 };
@@ -404,7 +385,6 @@ static const struct io_ops ports_ops = {ports_read, ports_write, 1, 1};
 static const struct io_ops mono_ops = {mono_read, mono_write, 1, 1};
 static const struct io_ops vbe_ops = {vbe_ports_read, vbe_ports_write, 1, 2};
 static const struct io_ops mem_ops = {vga_mem_read, vga_mem_write, 1, 4};
-const struct io_ops vga_lfb_ops = {lfb_read, lfb_write, 1, 4};
 const struct io_ops vga_mmio_ops = {mmio_read, mmio_write, 1, 2};
 
 int vga_attach(struct vga *v, struct bus *ports, struct bus *mmio)

@@ -4,7 +4,7 @@
  *   ports   3B0h-3BBh, 3C0h-3DFh          sequencer, CRTC, graphics, attribute controller, DAC
  *           1CEh index, 1CFh and 1D0h data   VBE
  *   memory  A0000h-BFFFFh                 through the four planes' latches, or banked (VBE)
- *   BAR0    16 MiB                        display memory, linear: plain memory, or vga_lfb_ops
+ *   BAR0    16 MiB                        display memory, linear: the board's RAM
  *   BAR2    4 KiB                         vga_mmio_ops: the ports 3C0h-3DFh at 400h, VBE at 500h
  *
  * Display memory is the board's (`vram`), so that it can be guest RAM; the device never moves it.
@@ -68,8 +68,8 @@ struct vga {
 
 extern const struct dev_class vga_class;
 
-/* BAR0 and BAR2. The device is the struct vga. */
-extern const struct io_ops vga_lfb_ops, vga_mmio_ops;
+/* BAR2. The device is the struct vga. */
+extern const struct io_ops vga_mmio_ops;
 
 void vga_init(struct vga *v, const struct vga_config *cfg);
 /* Ports and the memory window. 0, -EBUSY or -ENOSPC. */

@@ -66,7 +66,7 @@ START_TEST(test_screendump)
     ck_assert_uint_eq(height, 400);
     for (unsigned y = 0; y < height; y++)
         for (unsigned x = 0; x < width; x++)
-            ck_assert_uint_eq(got[y * width + x] & 0xffffff, pixel(g, x, y));
+            expect(g, x, y, got[y * width + x] & 0xffffff);
     free(got);
     unlink(path);
     vga_rig_close(g);

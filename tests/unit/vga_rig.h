@@ -198,6 +198,13 @@ static inline uint32_t pixel(const struct vga_rig *g, unsigned x, unsigned y)
     return g->s.pixels[y * g->s.stride + x];
 }
 
+/* (An assertion of Check costs a microsecond.) */
+static inline void expect(const struct vga_rig *g, unsigned x, unsigned y, uint32_t want)
+{
+    if (pixel(g, x, y) != want)
+        ck_abort_msg("dot %u, %u: %06x, not %06x", x, y, pixel(g, x, y), want);
+}
+
 /* The same generator everywhere (xorshift64). */
 static inline uint64_t next(uint64_t *state)
 {
