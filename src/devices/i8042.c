@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "devices/ps2_keys.h"
+
 enum { /* status register (IBM PS/2 Technical Reference, keyboard and auxiliary device controller)
         */
        STS_OBF = 1 << 0,
@@ -9,7 +11,6 @@ enum { /* status register (IBM PS/2 Technical Reference, keyboard and auxiliary 
        STS_CMD = 1 << 3,
        STS_UNLOCKED = 1 << 4,
        STS_AUX = 1 << 5,
-       STS_TIMEOUT = 1 << 6,
 };
 
 enum { /* command byte */
@@ -66,6 +67,7 @@ enum { /* keyboard commands and answers */
        KBD_RESET = 0xff,
        KBD_ACK = 0xfa,
        KBD_BAT_OK = 0xaa,
+       BREAK = 0xf0,            /* scan set 2 */
        KBD_RATE_DEFAULT = 0x2b, /* 10.9 per second after 500 ms */
 };
 
@@ -105,20 +107,53 @@ static void put(struct i8042 *k, uint8_t byte, uint8_t source)
     drive_irqs(k);
     k->outbuf = byte;
     k->full = source;
-    k->aux_failed = 0;
 }
 
-/* The keyboard sends when its clock is not held and the buffer is free. */
+static bool take(uint8_t *queue, uint8_t *n, uint8_t *byte)
+{
+    if (!*n)
+        return false;
+    *byte = queue[0];
+    --*n;
+    memmove(queue, queue + 1, *n);
+    return true;
+}
+
+static bool kbd_read(struct ps2_keyboard *kbd, uint8_t *byte)
+{
+    if (!take(kbd->queue, &kbd->queued, byte) &&
+        (!kbd->scanning || kbd->awaiting || !take(kbd->keys, &kbd->nkeys, byte)))
+        return false;
+    kbd->last = *byte;
+    return true;
+}
+
+/* In translation F0h, which comes before the code of a released key, is no byte of its own but bit
+ * 7 of the next. False: nothing to say. */
+static bool next_code(struct i8042 *k, uint8_t *byte)
+{
+    bool some = kbd_read(&k->kbd, byte);
+
+    if (some && (k->ram[0] & CTR_XLATE) && *byte == BREAK) {
+        k->released = 0x80;
+        some = kbd_read(&k->kbd, byte);
+    }
+    if (!some || !(k->ram[0] & CTR_XLATE))
+        return some;
+    *byte = translate(*byte) | k->released;
+    k->released = 0;
+    return true;
+}
+
+/* A device sends when its clock is not held and the buffer is free. */
 static void update(struct i8042 *k)
 {
-    struct ps2_keyboard *kbd = &k->kbd;
+    uint8_t byte;
 
-    if (k->full == EMPTY && kbd->queued && !(k->ram[0] & CTR_KBD_OFF)) {
-        kbd->last = kbd->queue[0];
-        kbd->queued--;
-        memmove(kbd->queue, kbd->queue + 1, kbd->queued);
-        put(k, k->ram[0] & CTR_XLATE ? translate(kbd->last) : kbd->last, FROM_KBD);
-    }
+    if (k->full == EMPTY && !(k->ram[0] & CTR_KBD_OFF) && next_code(k, &byte))
+        put(k, byte, FROM_KBD);
+    if (k->full == EMPTY && !(k->ram[0] & CTR_AUX_OFF) && ps2_mouse_read(&k->mouse, &byte))
+        put(k, byte, FROM_AUX);
     drive_irqs(k);
     line_set(&k->wiring.a20, k->outport & OUT_A20);
     line_set(&k->wiring.reset, !(k->outport & OUT_NO_RESET));
@@ -135,6 +170,7 @@ static void kbd_defaults(struct ps2_keyboard *kbd)
     kbd->scan_set = 2;
     kbd->rate = KBD_RATE_DEFAULT;
     kbd->awaiting = 0;
+    kbd->nkeys = 0;
 }
 
 static void kbd_argument(struct ps2_keyboard *kbd, uint8_t arg)
@@ -228,12 +264,11 @@ static uint8_t output_port(const struct i8042 *k)
            (k->full == FROM_AUX ? OUT_AUX_IRQ : 0);
 }
 
-/* Writing to a device releases its clock. Nobody answers on AUX: the controller says so itself. */
-static void write_aux(struct i8042 *k)
+/* Writing to a device releases its clock. */
+static void write_aux(struct i8042 *k, uint8_t val)
 {
     k->ram[0] &= (uint8_t)~CTR_AUX_OFF;
-    put(k, KBD_RESEND, FROM_AUX);
-    k->aux_failed = 1;
+    ps2_mouse_write(&k->mouse, val);
 }
 
 static void write_data(struct i8042 *k, uint8_t val)
@@ -253,7 +288,7 @@ static void write_data(struct i8042 *k, uint8_t val)
     } else if (cmd == CMD_WRITE_AUX_BUF) {
         put(k, val, FROM_AUX);
     } else if (cmd == CMD_WRITE_AUX) {
-        write_aux(k);
+        write_aux(k, val);
     } else {
         k->ram[0] &= (uint8_t)~CTR_KBD_OFF;
         kbd_write(&k->kbd, val);
@@ -332,7 +367,6 @@ static uint32_t data_read(void *dev, uint32_t off, unsigned size)
     (void)off;
     (void)size;
     k->full = EMPTY;
-    k->aux_failed = 0;
     update(k);
     return val;
 }
@@ -352,7 +386,7 @@ static uint32_t status_read(void *dev, uint32_t off, unsigned size)
     (void)off;
     (void)size;
     return k->status | STS_UNLOCKED | (k->full != EMPTY ? STS_OBF : 0) |
-           (k->full == FROM_AUX ? STS_AUX : 0) | (k->aux_failed ? STS_TIMEOUT : 0);
+           (k->full == FROM_AUX ? STS_AUX : 0);
 }
 
 static void command_write(void *dev, uint32_t off, unsigned size, uint32_t val)
@@ -370,11 +404,12 @@ static void i8042_reset(void *dev)
     memset(k->ram, 0, sizeof(k->ram));
     memset(&k->kbd, 0, sizeof(k->kbd));
     kbd_reset(&k->kbd);
+    ps2_mouse_reset(&k->mouse);
     k->status = 0;
     k->outbuf = 0;
     k->full = EMPTY;
-    k->aux_failed = 0;
     k->awaiting = 0;
+    k->released = 0;
     k->outport = OUT_NO_RESET | OUT_A20;
     set_ctr(k, CTR_KBD_INT | CTR_SYS | CTR_XLATE);
     update(k);
@@ -392,6 +427,30 @@ void i8042_init(struct i8042 *k, const struct i8042_lines *lines)
     i8042_reset(k);
 }
 
+void i8042_key(struct i8042 *k, unsigned key, bool down)
+{
+    struct ps2_keyboard *kbd = &k->kbd;
+    uint8_t bytes[PS2_KEY_BYTES];
+    unsigned n = ps2_key_bytes(kbd->scan_set == 1 ? 1 : 2, key, down, bytes);
+
+    if (!kbd->scanning || kbd->nkeys + n > KBD_KEYS_SIZE)
+        return;
+    memcpy(kbd->keys + kbd->nkeys, bytes, n);
+    kbd->nkeys += (uint8_t)n;
+    update(k);
+}
+
+bool i8042_keys_ready(const struct i8042 *k)
+{
+    return k->kbd.nkeys <= KBD_KEYS_SIZE - 4 * PS2_KEY_BYTES;
+}
+
+void i8042_mouse(struct i8042 *k, int dx, int dy, int dz, unsigned buttons)
+{
+    ps2_mouse_move(&k->mouse, dx, dy, dz, buttons);
+    update(k);
+}
+
 static const struct io_ops data_ops = {data_read, data_write, 1, 1};
 static const struct io_ops command_ops = {status_read, command_write, 1, 1};
 
@@ -403,14 +462,25 @@ int i8042_attach(struct i8042 *k, struct bus *ports)
 }
 
 static const struct field i8042_fields[] = {
-    FIELD(struct i8042, ram),          FIELD(struct i8042, status),
-    FIELD(struct i8042, outbuf),       FIELD(struct i8042, full),
-    FIELD(struct i8042, aux_failed),   FIELD(struct i8042, awaiting),
-    FIELD(struct i8042, outport),      FIELD(struct i8042, kbd.queue),
-    FIELD(struct i8042, kbd.queued),   FIELD(struct i8042, kbd.last),
-    FIELD(struct i8042, kbd.awaiting), FIELD(struct i8042, kbd.scan_set),
-    FIELD(struct i8042, kbd.leds),     FIELD(struct i8042, kbd.rate),
-    FIELD(struct i8042, kbd.scanning), FIELD_END,
+    FIELD(struct i8042, ram),
+    FIELD(struct i8042, status),
+    FIELD(struct i8042, outbuf),
+    FIELD(struct i8042, full),
+    FIELD(struct i8042, released),
+    FIELD(struct i8042, mouse),
+    FIELD(struct i8042, awaiting),
+    FIELD(struct i8042, outport),
+    FIELD(struct i8042, kbd.queue),
+    FIELD(struct i8042, kbd.keys),
+    FIELD(struct i8042, kbd.nkeys),
+    FIELD(struct i8042, kbd.queued),
+    FIELD(struct i8042, kbd.last),
+    FIELD(struct i8042, kbd.awaiting),
+    FIELD(struct i8042, kbd.scan_set),
+    FIELD(struct i8042, kbd.leds),
+    FIELD(struct i8042, kbd.rate),
+    FIELD(struct i8042, kbd.scanning),
+    FIELD_END,
 };
 
 const struct dev_class i8042_class = {

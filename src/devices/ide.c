@@ -2,6 +2,7 @@
 #include "devices/ide.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "devices/ide_priv.h"
@@ -18,7 +19,7 @@ enum { /* command block (ATA-6, 7) */
        COMMAND_BLOCK_PORTS,
 };
 
-enum { CMD_DIAGNOSTIC = 0x90 };
+enum { CMD_DEVICE_RESET = 0x08, CMD_DIAGNOSTIC = 0x90 };
 
 /* Without a device the host's pull-down on DD7 shows (ATA-6, 6.3): not busy, nobody answers. */
 enum { NOBODY = 0x7f };
@@ -57,16 +58,12 @@ void ide_abort(struct ide_channel *ch, struct ide_drive *d, uint8_t error)
     ide_interrupt(ch, d);
 }
 
-const struct ide_row *ide_row(const struct ide_channel *ch)
-{
-    return &ide_ata_rows[ch->x.row];
-}
-
 void ide_set_signature(struct ide_drive *d)
 {
     d->count = (struct ide_reg){1, 0};
     d->lba[0] = (struct ide_reg){1, 0};
-    d->lba[1] = d->lba[2] = (struct ide_reg){0, 0};
+    d->lba[1] = (struct ide_reg){d->kind == IDE_CDROM ? 0x14 : 0, 0};
+    d->lba[2] = (struct ide_reg){d->kind == IDE_CDROM ? 0xeb : 0, 0};
     d->device &= IDE_DEV;
 }
 
@@ -77,17 +74,21 @@ static bool has_devices(const struct ide_channel *ch)
 
 /* ---- resets ---- */
 
-/* What a device looks like after any reset and after the diagnostic. */
+/* Packet devices are not ready until their first command (9.12). */
+static void show_signature(struct ide_drive *d)
+{
+    ide_set_signature(d);
+    d->error = IDE_DIAGNOSED;
+    d->status = d->kind == IDE_DISK ? IDE_READY : 0;
+    d->intrq = 0;
+}
+
+/* What devices look like after any reset and after the diagnostic: device 0 is selected. */
 static void diagnose(struct ide_channel *ch)
 {
     for (unsigned i = 0; i < IDE_DRIVES; i++) {
-        struct ide_drive *d = &ch->drive[i];
-
-        d->device &= (uint8_t)~IDE_DEV; /* device 0 is selected */
-        ide_set_signature(d);
-        d->error = IDE_DIAGNOSED;
-        d->status = d->kind == IDE_NONE ? 0 : IDE_READY;
-        d->intrq = 0;
+        ch->drive[i].device &= (uint8_t)~IDE_DEV;
+        show_signature(&ch->drive[i]);
     }
 }
 
@@ -116,6 +117,9 @@ static void power_on(struct ide_channel *ch)
         d->keep_settings = d->asleep = 0;
         d->power = IDE_POWER_ACTIVE;
         d->device = 0;
+        d->sense_key = d->asc = d->ascq = 0;
+        d->attention = d->tray_open = d->locked = 0;
+        d->event = CD_NO_EVENT;
         ide_default_settings(d);
     }
     ch->control = 0;
@@ -129,15 +133,27 @@ static void power_on(struct ide_channel *ch)
 
 static void execute(struct ide_channel *ch, struct ide_drive *d, uint8_t opcode)
 {
+    const struct ide_row *rows = d->kind == IDE_CDROM ? ide_packet_rows : ide_ata_rows;
+    const struct ide_row *row = &rows[opcode];
+
     d->intrq = 0;
     d->error = 0;
-    ch->x = (struct ide_transfer){.drive = (uint8_t)(d - ch->drive), .row = opcode};
-    if (!(ide_row(ch)->flags & IDE_ROW_ANY_POWER))
+    ch->x = (struct ide_transfer){.drive = (uint8_t)(d - ch->drive), .flags = row->flags};
+    if (!(row->flags & IDE_ROW_ANY_POWER))
         d->power = IDE_POWER_ACTIVE;
-    if (ide_row(ch)->start)
-        ide_row(ch)->start(ch, d);
+    if (row->start)
+        row->start(ch, d);
     else
         ide_abort(ch, d, IDE_ABRT);
+}
+
+/* Stops what a packet device is doing, without an interrupt (8.8). */
+static void device_reset(struct ide_channel *ch, struct ide_drive *d)
+{
+    if (ide_executing(ch) == d)
+        ide_transfer_drop(ch);
+    d->asleep = 0;
+    show_signature(d);
 }
 
 /* EXECUTE DEVICE DIAGNOSTIC is for both devices, whichever is selected (8.9). */
@@ -145,9 +161,13 @@ static void command(struct ide_channel *ch, uint8_t opcode)
 {
     struct ide_drive *d = ide_selected(ch);
 
-    if (ch->x.phase != IDE_NO_COMMAND || (ch->control & IDE_SRST))
+    if (ch->control & IDE_SRST)
         return;
-    if (opcode == CMD_DIAGNOSTIC && has_devices(ch)) {
+    if (opcode == CMD_DEVICE_RESET && d->kind == IDE_CDROM)
+        device_reset(ch, d);
+    else if (ch->x.phase != IDE_NO_COMMAND)
+        return;
+    else if (opcode == CMD_DIAGNOSTIC && has_devices(ch)) {
         diagnose(ch);
         ide_interrupt(ch, &ch->drive[ch->drive[0].kind == IDE_NONE]);
     } else if (d->kind != IDE_NONE && !d->asleep) {
@@ -319,6 +339,28 @@ void ide_init(struct ide *ide, const struct ide_config *cfg)
     ide_reset(ide);
 }
 
+int ide_cd_change(struct ide *ide, unsigned channel, unsigned drive, struct block *blk)
+{
+    struct ide_channel *ch = &ide->channel[channel];
+    struct ide_drive *d = &ch->drive[drive];
+
+    assert(d->kind == IDE_CDROM);
+    if (d->locked && d->blk) {
+        d->event = CD_EJECT_REQUEST;
+        return -EBUSY;
+    }
+    if (ch->x.phase == IDE_MEDIUM_READ && ide_executing(ch) == d) {
+        block_cancel(d->blk, &ch->req);
+        ide_packet_fail(ch, d, SENSE_NOT_READY, ASC_NO_MEDIUM);
+    }
+    d->blk = blk;
+    d->sectors = blk ? block_sectors(blk) : 0;
+    d->tray_open = 0;
+    d->attention = blk != NULL;
+    d->event = blk ? CD_NEW_MEDIUM : CD_MEDIUM_REMOVED;
+    return 0;
+}
+
 int ide_attach(struct ide *ide, unsigned channel, struct bus *ports)
 {
     struct ide_channel *ch = &ide->channel[channel];
@@ -340,34 +382,26 @@ void ide_detach(struct ide *ide, unsigned channel, struct bus *ports)
 }
 
 /* The field list repeats itself by channel and device. */
+#define DRIVE_FIELD(c, d, member) FIELD(struct ide, channel[c].drive[d].member)
 #define DRIVE_FIELDS(c, d)                                                                         \
-    FIELD(struct ide, channel[c].drive[d].feature), FIELD(struct ide, channel[c].drive[d].count),  \
-        FIELD(struct ide, channel[c].drive[d].lba), FIELD(struct ide, channel[c].drive[d].device), \
-        FIELD(struct ide, channel[c].drive[d].status),                                             \
-        FIELD(struct ide, channel[c].drive[d].error),                                              \
-        FIELD(struct ide, channel[c].drive[d].intrq),                                              \
-        FIELD(struct ide, channel[c].drive[d].multiple),                                           \
-        FIELD(struct ide, channel[c].drive[d].mwdma), FIELD(struct ide, channel[c].drive[d].udma), \
-        FIELD(struct ide, channel[c].drive[d].write_cache),                                        \
-        FIELD(struct ide, channel[c].drive[d].look_ahead),                                         \
-        FIELD(struct ide, channel[c].drive[d].keep_settings),                                      \
-        FIELD(struct ide, channel[c].drive[d].power),                                              \
-        FIELD(struct ide, channel[c].drive[d].asleep),                                             \
-        FIELD(struct ide, channel[c].drive[d].heads),                                              \
-        FIELD(struct ide, channel[c].drive[d].track_sectors)
+    DRIVE_FIELD(c, d, feature), DRIVE_FIELD(c, d, count), DRIVE_FIELD(c, d, lba),                  \
+        DRIVE_FIELD(c, d, device), DRIVE_FIELD(c, d, status), DRIVE_FIELD(c, d, error),            \
+        DRIVE_FIELD(c, d, intrq), DRIVE_FIELD(c, d, multiple), DRIVE_FIELD(c, d, mwdma),           \
+        DRIVE_FIELD(c, d, udma), DRIVE_FIELD(c, d, write_cache), DRIVE_FIELD(c, d, look_ahead),    \
+        DRIVE_FIELD(c, d, keep_settings), DRIVE_FIELD(c, d, power), DRIVE_FIELD(c, d, asleep),     \
+        DRIVE_FIELD(c, d, sense_key), DRIVE_FIELD(c, d, asc), DRIVE_FIELD(c, d, ascq),             \
+        DRIVE_FIELD(c, d, attention), DRIVE_FIELD(c, d, tray_open), DRIVE_FIELD(c, d, locked),     \
+        DRIVE_FIELD(c, d, event), DRIVE_FIELD(c, d, heads), DRIVE_FIELD(c, d, track_sectors)
 
+#define CHANNEL_FIELD(c, member) FIELD(struct ide, channel[c].member)
 #define CHANNEL_FIELDS(c)                                                                          \
-    DRIVE_FIELDS(c, 0), DRIVE_FIELDS(c, 1), FIELD(struct ide, channel[c].control),                 \
-        FIELD(struct ide, channel[c].x.phase), FIELD(struct ide, channel[c].x.drive),              \
-        FIELD(struct ide, channel[c].x.row), FIELD(struct ide, channel[c].x.careful),              \
-        FIELD(struct ide, channel[c].x.sector), FIELD(struct ide, channel[c].x.left),              \
-        FIELD(struct ide, channel[c].x.block), FIELD(struct ide, channel[c].x.pos),                \
-        FIELD(struct ide, channel[c].x.drq_end), FIELD(struct ide, channel[c].x.end),              \
-        FIELD(struct ide, channel[c].x.stored), FIELD(struct ide, channel[c].bm.command),          \
-        FIELD(struct ide, channel[c].bm.status), FIELD(struct ide, channel[c].bm.table),           \
-        FIELD(struct ide, channel[c].bm.next_entry), FIELD(struct ide, channel[c].bm.base),        \
-        FIELD(struct ide, channel[c].bm.left), FIELD(struct ide, channel[c].bm.last),              \
-        FIELD(struct ide, channel[c].buf)
+    DRIVE_FIELDS(c, 0), DRIVE_FIELDS(c, 1), CHANNEL_FIELD(c, control), CHANNEL_FIELD(c, x.phase),  \
+        CHANNEL_FIELD(c, x.drive), CHANNEL_FIELD(c, x.flags), CHANNEL_FIELD(c, x.careful),         \
+        CHANNEL_FIELD(c, x.sector), CHANNEL_FIELD(c, x.left), CHANNEL_FIELD(c, x.block),           \
+        CHANNEL_FIELD(c, x.pos), CHANNEL_FIELD(c, x.drq_end), CHANNEL_FIELD(c, x.end),             \
+        CHANNEL_FIELD(c, x.stored), CHANNEL_FIELD(c, bm.command), CHANNEL_FIELD(c, bm.status),     \
+        CHANNEL_FIELD(c, bm.table), CHANNEL_FIELD(c, bm.next_entry), CHANNEL_FIELD(c, bm.base),    \
+        CHANNEL_FIELD(c, bm.left), CHANNEL_FIELD(c, bm.last), CHANNEL_FIELD(c, buf)
 
 static const struct field ide_fields[] = {CHANNEL_FIELDS(0), CHANNEL_FIELDS(1), FIELD_END};
 

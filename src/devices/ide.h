@@ -59,6 +59,10 @@ struct ide_drive {
     uint8_t write_cache, look_ahead, keep_settings;
     uint8_t power; /* as CHECK POWER MODE says it */
     uint8_t asleep;
+    uint8_t sense_key, asc, ascq; /* of a CD-ROM drive, for REQUEST SENSE (SPC-3, 4.5) */
+    uint8_t attention;            /* the medium was changed; the next command says so */
+    uint8_t tray_open, locked;
+    uint8_t event;                 /* enum ide_medium_event, for GET EVENT STATUS NOTIFICATION */
     uint16_t heads, track_sectors; /* of the current CHS translation */
 
     enum ide_kind kind; /* wiring */
@@ -76,7 +80,7 @@ struct ide_drive {
 struct ide_transfer {
     uint8_t phase; /* enum ide_phase */
     uint8_t drive;
-    uint8_t row;                        /* the command's opcode */
+    uint8_t flags;                      /* of the command: IDE_ROW_ bits */
     uint8_t careful;                    /* a chunk failed: sector by sector, to find the bad one */
     uint64_t sector;                    /* of the medium, where the chunk begins */
     uint32_t left;                      /* sectors from there on */
@@ -113,6 +117,10 @@ struct ide {
 extern const struct dev_class ide_class;
 
 void ide_init(struct ide *ide, const struct ide_config *cfg);
+
+/* Puts a medium (NULL: none) into a CD-ROM drive, tray closed. The one that was there is the
+ * caller's to close. -EBUSY: the guest has locked the drive; it is told that somebody asks. */
+int ide_cd_change(struct ide *ide, unsigned channel, unsigned drive, struct block *blk) MUST_CHECK;
 
 /* Claims or gives up the legacy ports of one channel. */
 int ide_attach(struct ide *ide, unsigned channel, struct bus *ports) MUST_CHECK;

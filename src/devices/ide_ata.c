@@ -21,11 +21,6 @@ enum { /* transfer modes: type in bits 7-3 of the count register, mode in bits 2
        UDMA_MODES = 6,
 };
 
-static uint8_t row_flags(const struct ide_channel *ch)
-{
-    return ide_row(ch)->flags;
-}
-
 /* 28-bit: LBA in the device and three address registers, or cylinder, head, sector from 1. */
 static bool address28(const struct ide_drive *d, uint64_t *sector)
 {
@@ -82,7 +77,7 @@ static uint32_t sector_count(const struct ide_drive *d, bool ext)
  * address is then the first sector that is not there. */
 static void transfer(struct ide_channel *ch, struct ide_drive *d)
 {
-    uint8_t flags = row_flags(ch);
+    uint8_t flags = ch->x.flags;
     bool ext = flags & IDE_ROW_EXT;
     uint32_t count = sector_count(d, ext), block = BLOCK_SECTOR;
     uint64_t sector = ext ? address48(d) : 0;
@@ -115,7 +110,7 @@ static void flush(struct ide_channel *ch, struct ide_drive *d)
 static void identify(struct ide_channel *ch, struct ide_drive *d)
 {
     ide_identify_disk(d, ch->buf);
-    ide_transfer_answer(ch, BLOCK_SECTOR);
+    ide_transfer_answer(ch, BLOCK_SECTOR, BLOCK_SECTOR);
 }
 
 static void nothing(struct ide_channel *ch, struct ide_drive *d)
@@ -199,40 +194,48 @@ static bool set_feature(struct ide_drive *d)
     }
 }
 
-/* Turning the write cache off writes it out (8.46.2). */
-static void set_features(struct ide_channel *ch, struct ide_drive *d)
+static void flush_if_disk(struct ide_channel *ch, struct ide_drive *d)
 {
-    if (!set_feature(d))
-        ide_abort(ch, d, IDE_ABRT);
-    else if (d->feature.now == NO_WRITE_CACHE && d->blk)
+    if (d->kind == IDE_DISK)
         ide_flush(ch);
     else
         ide_succeed(ch, d);
 }
 
-static void check_power(struct ide_channel *ch, struct ide_drive *d)
+/* Turning the write cache off writes it out (8.46.2). */
+void ide_set_features(struct ide_channel *ch, struct ide_drive *d)
+{
+    if (!set_feature(d))
+        ide_abort(ch, d, IDE_ABRT);
+    else if (d->feature.now == NO_WRITE_CACHE)
+        flush_if_disk(ch, d);
+    else
+        ide_succeed(ch, d);
+}
+
+void ide_check_power(struct ide_channel *ch, struct ide_drive *d)
 {
     d->count.now = d->power;
     ide_succeed(ch, d);
 }
 
-static void idle(struct ide_channel *ch, struct ide_drive *d)
+void ide_idle(struct ide_channel *ch, struct ide_drive *d)
 {
     d->power = IDE_POWER_IDLE;
     ide_succeed(ch, d);
 }
 
 /* The cache is written out before the disk spins down. */
-static void standby(struct ide_channel *ch, struct ide_drive *d)
+void ide_standby(struct ide_channel *ch, struct ide_drive *d)
 {
     d->power = IDE_POWER_STANDBY;
-    ide_flush(ch);
+    flush_if_disk(ch, d);
 }
 
-static void sleep_command(struct ide_channel *ch, struct ide_drive *d)
+void ide_sleep(struct ide_channel *ch, struct ide_drive *d)
 {
     d->asleep = 1;
-    standby(ch, d);
+    ide_standby(ch, d);
 }
 
 void ide_default_settings(struct ide_drive *d)
@@ -270,12 +273,12 @@ const struct ide_row ide_ata_rows[256] = {
     [0x42] = {transfer, EXT | VERIFY},
     [0x70] = {seek, 0},
     [0x91] = {set_translation, 0}, /* INITIALIZE DEVICE PARAMETERS */
-    [0x94] = {standby, 0},         /* ATA-3's opcodes of the power commands */
-    [0x95] = {idle, 0},
-    [0x96] = {standby, 0},
-    [0x97] = {idle, 0},
-    [0x98] = {check_power, IDE_ROW_ANY_POWER},
-    [0x99] = {sleep_command, 0},
+    [0x94] = {ide_standby, 0},     /* ATA-3's opcodes of the power commands */
+    [0x95] = {ide_idle, 0},
+    [0x96] = {ide_standby, 0},
+    [0x97] = {ide_idle, 0},
+    [0x98] = {ide_check_power, IDE_ROW_ANY_POWER},
+    [0x99] = {ide_sleep, 0},
     [0xc4] = {transfer, MULTIPLE}, /* READ MULTIPLE */
     [0xc5] = {transfer, WRITE | MULTIPLE},
     [0xc6] = {set_multiple, 0},
@@ -284,14 +287,14 @@ const struct ide_row ide_ata_rows[256] = {
     [0xca] = {transfer, WRITE | DMA}, /* WRITE DMA */
     [0xcb] = {transfer, WRITE | DMA},
     [0xce] = {transfer, EXT | WRITE | MULTIPLE | FUA}, /* WRITE MULTIPLE FUA EXT */
-    [0xe0] = {standby, 0},                             /* STANDBY IMMEDIATE */
-    [0xe1] = {idle, 0},
-    [0xe2] = {standby, 0}, /* STANDBY, IDLE: the timer is not kept, the disk costs no power */
-    [0xe3] = {idle, 0},
-    [0xe5] = {check_power, IDE_ROW_ANY_POWER},
-    [0xe6] = {sleep_command, 0},
+    [0xe0] = {ide_standby, 0},                         /* STANDBY IMMEDIATE */
+    [0xe1] = {ide_idle, 0},
+    [0xe2] = {ide_standby, 0}, /* STANDBY, IDLE: the timer is not kept, the disk costs no power */
+    [0xe3] = {ide_idle, 0},
+    [0xe5] = {ide_check_power, IDE_ROW_ANY_POWER},
+    [0xe6] = {ide_sleep, 0},
     [0xe7] = {flush, 0}, /* FLUSH CACHE */
     [0xea] = {flush, EXT},
     [0xec] = {identify, 0},
-    [0xef] = {set_features, 0},
+    [0xef] = {ide_set_features, 0},
 };

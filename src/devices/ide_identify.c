@@ -1,4 +1,4 @@
-/* IDENTIFY DEVICE data (ATA-6, 8.15, table 27). */
+/* IDENTIFY DEVICE and IDENTIFY PACKET DEVICE data (ATA-6, tables 27 and 29). */
 #include "devices/ide_priv.h"
 
 #include <string.h>
@@ -104,5 +104,24 @@ void ide_identify_disk(const struct ide_drive *d, uint8_t *out)
     set(out, 59, d->multiple ? 0x0100u | d->multiple : 0);
     set_modes(out, d);
     set_features(out, d);
+    seal(out);
+}
+
+void ide_identify_cdrom(const struct ide_drive *d, uint8_t *out)
+{
+    const uint32_t commands = 0x4210; /* NOP, DEVICE RESET, PACKET */
+
+    memset(out, 0, 2 * WORDS);
+    set(out, 0, 0x85c0); /* ATAPI, CD-ROM, removable, DRQ within 50 us, 12 bytes */
+    set_names(out, d, "DRAGOMAN DVD-ROM");
+    set(out, 49, 0x0f00); /* IORDY, LBA, DMA */
+    set_modes(out, d);
+    set(out, 80, 0x007e);
+    set(out, 81, 0x0019);
+    set(out, 82, commands);
+    set(out, 83, 0x4000);
+    set(out, 84, 0x4000);
+    set(out, 85, commands);
+    set(out, 87, 0x4000);
     seal(out);
 }

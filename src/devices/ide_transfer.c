@@ -5,11 +5,11 @@
  */
 #include "devices/ide_priv.h"
 
-#include "base/bits.h"
+#include <string.h>
 
 static bool flag(const struct ide_channel *ch, uint8_t bit)
 {
-    return (ide_row(ch)->flags & bit) != 0;
+    return (ch->x.flags & bit) != 0;
 }
 
 static void medium_done(struct block_request *req, int result);
@@ -32,19 +32,33 @@ static void submit(struct ide_channel *ch, enum block_op op, uint64_t sector, ui
     block_submit(d->blk, &ch->req);
 }
 
+/* Sectors of 512 bytes that make one of the medium's. */
+static uint32_t unit(struct ide_channel *ch)
+{
+    return ide_executing(ch)->kind == IDE_CDROM ? CD_UNITS : 1;
+}
+
 static uint32_t chunk_bytes(const struct ide_transfer *x)
 {
     return x->left < IDE_BUFFER / BLOCK_SECTOR ? x->left * BLOCK_SECTOR : IDE_BUFFER;
 }
 
+/* A CD image may end within a sector of 2048 bytes; zeros complete it. */
 static void read_chunk(struct ide_channel *ch)
 {
     struct ide_transfer *x = &ch->x;
+    uint64_t have = ide_executing(ch)->sectors - x->sector;
+    uint32_t count;
 
     x->phase = IDE_MEDIUM_READ;
-    x->end = x->careful ? BLOCK_SECTOR : chunk_bytes(x);
+    x->end = x->careful ? unit(ch) * BLOCK_SECTOR : chunk_bytes(x);
     x->pos = 0;
-    submit(ch, BLOCK_READ, x->sector, x->end / BLOCK_SECTOR, ch->buf);
+    count = x->end / BLOCK_SECTOR;
+    if (count > have) {
+        count = (uint32_t)have;
+        memset(ch->buf + count * BLOCK_SECTOR, 0, x->end - count * BLOCK_SECTOR);
+    }
+    submit(ch, BLOCK_READ, x->sector, count, ch->buf);
 }
 
 static void write_chunk(struct ide_channel *ch)
@@ -72,6 +86,8 @@ static void open_port(struct ide_channel *ch, uint8_t phase, bool interrupt)
     x->phase = phase;
     x->drq_end = x->block < x->end - x->pos ? x->pos + x->block : x->end;
     d->status = IDE_READY | IDE_DRQ;
+    if (flag(ch, IDE_ROW_PACKET))
+        ide_packet_announce(d, phase, x->drq_end - x->pos);
     if (interrupt)
         ide_interrupt(ch, d);
 }
@@ -101,6 +117,10 @@ static void finish(struct ide_channel *ch, bool interrupt)
 {
     struct ide_drive *d = ide_executing(ch);
 
+    if (flag(ch, IDE_ROW_PACKET)) {
+        ide_packet_succeed(ch, d);
+        return;
+    }
     d->count = (struct ide_reg){0, 0};
     if (interrupt) {
         ide_succeed(ch, d);
@@ -135,6 +155,8 @@ void ide_transfer_advance(struct ide_channel *ch)
         open_port(ch, x->phase, true);
     else if (in)
         chunk_over(ch, true);
+    else if (flag(ch, IDE_ROW_PACKET))
+        ide_packet_execute(ch);
     else
         write_chunk(ch);
 }
@@ -147,6 +169,10 @@ static void fail(struct ide_channel *ch)
 
     if (x->phase == IDE_MEDIUM_FLUSH) {
         ide_abort(ch, d, IDE_ABRT);
+        return;
+    }
+    if (flag(ch, IDE_ROW_PACKET)) {
+        ide_packet_fail(ch, d, SENSE_MEDIUM_ERROR, ASC_READ_ERROR);
         return;
     }
     ide_set_address(d, x->sector + x->stored / BLOCK_SECTOR, flag(ch, IDE_ROW_EXT));
@@ -167,7 +193,7 @@ static void medium_done(struct block_request *req, int result)
     struct ide_channel *ch = req->opaque;
     struct ide_transfer *x = &ch->x;
 
-    if (result < 0 && req->count > 1) {
+    if (result < 0 && req->count > unit(ch)) {
         retry(ch);
     } else if (result < 0) {
         fail(ch);
@@ -203,15 +229,24 @@ void ide_transfer_medium(struct ide_channel *ch, uint64_t sector, uint32_t count
         read_chunk(ch);
 }
 
-void ide_transfer_answer(struct ide_channel *ch, uint32_t len)
+void ide_transfer_answer(struct ide_channel *ch, uint32_t len, uint32_t block)
 {
     struct ide_transfer *x = &ch->x;
 
     x->left = 0;
-    x->block = len;
+    x->block = block;
     x->pos = 0;
     x->end = len;
-    open_port(ch, IDE_PIO_IN, true);
+    if (flag(ch, IDE_ROW_DMA))
+        run_busmaster(ch, IDE_DMA_IN);
+    else
+        open_port(ch, IDE_PIO_IN, true);
+}
+
+void ide_transfer_packet(struct ide_channel *ch)
+{
+    ch->x.block = ch->x.end = IDE_PACKET_BYTES;
+    open_port(ch, IDE_PIO_OUT, false);
 }
 
 /* Bytes that a data port access of `size` moves: the port is 16 bits wide even for a byte. */

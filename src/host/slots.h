@@ -28,8 +28,8 @@ enum slot_flag {
 };
 
 struct slots {
-    uint64_t used[NSLOTS / 64]; /* this machine's slots */
-    unsigned next;              /* where the next search starts */
+    uint64_t used[(NSLOTS + 63) / 64]; /* this machine's slots */
+    unsigned next;                     /* where the next search starts */
 };
 
 static inline uint64_t slot_base(unsigned slot)

@@ -50,7 +50,8 @@ struct machine {
     const char *kernel;          /* image that is entered without firmware; NULL: firmware starts */
     struct image bios, vga_bios; /* what is in the ROMs */
     struct ide_drive_config drive[OPTIONS_DRIVES];
-    bool drive_stalled[OPTIONS_DRIVES];
+    struct block *floppy[OPTIONS_FLOPPIES];
+    bool stalled[OPTIONS_DRIVES + OPTIONS_FLOPPIES];
     struct pc pc;
     struct events events;
     struct terminal console; /* serial port on the user's terminal */

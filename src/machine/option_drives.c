@@ -41,6 +41,18 @@ int option_set_boot(struct option_parse *p, const char *value)
     }
 }
 
+static int add_floppy(struct option_parse *p, unsigned n, const struct drive_option *d)
+{
+    struct drive_option *at = &p->o->floppy[n];
+
+    if (at->present)
+        return option_fail(p, "'%s': there is a floppy fd%c already ('%s')", d->path, 'a' + n,
+                           at->path);
+    *at = *d;
+    at->present = true;
+    return 0;
+}
+
 static int add_drive(struct option_parse *p, unsigned n, const struct drive_option *d)
 {
     struct drive_option *at = &p->o->drive[n];
@@ -53,7 +65,7 @@ static int add_drive(struct option_parse *p, unsigned n, const struct drive_opti
     return 0;
 }
 
-/* -hda to -hdd, -cdrom: the option's name says where. */
+/* -hda to -hdd, -fda, -fdb, -cdrom: the option's name says where. */
 int option_set_disk(struct option_parse *p, const char *value)
 {
     struct drive_option d = {.cdrom = strcmp(p->row->name, "cdrom") == 0};
@@ -62,6 +74,8 @@ int option_set_disk(struct option_parse *p, const char *value)
     if (strlen(value) >= sizeof(d.path))
         return option_fail(p, "the path is too long");
     memcpy(d.path, value, strlen(value) + 1);
+    if (option_has_prefix(p->row->name, "fd"))
+        return add_floppy(p, n, &d);
     return add_drive(p, n, &d);
 }
 

@@ -14,8 +14,6 @@ static const struct {
     const char *why;
 } absent[] = {
     {"blockdev", "separate block back end; use -drive,"},
-    {"fda", "floppy controller"},
-    {"fdb", "floppy controller"},
     {"pflash", "flash memory"},
     {"netdev", "network"},
     {"usb", "USB"},
@@ -169,7 +167,7 @@ static bool has_drive(const struct options *o)
     for (unsigned i = 0; i < OPTIONS_DRIVES; i++)
         if (o->drive[i].present)
             return true;
-    return false;
+    return o->floppy[0].present;
 }
 
 static int check_all(struct option_parse *p)

@@ -34,7 +34,13 @@ struct char_target {
 };
 
 /* Where an IDE drive sits: hda to hdd are the master and the slave of the two channels. */
-enum { OPTIONS_DRIVES = 4, OPTIONS_CDROM_DRIVE = 2, OPTIONS_BOOT_DEVICES = 3, OPTIONS_DIRS = 8 };
+enum {
+    OPTIONS_DRIVES = 4,
+    OPTIONS_FLOPPIES = 2,
+    OPTIONS_CDROM_DRIVE = 2,
+    OPTIONS_BOOT_DEVICES = 3,
+    OPTIONS_DIRS = 8
+};
 
 /* DEFAULT: with firmware, which shows something on it. */
 enum vga_kind { VGA_DEFAULT, VGA_NONE, VGA_STD };
@@ -57,6 +63,7 @@ struct options {
     const char *dir[OPTIONS_DIRS]; /* -L */
     unsigned ndirs;
     struct drive_option drive[OPTIONS_DRIVES];
+    struct drive_option floppy[OPTIONS_FLOPPIES];
     bool snapshot; /* for all drives */
     enum vga_kind vga;
     char boot[OPTIONS_BOOT_DEVICES + 1]; /* letters of -boot order=; "": the default */

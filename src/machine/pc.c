@@ -175,6 +175,11 @@ static void wire_clocks(struct pc *pc, const struct pc_config *cfg)
         kvmclock_init(&pc->kvmclock, &kvmclock);
 }
 
+static uint8_t floppy_type(const struct block *blk)
+{
+    return blk ? fdc_geometry(block_sectors(blk))->type : FDC_NO_DRIVE;
+}
+
 static void wire(struct pc *pc, const struct pc_config *cfg)
 {
     const struct rtc_config rtc = {
@@ -185,6 +190,7 @@ static void wire(struct pc *pc, const struct pc_config *cfg)
         .low_ram = cfg->mem->low_end,
         .high_ram = cfg->mem->size - cfg->mem->low_end,
         .boot = {cfg->boot[0], cfg->boot[1], cfg->boot[2]},
+        .floppy = {floppy_type(cfg->floppy[0]), floppy_type(cfg->floppy[1])},
     };
     const struct i8042_lines kbd = {
         .irq1 = pc_isa_line(pc, 1),
@@ -204,6 +210,8 @@ static void wire(struct pc *pc, const struct pc_config *cfg)
     port61_init(&pc->port61, cfg->clock, &pc->pit);
     port92_init(&pc->port92, (struct line){a20_set, pc, 0}, cfg->reset);
     post_port_init(&pc->post);
+    i8237_init(&pc->dma, cfg->mem);
+    fdc_init(&pc->fdc, &pc->dma, pc_isa_line(pc, FDC_IRQ), cfg->floppy);
     fpu_error_init(&pc->fpu_error, pc_isa_line(pc, 13), cfg->ignne);
     reset_cf9_init(&pc->cf9, cfg->reset);
     acpi_pm_init(&pc->acpi, cfg->clock, &acpi, true);
@@ -220,14 +228,17 @@ int pc_init(struct pc *pc, const struct pc_config *cfg)
 
     memset(pc, 0, sizeof(*pc));
     pc->has_vga = cfg->has_vga;
+    pc->has_fdc = cfg->floppy[0] || cfg->floppy[1];
     wire(pc, cfg);
     if (pic_attach(&pc->pic, b) < 0 || pit_attach(&pc->pit, b) < 0 || rtc_attach(&pc->rtc, b) < 0 ||
         i8042_attach(&pc->kbd, b) < 0 || port61_attach(&pc->port61, b) < 0 ||
         port92_attach(&pc->port92, b) < 0 || post_port_attach(&pc->post, b) < 0 ||
-        fpu_error_attach(&pc->fpu_error, b) < 0 || pc_pci_init(pc, cfg) < 0 ||
-        acpi_pm_attach(&pc->acpi, b) < 0)
+        i8237_attach(&pc->dma, b) < 0 || fpu_error_attach(&pc->fpu_error, b) < 0 ||
+        pc_pci_init(pc, cfg) < 0 || acpi_pm_attach(&pc->acpi, b) < 0)
         return -EBUSY;
-    if (cfg->bios.len)
+    if (pc->has_fdc)
+        err = fdc_attach(&pc->fdc, b);
+    if (err == 0 && cfg->bios.len)
         err = fw_cfg_attach(&pc->fw_cfg, b);
     if (err == 0 && pc->has_apic)
         err = lapic_attach(&pc->lapic, cfg->mmio);
@@ -270,6 +281,8 @@ void pc_reset(struct pc *pc)
     port61_class.reset(&pc->port61);
     port92_class.reset(&pc->port92);
     post_port_class.reset(&pc->post);
+    i8237_class.reset(&pc->dma);
+    fdc_class.reset(&pc->fdc);
     fpu_error_class.reset(&pc->fpu_error);
     reset_cf9_class.reset(&pc->cf9);
     pci_host_class.reset(&pc->pci);

@@ -3,6 +3,7 @@
  *   8259A pair 20h A0h 4D0h     8254 40h             port B 61h       RTC 70h
  *   i8042 60h 64h               port A 92h           COM1 3F8h IRQ 4  PCI CF8h
  *   ACPI PM 600h B2h            debug consoles E9h 402h                POST 80h EDh
+ *   8237A pair 00h C0h 81h      floppy 3F0h IRQ 6, when there is one
  *   x87 error F0h IRQ 13        fw_cfg 510h, with firmware
  *   local APIC FEE00000h        I/O APIC FEC00000h                     HPET FED00000h
  *
@@ -24,11 +25,13 @@
 #include "devices/acpi_tables.h"
 #include "devices/debug_exit.h"
 #include "devices/debugcon.h"
+#include "devices/fdc.h"
 #include "devices/fpu_error.h"
 #include "devices/fw_cfg.h"
 #include "devices/hpet.h"
 #include "devices/i440fx.h"
 #include "devices/i8042.h"
+#include "devices/i8237.h"
 #include "devices/ioapic.h"
 #include "devices/kvmclock.h"
 #include "devices/lapic.h"
@@ -77,6 +80,9 @@ struct pc {
     struct port61 port61;
     struct port92 port92;
     struct post_port post;
+    struct i8237 dma;
+    bool has_fdc;
+    struct fdc fdc;
     struct fpu_error fpu_error;
     struct reset_cf9 cf9;
     struct pci_host pci;
@@ -119,9 +125,10 @@ struct pc_config {
     uint8_t boot[RTC_BOOT_DEVICES];
     bool boot_menu;
     struct ide_drive_config drive[IDE_CHANNELS][IDE_DRIVES];
-    bool has_vga;       /* then mem has an area of VGA_VRAM_BYTES */
-    struct rom vga_rom; /* its firmware; the caller's */
-    bool serial_screen; /* the firmware shows its screen on COM1 */
+    struct block *floppy[FDC_DRIVES]; /* NULL: no drive */
+    bool has_vga;                     /* then mem has an area of VGA_VRAM_BYTES */
+    struct rom vga_rom;               /* its firmware; the caller's */
+    bool serial_screen;               /* the firmware shows its screen on COM1 */
     bool has_hpet;
     bool has_serial;
     struct chardev *serial, *debugcon; /* NULL: nothing behind it */

@@ -9,7 +9,7 @@ void pieces_init(struct smmu *m)
     uint64_t limit = m->cfg.max_maps / 16; /* each costs a mapping for good: its slot's marker */
 
     m->pieces.next_id = FIRST_PIECE;
-    m->pieces.left = limit < 8                         ? 8
+    m->pieces.left = limit < 8                      ? 8
                      : limit < NSLOTS - FIRST_PIECE ? (unsigned)limit
                                                     : NSLOTS - FIRST_PIECE; /* 32-bit windows */
 }

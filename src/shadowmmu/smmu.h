@@ -1,7 +1,7 @@
 /* smmu.h - the shadow MMU: the host's MMU shadows the guest's page tables.
  *
- * Guest linear address spaces are windows of host address space: slots of 4 GiB plus a 28 GiB gap at
- * 2^40 + k * 32 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a
+ * Guest linear address spaces are windows of host address space: slots of 4 GiB plus a 28 GiB gap
+ * at 2^40 + k * 32 GiB (host/slots.h). A shadow entry is a host mapping of a guest RAM page in a
  * window.
  *
  *   view     holds                                                    one per

@@ -432,13 +432,11 @@ static void mark_rom(struct smmu *m)
     }
 }
 
-/* Without paging nobody remembers what was fetched: all of it goes. */
 void smmu_map_changed(void *opaque)
 {
     struct smmu *m = opaque;
 
     softtlb_flush(m);
-    emit_code_unmapped(m, NULL, SMMU_ALL_PAGES);
     restart(m, m->paging);
     mark_rom(m);
     enter_space(m, m->cpu);

@@ -2,8 +2,10 @@
  */
 #include "translator/bt_priv.h"
 
+#include <string.h>
+
 /* One fault costs about 2 us plus an interpreted instruction; a retranslation costs a few. */
-enum { VIEW_LIMIT = 2, SIMULATE_LIMIT = 4 };
+enum { VIEW_LIMIT = 2, SIMULATE_LIMIT = 4, AMNESTY_MIN = 1 << 20, AMNESTY_PER_BLOCK = 2500 };
 
 static struct bt_site *site_of(const struct engine *e, uint64_t key)
 {
@@ -44,5 +46,19 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
     s->adapt = (uint8_t)want;
     s->count[want] = 0;
     e->stats.adapted[want]++;
+    return true;
+}
+
+/* What a site did once, it need not do for ever: memory that held code, or tables, becomes data
+ * (boot loaders and memory tests move through all of it). After many callouts in place of memory
+ * operands all sites are innocent again. A translation costs as much as some 250 callouts: a tenth
+ * of the time goes into making all of them anew, at worst. */
+bool bt_adapt_amnesty(struct engine *e)
+{
+    if (e->simulated < AMNESTY_MIN || e->simulated / AMNESTY_PER_BLOCK < e->nblocks)
+        return false;
+    e->simulated = 0;
+    memset(e->sites, 0, SITE_HASH * sizeof(*e->sites));
+    e->stats.amnesties++;
     return true;
 }

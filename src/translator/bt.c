@@ -168,6 +168,7 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
 
     e->callout_rip = c->rip;
     e->stats.callouts++;
+    e->simulated += i->row->lower != LOWER_CALLOUT && i->row->lower != LOWER_EXIT;
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
     if (!cpu_cs64(c))
         next = (uint32_t)next;
@@ -450,6 +451,15 @@ static void turn(struct engine *e, struct bt_exit **from)
     enter(e, b->entry, from);
 }
 
+static void interpret_mode(struct engine *e)
+{
+    uint64_t before = interp_count(e->interp);
+
+    bt_fpu_save(e, e->cpu);
+    interp_some(e->interp, e->cpu);
+    e->stats.interp_modes += interp_count(e->interp) - before;
+}
+
 static enum run_exit bt_run(struct engine *e)
 {
     struct cpu *c = e->cpu;
@@ -467,11 +477,13 @@ static enum run_exit bt_run(struct engine *e)
         if (c->halted)
             return RUN_HALT;
         if (!mode_ok(c->mode)) {
+            interpret_mode(e);
             from = NULL;
-            bt_fpu_save(e, c);
-            e->stats.interp_modes++;
-            interp_one(e->interp, c);
             continue;
+        }
+        if (bt_adapt_amnesty(e)) {
+            bt_flush(e);
+            from = NULL;
         }
         if (e->cfg.flush_every && e->stats.lookups % e->cfg.flush_every == e->cfg.flush_every - 1) {
             bt_flush(e);

@@ -161,7 +161,7 @@ struct bt_stats {
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
-    uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3];
+    uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
     uint64_t churned; /* times a page was found not worth translating */
     uint64_t callout_by_mnemonic[2048];
 };
@@ -212,7 +212,8 @@ struct engine {
     enum smmu_table table_seen;
 
     struct bt_site *sites;
-    uint64_t gs_base; /* what the host's GS base is now */
+    uint64_t simulated; /* callouts for memory operands since sites were forgotten */
+    uint64_t gs_base;   /* what the host's GS base is now */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
@@ -310,6 +311,7 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
 enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
 /* Counts one fault; returns true when the site's translation must change. */
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
+bool bt_adapt_amnesty(struct engine *e);
 
 /* btfault.c */
 int bt_fault_init(struct engine *e) MUST_CHECK;

@@ -236,6 +236,16 @@ static void run_page(struct interp *it, struct cpu *c)
     } while (lin >> PAGE_SHIFT == page);
 }
 
+void interp_some(struct interp *it, struct cpu *c)
+{
+    if (take_event(c) || c->halted || c->shutdown)
+        return;
+    if (special(c))
+        interp_step(it, c);
+    else
+        run_page(it, c);
+}
+
 enum run_exit interp_run(struct interp *it, struct cpu *c)
 {
     cpu_fpu_sync(c);

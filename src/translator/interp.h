@@ -30,6 +30,10 @@ void interp_one(struct interp *it, struct cpu *c);
 /* Only the instruction at c->rip: no pending events are looked at before it. */
 void interp_step(struct interp *it, struct cpu *c);
 
+/* As interp_one(), then on until something changes that the caller may want to see: mode, events,
+ * the end of the page. */
+void interp_some(struct interp *it, struct cpu *c);
+
 enum run_exit interp_run(struct interp *it, struct cpu *c);
 
 /* Executes an already decoded instruction with all its checks (row traits, LOCK, feature), delivers

@@ -102,6 +102,23 @@ static void load_arith(struct emit *em)
     ax_to_flags(em);
 }
 
+/* INTR matters only when IF is 1 now: guests that push and pop flags with IF 0 all the time, while
+ * an interrupt is pending (GRUB's decompressor), shall not fault each time. Twice RCX: on the way
+ * through the poll it must be the guest's. */
+static void poll_if_enabled(struct xlate *x, const struct insn *i)
+{
+    struct emit *em = &x->em;
+    uint8_t *disabled;
+
+    emit_mov64(em, H_R10, H_RCX);
+    emit_ldzx8_b(em, H_RCX, H_R14, CPU_IFLAG);
+    disabled = emit_jecxz(em);
+    emit_mov64(em, H_RCX, H_R10);
+    xlate_poll_after(x, i, HOT_IRQ);
+    emit_patch8(disabled, em->p);
+    emit_mov64(em, H_RCX, H_R10);
+}
+
 /* CPL 0: everything may change, but only IF, DF and the arithmetic flags do without leaving the
  * cache. The load is the only access that can fault; after it the old flags are of no interest. */
 bool lower_popf(struct xlate *x, const struct insn *i)
@@ -130,7 +147,7 @@ bool lower_popf(struct xlate *x, const struct insn *i)
     load_arith(em);
     emit_lea32(em, H_R12, H_R12, 4);
     emit_patch32(done, em->p);
-    xlate_poll_after(x, i, HOT_IRQ);
+    poll_if_enabled(x, i);
     return true;
 }
 

@@ -79,6 +79,7 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "  for their mode", s->interp_modes);
     line(out, "sites: view by address", s->adapted[ADAPT_VIEW]);
     line(out, "sites: simulated", s->adapted[ADAPT_SIMULATE]);
+    line(out, "sites forgotten, all", s->amnesties);
     line(out, "faults: mapped", s->faults[SMMU_MAPPED]);
     line(out, "faults: true", s->faults[SMMU_TRUE]);
     line(out, "faults: other view", s->faults[SMMU_VIEW]);

@@ -11,8 +11,7 @@ exit_device='-device isa-debug-exit,iobase=0xf4,iosize=4'
 boots() {
     # shellcheck disable=SC2086  # words
     machine 33 -engine "$engine" $exit_device --timeout "$seconds" "$@"
-    expect debug 'ata0-0: DRAGOMAN HARDDISK'
-    expect screen 'Booting from Hard Disk'
+    expect screen "Booting from $from"
     expect screen 'Hello from sector one'
     expect screen 'Hello from sector two'
 }
@@ -22,6 +21,7 @@ sector() { # FILE NUMBER
 }
 
 engine=$1
+from='Hard Disk'
 boots -snapshot "$work/disk.img"
 expect screen 'Sector three written'
 cmp -s "$work/disk.img" "$work/before.img" || { echo '-snapshot: the image changed' && bad=1; }
@@ -31,4 +31,14 @@ cmp -s "$work/disk.img" "$work/before.img" || { echo 'readonly=on: the image cha
 boots -hda "$work/disk.img" -boot order=c
 expect screen 'Sector three written'
 [ "$(sector "$work/disk.img" 2)" = 'Hello from sector two' ] || { echo 'sector three was not written' && bad=1; }
+cp "$work/before.img" "$work/floppy.img"
+truncate -s 1440K "$work/floppy.img"
+from=Floppy
+boots -fda "$work/floppy.img"
+expect screen 'Sector three written'
+[ "$(sector "$work/floppy.img" 2)" = 'Hello from sector two' ] || { echo 'the floppy was not written' && bad=1; }
+from='Hard Disk'
+boots -fda "$work/floppy.img" -snapshot "$work/disk.img"
+from=Floppy
+boots -fda "$work/floppy.img" -snapshot "$work/disk.img" -boot order=ac
 finish

@@ -111,7 +111,7 @@ refuse 'out of range' -m 65G linux
 refuse 'Dragoman' -accel kvm linux
 refuse 'no engine' -engine warp linux
 refuse 'one CPU' -smp 4 linux
-refuse 'floppy' -fda disk.img
+refuse 'no floppy has' -fda mbr
 refuse 'apt install seabios' -bios nowhere.bin
 refuse 'no such firmware' -L folder -bios nowhere.bin
 refuse 'multiple of 64 KiB' -bios ./unreadable

@@ -3,6 +3,7 @@
 #include "mmu_rig.h"
 
 #include "cpu/model.h"
+#include "translator/bt_priv.h"
 #include "translator/engine.h"
 #include "translator/x_host.h"
 
@@ -374,6 +375,59 @@ START_TEST(test_dma_into_linked_code)
 }
 END_TEST
 
+/* The same address is other memory, or none, from one run to the next. */
+START_TEST(test_map_changes_under_code)
+{
+    const uint32_t ram = PHYSMEM_ALL_SEGMENTS & ~PHYSMEM_VGA_SEGMENTS;
+
+    open_machine(kind_of(_i));
+    put_mov(0x1000, 1);
+    put_mov(0x101000, 2);
+    CODE(0xf0000, "\xe8\xfb\x0f\x01\x00\xf4"); /* call 101000h; hlt */
+    CODE(0x101005, "\xc3");
+    CODE(0x1005, "\xc3");
+    for (unsigned i = 0; i < 3; i++) {
+        physmem_set_a20(&m.r.pm, true);
+        run(0xf0000);
+        ck_assert_uint_eq(m.c->gpr[RAX], 2);
+        physmem_set_a20(&m.r.pm, false);
+        run(0xf0000);
+        ck_assert_uint_eq(m.c->gpr[RAX], 1);
+        physmem_set_segments(&m.r.pm, ram & ~(1u << 20), ram); /* no RAM at F0000h: FFh there */
+        ck_assert(physmem_offset(&m.r.pm, 0xf0000) == UINT64_MAX);
+        physmem_set_segments(&m.r.pm, ram, ram & ~(1u << 20));
+        run(0xf0000);
+        ck_assert_uint_eq(m.c->gpr[RAX], 1);
+        physmem_set_segments(&m.r.pm, ram, ram);
+    }
+    close_machine();
+}
+END_TEST
+
+/* A store that met a device often is simulated; once it has met memory often enough, it no longer
+ * is. */
+START_TEST(test_sites_are_forgotten)
+{
+    uint64_t callouts;
+
+    open_machine(ENGINE_BT);
+    CODE(0x1000, "\x89\x07\x49\x75\xfb\xf4"); /* l: mov [edi], eax; dec ecx; jnz l; hlt */
+    m.c->gpr[RDI] = 0xa0000;
+    m.c->gpr[RCX] = 10;
+    run(0x1000);
+    m.c->gpr[RDI] = 0x400000;
+    m.c->gpr[RCX] = 0x100000;
+    callouts = m.e->stats.callouts;
+    run(0x1000);
+    ck_assert_uint_ge(m.e->stats.callouts - callouts, 0x100000);
+    m.c->gpr[RCX] = 1000;
+    run(0x1000);
+    ck_assert_uint_lt(m.e->stats.callouts - callouts, 0x100000 + 10); /* HLT is one */
+    ck_assert_uint_eq(m.e->stats.amnesties, 1);
+    close_machine();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {test_nmi,
@@ -386,11 +440,13 @@ int main(void)
                                   test_nmi_bad_gate,
                                   test_dma_into_code,
                                   test_dma_over_a_boundary,
-                                  test_dma_into_linked_code};
+                                  test_dma_into_linked_code,
+                                  test_map_changes_under_code};
     TCase *tc = tcase_create("engine events");
 
     for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
         tcase_add_loop_test(tc, tests[i], 0, 2);
     tcase_add_loop_test(tc, test_nmi_blocked_halt, 0, 2);
+    tcase_add_test(tc, test_sites_are_forgotten);
     return rig_main("engine_events", tc);
 }

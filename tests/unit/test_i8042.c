@@ -64,7 +64,7 @@ START_TEST(test_linux_controller_probe)
 }
 END_TEST
 
-/* i8042_check_aux() with its test of interrupt delivery, then psmouse finding nobody. */
+/* i8042_check_aux() with its test of interrupt delivery, then psmouse asking who is there. */
 START_TEST(test_linux_aux_probe)
 {
     struct board b;
@@ -91,10 +91,173 @@ START_TEST(test_linux_aux_probe)
     ck_assert(!b.irq12.level);
     command(&b, 0xd4);
     outb(&b.rig, 0xf2, 0x60);
-    ck_assert_uint_eq(inb(&b.rig, 0x64) & 0x61, 0x61); /* timeout, from AUX */
-    ck_assert_uint_eq(answer(&b, true), 0xfe);
-    ck_assert_uint_eq(inb(&b.rig, 0x64) & 0x40, 0);
+    ck_assert_uint_eq(answer(&b, true), 0xfa);
+    ck_assert_uint_eq(answer(&b, true), 0x00);
     nothing_left(&b);
+}
+END_TEST
+
+static void mouse_says(struct board *b, const uint8_t *bytes, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_uint_eq(answer(b, true), bytes[i]);
+    nothing_left(b);
+}
+
+#define MOUSE_SAYS(b, ...)                                                                         \
+    mouse_says(b, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void to_mouse(struct board *b, uint8_t byte)
+{
+    command(b, 0xd4);
+    outb(&b->rig, byte, 0x60);
+}
+
+static void mouse_rate(struct board *b, uint8_t rate)
+{
+    to_mouse(b, 0xf3);
+    MOUSE_SAYS(b, 0xfa);
+    to_mouse(b, rate);
+    MOUSE_SAYS(b, 0xfa);
+}
+
+/* psmouse: reset, IntelliMouse, IntelliMouse Explorer. */
+START_TEST(test_mouse_identities)
+{
+    struct board b;
+
+    start(&b);
+    to_mouse(&b, 0xff);
+    MOUSE_SAYS(&b, 0xfa, 0xaa, 0x00);
+    mouse_rate(&b, 200);
+    mouse_rate(&b, 200);
+    mouse_rate(&b, 80);
+    to_mouse(&b, 0xf2);
+    MOUSE_SAYS(&b, 0xfa, 0x00); /* the wheel comes first */
+    mouse_rate(&b, 200);
+    mouse_rate(&b, 100);
+    mouse_rate(&b, 80);
+    to_mouse(&b, 0xf2);
+    MOUSE_SAYS(&b, 0xfa, 0x03);
+    mouse_rate(&b, 200);
+    mouse_rate(&b, 200);
+    mouse_rate(&b, 80);
+    to_mouse(&b, 0xf2);
+    MOUSE_SAYS(&b, 0xfa, 0x04);
+    to_mouse(&b, 0xe8);
+    MOUSE_SAYS(&b, 0xfa);
+    to_mouse(&b, 0x03);
+    MOUSE_SAYS(&b, 0xfa);
+    to_mouse(&b, 0xe7);
+    MOUSE_SAYS(&b, 0xfa);
+    i8042_mouse(&b.kbc, 0, 0, 0, 1);
+    to_mouse(&b, 0xe9);
+    MOUSE_SAYS(&b, 0xfa, 0x14, 0x03, 80);
+    to_mouse(&b, 0x12);
+    MOUSE_SAYS(&b, 0xfe);
+    to_mouse(&b, 0xff);
+    MOUSE_SAYS(&b, 0xfa, 0xaa, 0x00);
+}
+END_TEST
+
+START_TEST(test_mouse_moves)
+{
+    struct board b;
+
+    start(&b);
+    command(&b, 0x60);
+    outb(&b.rig, 0x47, 0x60);
+    i8042_mouse(&b.kbc, 5, 5, 0, 0); /* not enabled */
+    nothing_left(&b);
+    to_mouse(&b, 0xf4);
+    MOUSE_SAYS(&b, 0xfa);
+    i8042_mouse(&b.kbc, 5, 3, 0, 1);
+    ck_assert(b.irq12.level);
+    MOUSE_SAYS(&b, 0x29, 5, 0xfd);
+    ck_assert(!b.irq12.level);
+    i8042_mouse(&b.kbc, 300, -1, 0, 0);
+    i8042_mouse(&b.kbc, -50, 0, 0, 0); /* while the first packet is on its way */
+    MOUSE_SAYS(&b, 0x08, 255, 1, 0x18, 0xfb, 0);
+    i8042_mouse(&b.kbc, 0, 0, 1, 0); /* no wheel yet */
+    nothing_left(&b);
+    mouse_rate(&b, 200);
+    mouse_rate(&b, 100);
+    mouse_rate(&b, 80);
+    i8042_mouse(&b.kbc, 0, 0, -1, 4);
+    MOUSE_SAYS(&b, 0x0c, 0, 0, 0xff);
+    to_mouse(&b, 0xfe);
+    MOUSE_SAYS(&b, 0x0c, 0, 0, 0xff);
+    to_mouse(&b, 0xf0); /* remote: on request only */
+    MOUSE_SAYS(&b, 0xfa);
+    i8042_mouse(&b.kbc, 1, 0, 0, 0);
+    nothing_left(&b);
+    to_mouse(&b, 0xeb);
+    MOUSE_SAYS(&b, 0xfa, 0x08, 1, 0, 0);
+    to_mouse(&b, 0xee);
+    MOUSE_SAYS(&b, 0xfa);
+    to_mouse(&b, 0xf4);
+    MOUSE_SAYS(&b, 0xf4); /* echoed */
+    to_mouse(&b, 0xec);
+    MOUSE_SAYS(&b, 0xfa);
+    i8042_mouse(&b.kbc, INT32_MIN, INT32_MIN, INT32_MAX, UINT32_MAX);
+    i8042_mouse(&b.kbc, INT32_MIN, INT32_MIN, INT32_MAX, 0);
+    to_mouse(&b, 0xeb);
+    MOUSE_SAYS(&b, 0xfa, 0x18, 0x01, 0xff, 7);
+}
+END_TEST
+
+START_TEST(test_keys)
+{
+    struct board b;
+
+    start(&b);
+    i8042_key(&b.kbc, 0x1e, true); /* A, set 2 translated */
+    ck_assert(b.irq1.level);
+    ck_assert_uint_eq(answer(&b, false), 0x1e);
+    i8042_key(&b.kbc, 0x1e, false);
+    ck_assert_uint_eq(answer(&b, false), 0x9e);
+    i8042_key(&b.kbc, 0xcb, true); /* Left: E0h and its code */
+    i8042_key(&b.kbc, 0xcb, false);
+    ck_assert_uint_eq(answer(&b, false), 0xe0);
+    ck_assert_uint_eq(answer(&b, false), 0x4b);
+    ck_assert_uint_eq(answer(&b, false), 0xe0);
+    ck_assert_uint_eq(answer(&b, false), 0xcb);
+    nothing_left(&b);
+}
+END_TEST
+
+START_TEST(test_keys_wait)
+{
+    struct board b;
+
+    start(&b);
+    command(&b, 0x60);
+    outb(&b.rig, 0x05, 0x60); /* as the keyboard says it */
+    i8042_key(&b.kbc, 0x1e, true);
+    i8042_key(&b.kbc, 0x1f, true);
+    ck_assert_uint_eq(answer(&b, false), 0x1c);
+    outb(&b.rig, 0xed,
+         0x60); /* S, sent already, comes before the answer; B waits for the argument */
+    i8042_key(&b.kbc, 0x30, true);
+    ck_assert_uint_eq(answer(&b, false), 0x1b);
+    ck_assert_uint_eq(answer(&b, false), 0xfa);
+    nothing_left(&b);
+    outb(&b.rig, 0x00, 0x60);
+    ck_assert_uint_eq(answer(&b, false), 0xfa);
+    ck_assert_uint_eq(answer(&b, false), 0x32);
+    outb(&b.rig, 0xf5, 0x60); /* not scanning */
+    ck_assert_uint_eq(answer(&b, false), 0xfa);
+    i8042_key(&b.kbc, 0x1e, true);
+    nothing_left(&b);
+    outb(&b.rig, 0xf4, 0x60);
+    ck_assert_uint_eq(answer(&b, false), 0xfa);
+    for (unsigned i = 0; i < 1000; i++)
+        i8042_key(&b.kbc, 0x1e, true);
+    ck_assert(!i8042_keys_ready(&b.kbc));
+    for (unsigned i = 0; i <= KBD_KEYS_SIZE; i++)
+        ck_assert_uint_eq(answer(&b, false), 0x1c);
+    nothing_left(&b);
+    ck_assert(i8042_keys_ready(&b.kbc));
 }
 END_TEST
 
@@ -256,6 +419,10 @@ int main(void)
 {
     const TTest *const tests[] = {test_linux_controller_probe,
                                   test_linux_aux_probe,
+                                  test_mouse_identities,
+                                  test_mouse_moves,
+                                  test_keys,
+                                  test_keys_wait,
                                   test_keyboard,
                                   test_keyboard_untranslated_and_held,
                                   test_output_port,

@@ -179,6 +179,9 @@ START_TEST(drives)
     ck_assert_str_eq(o.bios, "mine.bin");
     ck_assert_str_eq(o.dir[0], "fw");
     ck_assert_uint_eq(o.ndirs, 1);
+    ck_assert_int_eq(parse("-fda f.img -fdb g.img"), 0);
+    ck_assert_str_eq(o.floppy[0].path, "f.img");
+    ck_assert_str_eq(o.floppy[1].path, "g.img");
     ck_assert_int_eq(parse("-boot d -hda a"), 0);
     ck_assert_str_eq(o.boot, "d");
 }
@@ -217,7 +220,7 @@ static const struct {
     {"-apend=x k", "did you mean -append"},
     {"-zzzzzzzz k", "unknown option '-zzzzzzzz'"},
     {"-an-option-with-a-name-longer-than-any-of-ours=1 k", "--help"},
-    {"-fda disk.img", "floppy"},
+    {"-fda a -fda b", "there is a floppy fda already"},
     {"-hda a -hda b", "there is a drive hda already"},
     {"-hdc a -cdrom b", "there is a drive hdc already"},
     {"-drive format=raw", "needs a file"},
