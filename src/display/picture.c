@@ -15,16 +15,20 @@ void picture_free(struct picture *p)
     memset(p, 0, sizeof(*p));
 }
 
+/* What is there stays when there is no memory for more: others may be reading it. */
 static int resize(struct picture *p, unsigned width, unsigned height)
 {
+    struct picture bigger = {.surface = {.width = width, .height = height, .stride = width}};
+
+    bigger.surface.pixels = calloc((size_t)width * height, sizeof(*bigger.surface.pixels));
+    bigger.shown = calloc(1, sizeof(*bigger.shown));
+    if (!bigger.surface.pixels || !bigger.shown) {
+        picture_free(&bigger);
+        return -ENOMEM;
+    }
     picture_free(p);
-    p->surface = (struct vga_surface){.width = width, .height = height, .stride = width};
-    p->surface.pixels = calloc((size_t)width * height, sizeof(*p->surface.pixels));
-    p->shown = calloc(1, sizeof(*p->shown));
-    if (p->surface.pixels && p->shown)
-        return 0;
-    picture_free(p);
-    return -ENOMEM;
+    *p = bigger;
+    return 0;
 }
 
 int picture_update(struct picture *p, const struct vga *v, struct vga_rows *rows)

@@ -16,7 +16,7 @@ struct picture {
 };
 
 /* Draws what changed since the last time; *rows says where, all of it after a change of the size.
- * 0 or -ENOMEM: the picture is empty then. */
+ * 0 or -ENOMEM: the picture stays as it was. */
 int picture_update(struct picture *p, const struct vga *v, struct vga_rows *rows) MUST_CHECK;
 void picture_free(struct picture *p);
 

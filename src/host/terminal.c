@@ -1,5 +1,6 @@
 #include "host/terminal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -121,12 +122,24 @@ int terminal_enter_raw(struct terminal *t)
     return 0;
 }
 
+void terminal_set_leave(struct terminal *t, const char *text)
+{
+    size_t len = strlen(text);
+
+    assert(len < sizeof(t->leave));
+    t->leave_len = 0; /* a signal in between finds nothing rather than a mixture */
+    memcpy(t->leave, text, len);
+    t->leave_len = (sig_atomic_t)len;
+}
+
 void terminal_restore(struct terminal *t)
 {
     int saved_errno = errno;
 
     if (t->raw) {
         t->raw = 0;
+        if (write(t->out_fd, t->leave, (size_t)t->leave_len) < 0)
+            t->out_error = errno;
         set_mode(t->in_fd, &t->original);
     }
     errno = saved_errno;

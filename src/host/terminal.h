@@ -40,6 +40,7 @@ struct escape {
 enum terminal_event escape_feed(struct escape *e, uint8_t *byte, bool *to_guest);
 
 enum { TERMINAL_QUEUE = 65536 }; /* a power of two */
+enum { TERMINAL_LEAVE_BYTES = 128 };
 
 struct terminal {
     struct chardev dev; /* the guest's device connects here */
@@ -51,6 +52,8 @@ struct terminal {
     int out_error; /* errno of the first failed write (a full disk..); 0: all is well */
     volatile sig_atomic_t raw;
     struct termios original, raw_mode;
+    char leave[TERMINAL_LEAVE_BYTES]; /* what terminal_restore() writes first */
+    volatile sig_atomic_t leave_len;
     struct escape escape;
     uint8_t chunk[256]; /* read, but not looked at: [chunk_at, chunk_len) */
     uint16_t chunk_at, chunk_len;
@@ -63,6 +66,9 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, bool escapes);
 
 /* Raw mode, when in_fd is a terminal; else does nothing. Returns 0 or -errno. */
 int terminal_enter_raw(struct terminal *t) MUST_CHECK;
+
+/* Bytes, fewer than TERMINAL_LEAVE_BYTES, that undo what was done to the screen. */
+void terminal_set_leave(struct terminal *t, const char *text);
 
 /* Back to the mode before. Async-signal-safe, idempotent. */
 void terminal_restore(struct terminal *t);

@@ -5,7 +5,15 @@
 
 #include "machine/drives.h"
 #include "machine/exit_status.h"
+#include "machine/screen.h"
 #include "shadowmmu/smmu.h"
+
+/* The terminal as it was, for what the monitor itself has to say at the end. */
+static void leave_terminal(struct machine *m)
+{
+    screen_close(m);
+    terminal_restore(&m->console);
+}
 
 void machine_stop(struct machine *m, int status)
 {
@@ -62,8 +70,10 @@ static void look_around(struct machine *m)
     __atomic_store_n(&m->cpu->kick, 0, __ATOMIC_SEQ_CST);
     clock_run(&m->clock);
     drives_poll(m);
+    screen_poll(m);
     look_at_input(m);
     if (m->console.out_error && !m->stopped) {
+        leave_terminal(m);
         fprintf(stderr, "dragoman: can't write the guest's output: %s\n",
                 strerror(m->console.out_error));
         machine_stop(m, EXIT_BAD_INPUT);
@@ -79,6 +89,7 @@ static void wait_halted(struct machine *m)
     uint64_t deadline, at;
 
     if (!c->iflag && !(c->nmi_pending && !c->nmi_blocked) && !m->stopped) {
+        leave_terminal(m);
         fprintf(stderr,
                 "dragoman: the guest halted with interrupts disabled: nothing can wake it\n");
         machine_stop(m, EXIT_GUEST_HALTED);
@@ -105,6 +116,7 @@ static bool reboot(struct machine *m)
         return false;
     }
     if (machine_boot(m, &err) < 0) {
+        leave_terminal(m);
         fprintf(stderr, "dragoman: after the guest's reset: %s\n", err.text);
         machine_stop(m, EXIT_BAD_INPUT);
         return false;
@@ -123,7 +135,7 @@ static void run(struct machine *m)
             continue;
         }
         if (why == RUN_SHUTDOWN && !m->stopped) {
-            terminal_restore(&m->console);
+            leave_terminal(m);
             machine_report_shutdown(m, stderr);
             machine_stop(m, EXIT_TRIPLE_FAULT);
         } else if (why == RUN_HALT) {
@@ -134,6 +146,7 @@ static void run(struct machine *m)
 
 int machine_run(struct machine *m)
 {
+    struct machine_error error;
     int err = events_start(&m->events, m->console.in_fd, kick, m);
 
     if (err < 0) {
@@ -143,6 +156,10 @@ int machine_run(struct machine *m)
     err = drives_start(m);
     if (err < 0) {
         fprintf(stderr, "dragoman: can't start the disks' threads: %s\n", strerror(-err));
+        return EXIT_BAD_INPUT;
+    }
+    if (screen_open(m, &error) < 0) {
+        fprintf(stderr, "dragoman: %s\n", error.text);
         return EXIT_BAD_INPUT;
     }
     timer_init(&m->timeout, timed_out, m);
@@ -157,7 +174,11 @@ int machine_run(struct machine *m)
     if (err < 0)
         fprintf(stderr, "dragoman: terminal: %s\n", strerror(-err));
     run(m);
-    terminal_restore(&m->console);
+    leave_terminal(m);
+    if (screen_dump(m, &error) < 0) {
+        fprintf(stderr, "dragoman: %s\n", error.text);
+        m->status = EXIT_BAD_INPUT;
+    }
     if (log_on(&m->log, LOG_STATS))
         print_stats(m, m->log.out);
     return m->status;

@@ -15,6 +15,7 @@
 #include "loader/firmware.h"
 #include "machine/drives.h"
 #include "machine/exit_status.h"
+#include "machine/screen.h"
 #include "shadowmmu/smmu.h"
 #include "translator/x_host.h"
 
@@ -276,7 +277,7 @@ static int make_board(struct machine *m, struct machine_error *err)
         .debug_exit_ports = o->debug_exit_iosize,
         .exit_hook = {guest_exit, m},
     };
-    bool console = o->serial.kind == CHAR_STDIO || o->serial.kind == CHAR_MON_STDIO;
+    bool console = o->serial.kind == CHAR_STDIO || o->serial.kind == CHAR_MON_STDIO || o->curses;
     int e;
 
     terminal_init(&m->console, console ? STDIN_FILENO : -1, STDOUT_FILENO,
@@ -290,7 +291,7 @@ static int make_board(struct machine *m, struct machine_error *err)
         return e;
     bus_init(&m->ports, "ports", &m->log);
     drives_wire(m, &cfg);
-    cfg.serial_screen = cfg.serial != NULL;
+    cfg.serial_screen = cfg.serial != NULL && !o->curses;
     boot_order(o->boot[0] ? o->boot : "cda", cfg.boot);
     e = pc_init(&m->pc, &cfg);
     return e < 0 ? fail(err, e, "isa-debug-exit: its ports are taken by another device") : 0;
@@ -475,6 +476,7 @@ int machine_create(struct machine **out, const struct options *opt,
 
 void machine_destroy(struct machine *m)
 {
+    screen_close(m);
     drives_close(m);
     events_stop(&m->events);
     if (m->engine)

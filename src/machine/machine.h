@@ -31,6 +31,8 @@ struct machine_time {
     void *opaque;
 };
 
+struct display;
+
 struct machine {
     const struct options *opt;
     const struct machine_time *time; /* NULL: the host's */
@@ -54,7 +56,9 @@ struct machine {
     bool stalled[OPTIONS_DRIVES + OPTIONS_FLOPPIES];
     struct pc pc;
     struct events events;
-    struct terminal console; /* serial port on the user's terminal */
+    struct terminal console; /* serial port or screen on the user's terminal */
+    struct display *display; /* NULL: nobody looks */
+    bool display_woken;      /* by its threads */
     struct chardev file_serial, file_debugcon, stdio_debugcon;
     FILE *serial_file, *debugcon_file;
     bool stopped, reset_asked, console_seen;

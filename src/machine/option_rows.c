@@ -354,6 +354,7 @@ static int set_char(struct option_parse *p, const char *value, struct char_targe
 
 static int set_serial(struct option_parse *p, const char *value)
 {
+    p->serial_chosen = true;
     return set_char(p, value, &p->o->serial);
 }
 
@@ -564,6 +565,15 @@ const struct option_row option_rows[] = {
     {"name", "TEXT", OPTION_MACHINE, set_name, "what messages call the machine", NULL, false},
     {"vga", "KIND", OPTION_DEVICES, set_vga, "std: a VGA (with firmware the default); none", NULL,
      false},
+    {"display", "KIND", OPTION_DEVICES, option_set_display,
+     "who sees the VGA: curses (text, in this terminal), vnc=[HOST]:N, none\n(the default)", NULL,
+     false},
+    {"vnc", "[HOST]:N", OPTION_DEVICES, option_set_vnc,
+     "VNC server on port 5900 + N of this host only, or of HOST's address;\n"
+     ",password-file=FILE may follow",
+     NULL, false},
+    {"screendump", "FILE", OPTION_DEVICES, option_set_screendump,
+     "when the machine stops, its screen to FILE as PNG", NULL, false},
     {"serial", "TO", OPTION_DEVICES, set_serial,
      "COM1: mon:stdio (default), stdio, file:PATH, null, none", NULL, false},
     {"debugcon", "TO", OPTION_DEVICES, set_debugcon,
@@ -580,7 +590,8 @@ const struct option_row option_rows[] = {
      "list translated code for perf; auto: in /tmp/perf-PID.map, where perf looks", NULL, false},
     {"check-blocks", NULL, OPTION_DEBUG, set_check_blocks,
      "prove for every block of translated code that it can't leave the guest", NULL, false},
-    {"nographic", NULL, OPTION_ACCEPTED, set_nothing, "always so: there is no screen", NULL, false},
+    {"nographic", NULL, OPTION_ACCEPTED, option_set_nographic, "the same as -display none", NULL,
+     false},
     {"no-shutdown", NULL, OPTION_ACCEPTED, set_nothing,
      "no effect: there is no window to keep open", NULL, false},
     {"nodefaults", NULL, OPTION_ACCEPTED, set_nothing, "no effect: there is nothing to leave out",
@@ -591,9 +602,8 @@ const struct option_row option_rows[] = {
     {"no-hpet", NULL, OPTION_ACCEPTED, set_no_hpet, "the same as -machine hpet=off", NULL, false},
     {"smp", "1", OPTION_ACCEPTED, set_smp, "one CPU", NULL, false},
     {"rtc", "base=utc", OPTION_ACCEPTED, set_rtc, "the guest's clock shows UTC", NULL, false},
-    {"display", "none", OPTION_ACCEPTED, set_only, "as are -net, -nic, -monitor, -parallel none",
-     "none", false},
-    {"net", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
+    {"net", "none", OPTION_ACCEPTED, set_only, "as are -nic, -monitor, -parallel none", "none",
+     false},
     {"nic", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
     {"monitor", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
     {"parallel", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},

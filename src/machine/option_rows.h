@@ -35,7 +35,7 @@ struct option_parse {
     struct options *o;
     struct options_error *err;
     const struct option_row *row; /* the option at hand; NULL: none */
-    bool engine_chosen;
+    bool engine_chosen, serial_chosen;
     const char *foreign_engine; /* first one asked for that is QEMU's, not ours */
     bool image_by_option;
 };
@@ -55,6 +55,13 @@ bool option_has_prefix(const char *s, const char *prefix);
 int option_set_boot(struct option_parse *p, const char *value);
 int option_set_disk(struct option_parse *p, const char *value);
 int option_set_drive(struct option_parse *p, const char *value);
+
+/* option_display.c: the functions of its rows, and what fits together when all are known. */
+int option_set_display(struct option_parse *p, const char *value);
+int option_set_vnc(struct option_parse *p, const char *value);
+int option_set_nographic(struct option_parse *p, const char *value);
+int option_set_screendump(struct option_parse *p, const char *value);
+int option_check_display(struct option_parse *p);
 
 /* True when the len characters at s are `word`. */
 bool option_is_word(const char *s, size_t len, const char *word);

@@ -19,7 +19,6 @@ static const struct {
     {"usb", "USB"},
     {"usbdevice", "USB"},
     {"audiodev", "sound"},
-    {"vnc", "display"},
     {"full-screen", "display"},
     {"s", "debugger stub"},
     {"S", "debugger stub"},
@@ -172,7 +171,12 @@ static bool has_drive(const struct options *o)
 
 static int check_all(struct option_parse *p)
 {
+    int rc;
+
     p->row = NULL;
+    rc = option_check_display(p);
+    if (rc < 0)
+        return rc;
     if (!p->engine_chosen && p->foreign_engine)
         return option_fail(p, "there is no engine '%.*s' here: that is QEMU's. %s",
                            (int)strcspn(p->foreign_engine, ":,"), p->foreign_engine,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/types.h"
+#include "display/vnc.h"
 #include "translator/engine_kind.h"
 
 enum options_action {
@@ -66,6 +67,9 @@ struct options {
     struct drive_option floppy[OPTIONS_FLOPPIES];
     bool snapshot; /* for all drives */
     enum vga_kind vga;
+    bool curses; /* the screen in the terminal */
+    struct vnc_config vnc;
+    const char *screendump;              /* NULL: none */
     char boot[OPTIONS_BOOT_DEVICES + 1]; /* letters of -boot order=; "": the default */
     bool boot_menu;
     const char *initrd; /* NULL: none */

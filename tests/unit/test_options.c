@@ -269,7 +269,12 @@ static const struct {
     {"-flat zzz k", "no address"},
     {"-flat 0x10000000000000000 k", "no address"},
     {"-rtc base=localtime k", "UTC"},
-    {"-display gtk k", "only 'none'"},
+    {"-display gtk k", "no display 'gtk'"},
+    {"-display vnc=x k", "[host]:N"},
+    {"-vnc host:1 k", "no IPv4 address"},
+    {"-display curses -serial stdio k", "needs the terminal"},
+    {"-debugcon stdio -display curses k", "needs the terminal"},
+    {"-vga none -vnc :1 k", "nothing to show"},
     {"-vga cirrus k", "no VGA"},
 };
 

@@ -1,0 +1,400 @@
+/* The VNC server: libvncserver in a thread of its own.
+ *
+ * The thread holds `lock` while it works for clients. The vCPU thread draws into the framebuffer
+ * under the same lock, but never waits for it: when a client is being served, the picture is drawn
+ * at a later refresh. Input goes through `events`.
+ */
+#include "display/viewer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <rfb/rfb.h>
+#include <rfb/rfbregion.h> /* for FB_UPDATE_PENDING */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+#include "display/picture.h"
+
+enum { EVENTS = 256, CLIENT_WAIT_MS = 5000, POLL_US = 10000 };
+
+enum event_kind { EVENT_KEY, EVENT_POINTER, EVENT_GONE };
+
+struct event {
+    enum event_kind kind;
+    uint32_t keysym; /* EVENT_KEY */
+    bool down;
+    int x, y; /* EVENT_POINTER */
+    unsigned buttons;
+};
+
+struct vnc {
+    struct display_config cfg;
+    struct keyboard keyboard;
+    struct picture picture;
+    char password[VNC_PASSWORD_BYTES + 1];
+    char *passwords[2]; /* as libvncserver wants them */
+
+    pthread_mutex_t lock; /* of `screen` and the pixels */
+    rfbScreenInfoPtr screen;
+    pthread_t thread;
+    int wake_fd;
+    volatile bool stop, running;
+
+    pthread_mutex_t queue_lock; /* of what follows */
+    struct event events[EVENTS];
+    unsigned head, tail, clients;
+
+    int x, y; /* the pointer, as of the last event taken */
+    unsigned buttons;
+    bool pointer_known;
+};
+
+/* ---- the server's thread ---- */
+
+static void queue(struct vnc *s, struct event e)
+{
+    pthread_mutex_lock(&s->queue_lock);
+    if (s->head - s->tail < EVENTS)
+        s->events[s->head++ % EVENTS] = e;
+    pthread_mutex_unlock(&s->queue_lock);
+    if (s->cfg.wake)
+        s->cfg.wake(s->cfg.opaque);
+}
+
+static void on_key(rfbBool down, rfbKeySym keysym, rfbClientPtr client)
+{
+    queue(client->screen->screenData,
+          (struct event){.kind = EVENT_KEY, .keysym = keysym, .down = down});
+}
+
+static void on_pointer(int buttons, int x, int y, rfbClientPtr client)
+{
+    queue(
+        client->screen->screenData,
+        (struct event){.kind = EVENT_POINTER, .x = x, .y = y, .buttons = (unsigned)buttons & 0xff});
+}
+
+static void count_client(struct vnc *s, int change)
+{
+    pthread_mutex_lock(&s->queue_lock);
+    s->clients += (unsigned)change;
+    pthread_mutex_unlock(&s->queue_lock);
+}
+
+static void on_gone(rfbClientPtr client)
+{
+    struct vnc *s = client->screen->screenData;
+
+    count_client(s, -1);
+    queue(s, (struct event){.kind = EVENT_GONE});
+}
+
+static enum rfbNewClientAction on_client(rfbClientPtr client)
+{
+    struct vnc *s = client->screen->screenData;
+
+    client->clientGoneHook = on_gone;
+    count_client(s, 1);
+    if (s->cfg.wake)
+        s->cfg.wake(s->cfg.opaque);
+    return RFB_CLIENT_ACCEPT;
+}
+
+/* Sleeps until a client wants something, or the vCPU thread has drawn. */
+static void wait_for_work(struct vnc *s, bool busy)
+{
+    struct timeval timeout = {.tv_usec = POLL_US};
+    uint64_t count;
+    fd_set fds;
+    int most;
+
+    pthread_mutex_lock(&s->lock);
+    fds = s->screen->allFds;
+    most = s->screen->maxFd > s->wake_fd ? s->screen->maxFd : s->wake_fd;
+    pthread_mutex_unlock(&s->lock);
+    FD_SET(s->wake_fd, &fds);
+    if (select(most + 1, &fds, NULL, NULL, busy ? &timeout : NULL) > 0 &&
+        FD_ISSET(s->wake_fd, &fds) && read(s->wake_fd, &count, sizeof(count)) < 0)
+        return;
+}
+
+/* What is left to send leaves a client's modified region behind; looked at soon again. */
+static bool has_leftovers(rfbScreenInfoPtr screen)
+{
+    rfbClientIteratorPtr i = rfbGetClientIterator(screen);
+    rfbClientPtr client;
+    bool any = false;
+
+    while ((client = rfbClientIteratorNext(i)))
+        any |= FB_UPDATE_PENDING(client);
+    rfbReleaseClientIterator(i);
+    return any;
+}
+
+static void *serve(void *arg)
+{
+    struct vnc *s = arg;
+    bool busy = false;
+
+    while (!s->stop) {
+        wait_for_work(s, busy);
+        pthread_mutex_lock(&s->lock);
+        rfbProcessEvents(s->screen, 0);
+        busy = has_leftovers(s->screen);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return NULL;
+}
+
+static void wake_server(struct vnc *s)
+{
+    uint64_t one = 1;
+
+    while (write(s->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- the vCPU thread ---- */
+
+/* 00RRGGBBh. libvncserver starts over with its own format at each new framebuffer. */
+static void set_format(rfbScreenInfoPtr screen)
+{
+    rfbClientIteratorPtr i;
+    rfbClientPtr client;
+
+    screen->serverFormat.redShift = 16;
+    screen->serverFormat.greenShift = 8;
+    screen->serverFormat.blueShift = 0;
+    i = rfbGetClientIterator(screen);
+    while ((client = rfbClientIteratorNext(i)))
+        rfbSetTranslateFunction(client);
+    rfbReleaseClientIterator(i);
+}
+
+/* Caller holds the lock. False: no memory, tried again next time. */
+static bool draw(struct vnc *s)
+{
+    struct vga_surface before = s->picture.surface;
+    struct vga_rows rows;
+
+    if (picture_update(&s->picture, s->cfg.vga, &rows) < 0)
+        return false;
+    if (s->picture.surface.pixels != before.pixels || s->picture.surface.width != before.width ||
+        s->picture.surface.height != before.height) {
+        rfbNewFramebuffer(s->screen, (char *)s->picture.surface.pixels,
+                          (int)s->picture.surface.width, (int)s->picture.surface.height, 8, 3, 4);
+        set_format(s->screen);
+    } else if (rows.end > rows.first) {
+        rfbMarkRectAsModified(s->screen, 0, (int)rows.first, (int)s->picture.surface.width,
+                              (int)rows.end);
+    }
+    return true;
+}
+
+/* Buttons of VNC: left, middle, right, wheel up, wheel down. */
+static void move_pointer(struct vnc *s, const struct event *e)
+{
+    unsigned pressed = e->buttons & ~s->buttons, plain = e->buttons & 7;
+    int dz = (pressed >> 4 & 1) - (pressed >> 3 & 1);
+    int dx = s->pointer_known ? e->x - s->x : 0, dy = s->pointer_known ? e->y - s->y : 0;
+
+    s->x = e->x;
+    s->y = e->y;
+    s->pointer_known = true;
+    if (s->cfg.input.mouse && (dx || dy || dz || plain != (s->buttons & 7)))
+        s->cfg.input.mouse(s->cfg.input.opaque, dx, dy, dz,
+                           (plain & 1) | (plain >> 1 & 2) | (plain << 1 & 4));
+    s->buttons = e->buttons;
+}
+
+static void take_event(struct vnc *s, const struct event *e)
+{
+    switch (e->kind) {
+    case EVENT_KEY:
+        keyboard_keysym(&s->keyboard, e->keysym, e->down);
+        break;
+    case EVENT_POINTER:
+        move_pointer(s, e);
+        break;
+    case EVENT_GONE:
+        keyboard_release_all(&s->keyboard);
+        s->pointer_known = false;
+        break;
+    }
+}
+
+static bool next_event(struct vnc *s, struct event *e)
+{
+    bool any;
+
+    pthread_mutex_lock(&s->queue_lock);
+    any = s->tail != s->head;
+    if (any)
+        *e = s->events[s->tail++ % EVENTS];
+    pthread_mutex_unlock(&s->queue_lock);
+    return any;
+}
+
+static uint64_t vnc_refresh(void *viewer)
+{
+    struct vnc *s = viewer;
+    struct event e;
+    unsigned clients;
+
+    while (keyboard_ready(&s->keyboard) && next_event(s, &e))
+        take_event(s, &e);
+    pthread_mutex_lock(&s->queue_lock);
+    clients = s->clients;
+    pthread_mutex_unlock(&s->queue_lock);
+    if (!clients && s->picture.surface.pixels)
+        return CLOCK_NEVER; /* the next client wakes us */
+    if (pthread_mutex_trylock(&s->lock) == 0) {
+        draw(s);
+        pthread_mutex_unlock(&s->lock);
+        wake_server(s);
+    }
+    return VIEWER_REFRESH_NS;
+}
+
+/* ---- begin and end ---- */
+
+static int read_password(struct vnc *s, struct display_error *err)
+{
+    const char *path = s->cfg.vnc.password_file;
+    char line[256];
+    FILE *in;
+
+    if (!*path)
+        return 0;
+    in = fopen(path, "re");
+    if (!in)
+        return viewer_fail(err, -errno, "the VNC password's file %s: %s", path, strerror(errno));
+    if (!fgets(line, sizeof(line), in))
+        line[0] = 0;
+    fclose(in);
+    line[strcspn(line, "\r\n")] = 0;
+    if (!*line)
+        return viewer_fail(err, -EINVAL, "the VNC password's file %s has no first line", path);
+    if (strlen(line) > VNC_PASSWORD_BYTES)
+        return viewer_fail(err, -EINVAL,
+                           "the VNC password is longer than the protocol's %u characters",
+                           VNC_PASSWORD_BYTES);
+    memcpy(s->password, line, strlen(line) + 1);
+    s->passwords[0] = s->password;
+    s->screen->authPasswdData = s->passwords;
+    s->screen->passwordCheck = rfbCheckPasswordByList;
+    return 0;
+}
+
+static void set_up(struct vnc *s)
+{
+    rfbScreenInfoPtr screen = s->screen;
+
+    screen->screenData = s;
+    screen->desktopName = "Dragoman";
+    screen->frameBuffer = NULL;
+    screen->alwaysShared = TRUE;
+    screen->autoPort = FALSE;
+    screen->port = s->cfg.vnc.port;
+    screen->listenInterface = htonl(s->cfg.vnc.address);
+    screen->ipv6port = 0;
+    screen->httpDir = NULL;
+    screen->cursor = NULL; /* the guest draws its own */
+    screen->deferUpdateTime = 0;
+    screen->maxClientWait = CLIENT_WAIT_MS;
+    screen->kbdAddEvent = on_key;
+    screen->ptrAddEvent = on_pointer;
+    screen->newClientHook = on_client;
+}
+
+static int start_thread(struct vnc *s)
+{
+    sigset_t all, before;
+    int err;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = -pthread_create(&s->thread, NULL, serve, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    s->running = err == 0;
+    return err;
+}
+
+static int start(struct vnc *s, struct display_error *err)
+{
+    const struct vnc_config *v = &s->cfg.vnc;
+    int rc;
+
+    rfbLogEnable(FALSE);
+    s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    s->screen = rfbGetScreen(NULL, NULL, 640, 480, 8, 3, 4);
+    if (s->wake_fd < 0 || !s->screen)
+        return viewer_fail(err, -ENOMEM, "no memory for the VNC server");
+    set_up(s);
+    rc = read_password(s, err);
+    if (rc < 0)
+        return rc;
+    if (!draw(s))
+        return viewer_fail(err, -ENOMEM, "no memory for the VNC server");
+    rfbInitServer(s->screen);
+    if (s->screen->listenSock == RFB_INVALID_SOCKET)
+        return viewer_fail(err, -EADDRINUSE,
+                           "VNC can't listen on port %u of %u.%u.%u.%u: it is taken,"
+                           " or the address is not this host's",
+                           v->port, v->address >> 24, v->address >> 16 & 255, v->address >> 8 & 255,
+                           v->address & 255);
+    rc = start_thread(s);
+    return rc < 0 ? viewer_fail(err, rc, "can't start the VNC thread: %s", strerror(-rc)) : 0;
+}
+
+static void vnc_close(void *viewer)
+{
+    struct vnc *s = viewer;
+
+    s->stop = true;
+    if (s->running) {
+        wake_server(s);
+        pthread_join(s->thread, NULL);
+    }
+    if (s->screen) {
+        rfbShutdownServer(s->screen, TRUE);
+        s->screen->frameBuffer = NULL; /* the picture's */
+        rfbScreenCleanup(s->screen);
+    }
+    if (s->wake_fd >= 0)
+        close(s->wake_fd);
+    picture_free(&s->picture);
+    pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->queue_lock);
+    free(s);
+}
+
+static int vnc_open(void **viewer, const struct display_config *cfg, struct display_error *err)
+{
+    struct vnc *s;
+    int rc;
+
+    if (!cfg->vnc.on)
+        return 0;
+    s = calloc(1, sizeof(*s));
+    if (!s)
+        return viewer_fail(err, -ENOMEM, "no memory for the VNC server");
+    s->cfg = *cfg;
+    s->keyboard.sink = cfg->input;
+    s->wake_fd = -1;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->queue_lock, NULL);
+    rc = start(s, err);
+    if (rc < 0) {
+        vnc_close(s);
+        return rc;
+    }
+    *viewer = s;
+    return 0;
+}
+
+const struct viewer_ops viewer_vnc = {vnc_open, vnc_refresh, vnc_close};

@@ -1,0 +1,62 @@
+/* -display, -vnc, -nographic and -screendump. */
+#include "machine/option_rows.h"
+
+#include <string.h>
+
+int option_set_vnc(struct option_parse *p, const char *value)
+{
+    const char *bad = NULL;
+
+    if (vnc_parse(&p->o->vnc, value, &bad) < 0)
+        return option_fail(p, "'%s': %s; give for example :1 or 0.0.0.0:1,password-file=FILE",
+                           value, bad);
+    return 0;
+}
+
+int option_set_nographic(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->curses = false;
+    p->o->vnc.on = false;
+    return 0;
+}
+
+int option_set_display(struct option_parse *p, const char *value)
+{
+    if (option_has_prefix(value, "vnc="))
+        return option_set_vnc(p, value + 4);
+    option_set_nographic(p, NULL);
+    p->o->curses = strcmp(value, "curses") == 0;
+    if (!p->o->curses && strcmp(value, "none") != 0)
+        return option_fail(p, "there is no display '%s'; use curses, vnc=[HOST]:N or none", value);
+    return 0;
+}
+
+int option_set_screendump(struct option_parse *p, const char *value)
+{
+    p->o->screendump = value;
+    return 0;
+}
+
+static bool uses_terminal(const struct char_target *t)
+{
+    return t->kind == CHAR_STDIO || t->kind == CHAR_MON_STDIO;
+}
+
+/* The terminal has room for one; a VGA is what is looked at. */
+int option_check_display(struct option_parse *p)
+{
+    struct options *o = p->o;
+
+    if (o->curses && !p->serial_chosen)
+        o->serial = (struct char_target){.kind = CHAR_NULL};
+    if (o->curses && (uses_terminal(&o->serial) || uses_terminal(&o->debugcon)))
+        return option_fail(p, "-display curses needs the terminal that -serial or -debugcon has; "
+                              "give these file:PATH");
+    if (o->vga == VGA_NONE && (o->curses || o->vnc.on || o->screendump))
+        return option_fail(p, "-vga none leaves nothing to show with -display, -vnc or "
+                              "-screendump");
+    if (o->vga == VGA_DEFAULT && (o->curses || o->vnc.on || o->screendump))
+        o->vga = VGA_STD;
+    return 0;
+}

@@ -1,0 +1,73 @@
+#include "machine/screen.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "display/display.h"
+#include "display/picture.h"
+
+static void on_key(void *opaque, unsigned key, bool down)
+{
+    i8042_key(&((struct machine *)opaque)->pc.kbd, key, down);
+}
+
+static void on_mouse(void *opaque, int dx, int dy, int dz, unsigned buttons)
+{
+    i8042_mouse(&((struct machine *)opaque)->pc.kbd, dx, dy, dz, buttons);
+}
+
+static bool keys_ready(void *opaque)
+{
+    return i8042_keys_ready(&((struct machine *)opaque)->pc.kbd);
+}
+
+/* A thread of the display. */
+static void wake(void *opaque)
+{
+    struct machine *m = opaque;
+
+    __atomic_store_n(&m->display_woken, true, __ATOMIC_SEQ_CST);
+    events_notify(&m->events);
+}
+
+int screen_open(struct machine *m, struct machine_error *err)
+{
+    const struct options *o = m->opt;
+    const struct display_config cfg = {
+        .vga = &m->pc.vga,
+        .clock = &m->clock,
+        .input = {.key = on_key, .mouse = on_mouse, .ready = keys_ready, .opaque = m},
+        .wake = wake,
+        .opaque = m,
+        .terminal = o->curses ? &m->console : NULL,
+        .vnc = o->vnc,
+    };
+    struct display_error e;
+    int rc = o->curses || o->vnc.on ? display_open(&m->display, &cfg, &e) : 0;
+
+    if (rc < 0)
+        snprintf(err->text, sizeof(err->text), "-display: %s", e.text);
+    return rc;
+}
+
+void screen_poll(struct machine *m)
+{
+    if (__atomic_exchange_n(&m->display_woken, false, __ATOMIC_SEQ_CST) && m->display)
+        display_pump(m->display);
+}
+
+int screen_dump(const struct machine *m, struct machine_error *err)
+{
+    int rc = m->opt->screendump ? picture_screendump(&m->pc.vga, m->opt->screendump) : 0;
+
+    if (rc < 0)
+        snprintf(err->text, sizeof(err->text), "-screendump %s: %s", m->opt->screendump,
+                 strerror(-rc));
+    return rc;
+}
+
+void screen_close(struct machine *m)
+{
+    display_close(m->display);
+    m->display = NULL;
+}
