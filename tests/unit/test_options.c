@@ -78,6 +78,27 @@ START_TEST(a_qemu_line)
 }
 END_TEST
 
+START_TEST(displays)
+{
+    ck_assert_int_eq(parse("-hda d"), 0);
+    ck_assert(!o.curses && !o.vnc.on && o.vga == VGA_DEFAULT);
+    ck_assert_int_eq(parse("-hda d -display curses"), 0);
+    ck_assert(o.curses);
+    ck_assert_int_eq(o.vga, VGA_STD);
+    ck_assert_int_eq(o.serial.kind, CHAR_NULL); /* the screen has the terminal */
+    ck_assert_int_eq(parse("-hda d -display curses -serial file:s -vnc 0.0.0.0:2"), 0);
+    ck_assert(o.curses && o.vnc.on);
+    ck_assert_int_eq(o.serial.kind, CHAR_FILE);
+    ck_assert_uint_eq(o.vnc.port, 5902);
+    ck_assert_int_eq(parse("-hda d -display vnc=:1,password-file=p -screendump s.png"), 0);
+    ck_assert_str_eq(o.vnc.password_file, "p");
+    ck_assert_str_eq(o.screendump, "s.png");
+    ck_assert_int_eq(o.serial.kind, CHAR_MON_STDIO);
+    ck_assert_int_eq(parse("-hda d -vnc :1 -nographic"), 0);
+    ck_assert(!o.vnc.on);
+}
+END_TEST
+
 START_TEST(spellings)
 {
     ck_assert_int_eq(parse("--kernel=k --append=a=b --m=64 -engine=interp"), 0);
@@ -370,6 +391,7 @@ int main(void)
     tcase_add_test(tc, drives);
     tcase_add_test(tc, drive_properties);
     tcase_add_test(tc, a_qemu_line);
+    tcase_add_test(tc, displays);
     tcase_add_test(tc, spellings);
     tcase_add_test(tc, sizes);
     tcase_add_test(tc, timeouts);
