@@ -46,6 +46,7 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
     s->adapt = (uint8_t)want;
     s->count[want] = 0;
     e->stats.adapted[want]++;
+    e->stats.adapted_for[v]++;
     return true;
 }
 

@@ -287,7 +287,7 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     struct bt_page *page, *page2;
     const uint8_t *bytes;
     unsigned avail;
-    uint64_t flushes;
+    uint64_t flushes, from;
     bool odd, interpret;
     enum found f;
 
@@ -312,7 +312,9 @@ static enum found find_block(struct engine *e, struct bt_block **out)
             return FOUND;
         if (flushes != e->stats.flushes || !protect(e, rip, page2 != NULL))
             return FOUND_INTERPRET;
+        from = __builtin_ia32_rdtsc();
         *out = bt_translate(e, rip, c->mode, page, page2, bytes, avail, &interpret);
+        e->stats.translate_cycles += __builtin_ia32_rdtsc() - from;
         if (*out) {
             made_block(e, *out);
             return FOUND;

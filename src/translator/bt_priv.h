@@ -180,6 +180,8 @@ struct bt_stats {
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
     uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
     uint64_t churned; /* times a page was found not worth translating */
+    uint64_t adapted_for[SMMU_NVERDICTS], overwritten;
+    uint64_t translate_cycles, fault_cycles; /* of the host's TSC; without what the kernel does */
     uint64_t callout_by_mnemonic[2048];
 };
 
