@@ -41,6 +41,9 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
         want = ADAPT_SIMULATE;
         limit = 64;
     }
+    /* Another block with the site in it, translated before: it still faults. */
+    if (s->adapt == ADAPT_SIMULATE)
+        return true;
     if (s->adapt == want || ++s->count[want] < limit)
         return false;
     s->adapt = (uint8_t)want;
