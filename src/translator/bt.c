@@ -99,10 +99,12 @@ static void set_gs(struct engine *e, uint64_t base)
     e->gs_base = base;
 }
 
+/* 32-bit windows move with the address space only. */
 static void find_windows(struct engine *e)
 {
-    for (unsigned v = 0; v < NVIEWS; v++)
+    for (unsigned v = 0; v < NVIEWS && !e->windows_known; v++)
         e->hot->base[v] = smmu_base(e->mmu, v);
+    e->windows_known = !cpu_long(e->cpu);
     e->hot->window = e->hot->base[e->cpu->cpl == 3 ? VIEW_USER : VIEW_KERNEL];
 }
 
@@ -128,7 +130,7 @@ static bool refresh_space(struct engine *e)
          (e->deltas_seen == smmu_deltas_changed(e->mmu) && e->table_seen == smmu_table_of(c))))
         return true;
     if (e->space_changed)
-        e->cross.valid = false;
+        e->cross.valid = e->windows_known = false;
     find_memory(e);
     e->deltas_seen = smmu_deltas_changed(e->mmu);
     x = bt_ctx_get(e, c->mode);
@@ -161,12 +163,52 @@ void engine_kick(struct engine *e)
     e->hot->ctx = e->empty_ctx;
 }
 
-int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
+/* The jump cache knows the way already; not when a chain is to be made. */
+static const uint8_t *cached_entry(const struct engine *e)
+{
+    uint64_t rip = e->cpu->rip;
+    uint32_t i = bt_jcache_index(rip);
+
+    return e->cur_ctx->neg_tag[i] == 0 - rip ? e->cur_ctx->host[i] : NULL;
+}
+
+/* Nothing waits for the dispatcher at this boundary. */
+static bool undisturbed(const struct engine *e)
+{
+    const struct cpu *c = e->cpu;
+
+    return !c->kick && !c->halted && !c->shutdown && !c->intr_shadow && !c->debug_trap &&
+           !cpu_intr_ready(c) && !(c->nmi_pending && !c->nmi_blocked) && !e->step_ctx &&
+           !e->cfg.flush_every && !log_on(e->log, LOG_EXEC);
+}
+
+/* The callout has gone elsewhere, to another privilege level perhaps: what the dispatcher would do
+ * when the context knows the way. NULL: it has to. */
+static const uint8_t *go_on_elsewhere(struct engine *e, bool was64)
+{
+    struct cpu *c = e->cpu;
+    const uint8_t *entry;
+
+    if (!undisturbed(e) || !mode_ok(c->mode) || cpu_cs64(c) != was64 || !refresh_space(e))
+        return NULL;
+    set_gs(e, e->hot->window); /* at once: bt64_see_crossing() compares the two */
+    entry = cached_entry(e);
+    if (!entry)
+        return NULL;
+    refresh_copies(e);
+    bt_fpu_restore(e, c);
+    c->rflags &= ~(uint32_t)EF_RF; /* as in enter() */
+    e->stats.gone_on++;
+    return arm(e) ? entry : NULL;
+}
+
+const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
+                          const uint8_t *resume)
 {
     struct engine *e = hot->engine;
     uint64_t next = c->rip + i->len;
     uint32_t mode = c->mode;
-    bool light = i->row->traits & T_LIGHT;
+    bool cs64 = cpu_cs64(c), light = i->row->traits & T_LIGHT;
 
     e->callout_rip = c->rip;
     e->stats.callouts++;
@@ -181,15 +223,15 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
         c->intr_shadow || cpu_intr_ready(c) || (c->nmi_pending && !c->nmi_blocked) ||
         e->space_changed || e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
         (i->row->traits & T_ENDS))
-        return 1;
-    if (cpu_cs64(c) && e->table_seen != smmu_table_of(c)) { /* STAC, CLAC, POPF */
+        return go_on_elsewhere(e, cs64);
+    if (cs64 && e->table_seen != smmu_table_of(c)) { /* STAC, CLAC, POPF */
         find_memory(e);
         set_gs(e, e->hot->window);
     }
     refresh_copies(e);
     e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     bt_fpu_restore(e, c);
-    return 0;
+    return resume;
 }
 
 /* The frame behind the linear page of rip, remembered per context. NULL: #PF recorded, or not RAM
@@ -331,7 +373,6 @@ static enum found find_block(struct engine *e, struct bt_block **out)
 
 static void interpret_one(struct engine *e)
 {
-    bt_fpu_save(e, e->cpu);
     e->stats.interp_steps++;
     interp_step(e->interp, e->cpu);
 }
@@ -380,15 +421,6 @@ static bool take_events(struct engine *e)
         return true;
     }
     return false;
-}
-
-/* The jump cache knows the way already; not when a chain is to be made. */
-static const uint8_t *cached_entry(const struct engine *e)
-{
-    uint64_t rip = e->cpu->rip;
-    uint32_t i = bt_jcache_index(rip);
-
-    return e->cur_ctx->neg_tag[i] == 0 - rip ? e->cur_ctx->host[i] : NULL;
 }
 
 static void log_entry(const struct engine *e)

@@ -176,7 +176,7 @@ struct bt_block {
 struct bt_stats {
     uint64_t blocks, guest_insns, host_bytes, flushes, invalidated, links;
     uint64_t exits[8];
-    uint64_t lookups, lookup_hits, ctx_switches;
+    uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
     uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
     uint64_t churned; /* times a page was found not worth translating */
@@ -236,6 +236,7 @@ struct engine {
     struct bt_ctx *empty_ctx; /* every look-up misses: what a kick installs */
     struct bt_ctx *cur_ctx;
     bool space_changed;
+    bool windows_known;   /* hot->base[] is the current space's */
     uint64_t deltas_seen; /* smmu_deltas_changed() when windows were last looked up */
     enum smmu_table table_seen;
 
@@ -306,8 +307,9 @@ bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const
 void bt64_leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
                    const struct bt_map *m);
 
-/* bt_callout.c: 0 continue in the block, else leave. */
-int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot);
+/* bt.c: where to go on: `resume`, where the instruction led to, or NULL: leave. */
+const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
+                          const uint8_t *resume);
 
 /* tcache.c */
 int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes) MUST_CHECK;

@@ -78,6 +78,7 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "exits: jump-cache miss", s->exits[BT_EXIT_INDIRECT]);
     line(out, "exits: page-word miss", s->exits[BT_EXIT_WORD]);
     line(out, "exits: callout", s->exits[BT_EXIT_CALLOUT]);
+    line(out, "callouts that went elsewhere", s->gone_on);
     line(out, "exits: fault", s->exits[BT_EXIT_FAULT]);
     line(out, "polls taken", s->poll_faults);
     line(out, "host traps", s->host_traps);
