@@ -72,11 +72,8 @@ static void refresh_segments(struct engine *e)
 
     for (unsigned s = SEG_FS; s <= SEG_GS; s++) {
         const struct seg *g = &c->seg[s];
-        bool simple = g->usable && g->limit == UINT32_MAX && (g->attr & ATTR_W) &&
-                      !(g->attr & (ATTR_CODE | ATTR_E));
-
         e->hot->seg_base[s] = (uint32_t)g->base;
-        e->hot->seg_window[s] = simple ? e->hot->window : (uint64_t)(uintptr_t)POISON;
+        e->hot->seg_window[s] = bt_seg_plain(g) ? e->hot->window : (uint64_t)(uintptr_t)POISON;
     }
 }
 
@@ -87,8 +84,11 @@ static void refresh_copies(struct engine *e)
 
     for (unsigned s = 0; s < NSEG; s++)
         e->hot->sel[s] = c->seg[s].sel;
+    e->hot->tsc_offset = c->tsc_offset;
+    e->hot->tsc_aux = (uint32_t)c->tsc_aux;
     e->hot->flags_other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
     refresh_segments(e);
+    bt32_see_gdt(e);
 }
 
 static void set_gs(struct engine *e, uint64_t base)
@@ -199,7 +199,20 @@ static const uint8_t *go_on_elsewhere(struct engine *e, bool was64)
     bt_fpu_restore(e, c);
     c->rflags &= ~(uint32_t)EF_RF; /* as in enter() */
     e->stats.gone_on++;
+    if (!was64)
+        bt32_prepare_crossings(e);
     return arm(e) ? entry : NULL;
+}
+
+/* Not an instruction that is always a callout, or when it is not as mostly. */
+static bool is_simulated(const struct insn *i)
+{
+    return i->row->lower != LOWER_CALLOUT && i->row->lower < LOWER_LOAD_SEG;
+}
+
+static bool loads_segment(const struct insn *i)
+{
+    return i->row->lower == LOWER_LOAD_SEG || i->row->lower == LOWER_POP_SEG;
 }
 
 const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
@@ -210,9 +223,10 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
     uint32_t mode = c->mode;
     bool cs64 = cpu_cs64(c), light = i->row->traits & T_LIGHT;
 
+    bt_see_crossing(e);
     e->callout_rip = c->rip;
     e->stats.callouts++;
-    e->simulated += i->row->lower != LOWER_CALLOUT && i->row->lower != LOWER_EXIT;
+    e->simulated += is_simulated(i);
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
     if (!cpu_cs64(c))
         next = (uint32_t)next;
@@ -229,6 +243,8 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
         set_gs(e, e->hot->window);
     }
     refresh_copies(e);
+    if (loads_segment(i) && !cs64)
+        bt32_remember_load(e, i->op[0].reg);
     e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     bt_fpu_restore(e, c);
     return resume;
@@ -445,10 +461,11 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
     if (cpu_cs64(e->cpu)) {
         bt64_refresh(e);
         bt64_enter(e->cpu, e->hot, entry);
-        bt64_see_crossing(e);
     } else {
+        bt32_prepare_crossings(e);
         bt_enter(e->cpu, e->hot, entry);
     }
+    bt_see_crossing(e);
     *from = handle_exit(e);
 }
 

@@ -38,6 +38,8 @@ enum {
     BT_MAX_EXITS = BT_MAX_SIDE_EXITS + 2,
     BT_BLOCK_ROOM = 24576, /* bytes of code a block can at most need */
     BT_HASH = 1 << 16,
+    BT_SEGLOADS = 4, /* by bits 3 and 4 of the selector */
+    BT_NO_SEL = 1 << 16,
 };
 
 /* A guest code page as a context sees it: identity of (linear page, frame). Never reused before a
@@ -61,13 +63,22 @@ struct bt_ctx {
     struct bt_ctx *all_next, **all_prev;
 };
 
-/* What 64-bit code at a privilege level finds; [0] CPL 0, [1] CPL 3: cross64.c. */
+/* What code at a privilege level finds; [0] CPL 0, [1] CPL 3: cross64.c, cross32.c. */
 struct bt_level {
     struct bt_ctx *ctx;
     uint64_t block; /* GS base */
     struct seg cs, ss;
     uint32_t sel[2]; /* of CS and SS, as in hot.sel */
     uint32_t mode;
+};
+
+/* What loading a segment register with a selector of the GDT at CPL 0 comes to, as long as the
+ * descriptor is what it was. */
+struct bt_segload {
+    uint32_t sel;   /* BT_NO_SEL: none */
+    uint32_t plain; /* base + 4 GiB, writable: FS and GS have a window */
+    uint64_t descriptor;
+    struct seg seg; /* of a null selector only sel, attr and usable count */
 };
 
 /* Written by the engine, read by generated code through R15. */
@@ -106,6 +117,9 @@ struct bt_hot {
     uint8_t ways; /* enum of bt_offsets.h */
     uint64_t tsc_offset;
     uint32_t tsc_aux;
+    /* 32-bit code: loads of ES, DS, FS, GS that need no callout (cross32.c) */
+    uint32_t gdt; /* base */
+    struct bt_segload segload[NSEG][BT_SEGLOADS];
 };
 
 enum bt_exit_kind {
@@ -188,9 +202,10 @@ struct bt_stats {
 /* What level[] of the hot structure was made from. */
 struct bt_cross {
     bool valid; /* of this address space */
+    bool wide;  /* for 64-bit code */
     uint8_t ways;
     uint32_t mode;
-    uint64_t cr4, star, efer;
+    uint64_t cr4, star, efer, sysenter_cs;
     struct dtable gdtr;
 };
 
@@ -244,6 +259,7 @@ struct engine {
     uint64_t simulated; /* callouts for memory operands since sites were forgotten */
     uint64_t gs_base;   /* what the host's GS base is now */
     struct bt_cross cross;
+    struct dtable gdt_seen; /* segload[] of the hot structure is of this one */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
@@ -267,7 +283,11 @@ void bt_stub_direct(void);   /* jumped to with R8 = struct bt_exit */
 void bt_stub_indirect(void); /* R8D = target rip */
 void bt_stub_word(void);     /* R8D = target rip */
 void bt_stub_callout(void);  /* called with R8 = struct insn, R9D = its rip */
-void bt_fault_exit(void);    /* continued at by the signal handler; hot->fault_rip */
+void bt_stub_sysenter(void); /* the same; done at once, or as a callout */
+void bt_stub_sysexit(void);
+void bt_stub_load_seg(void); /* and R10D = selector, R11 = descriptor */
+void bt_stub_pop_seg(void);
+void bt_fault_exit(void); /* continued at by the signal handler; hot->fault_rip */
 
 /* bt64_asm.S: the same for 64-bit code, arguments in R11. */
 void bt64_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
@@ -291,7 +311,20 @@ struct bt_callout {
 /* cross64.c: makes level[] and ways of the hot structure agree with the CPU. */
 void bt64_prepare_crossings(struct engine *e);
 /* Back in C: crossings have changed the context and GS base. */
-void bt64_see_crossing(struct engine *e);
+void bt_see_crossing(struct engine *e);
+
+/* cross32.c: the same for SYSENTER and SYSEXIT of 32-bit code. */
+void bt32_prepare_crossings(struct engine *e);
+/* A new GDT: nothing is known of its descriptors. */
+void bt32_see_gdt(struct engine *e);
+/* The load of a segment register that has just succeeded. */
+void bt32_remember_load(struct engine *e, unsigned seg);
+/* Base + 4 GiB, writable: generated code adds the base. */
+static inline bool bt_seg_plain(const struct seg *s)
+{
+    return s->usable && s->limit == UINT32_MAX && (s->attr & ATTR_W) &&
+           !(s->attr & (ATTR_CODE | ATTR_E));
+}
 
 /* bt64.c */
 const uint8_t *bt64_callout(struct engine *e); /* of hot->site; NULL: leave */
