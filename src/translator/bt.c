@@ -233,6 +233,9 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
     if (!light)
         bt_fpu_save(e, c);
     interp_exec(c, i);
+    if (e->trials && is_simulated(i))
+        bt_trial_ran(e, e->callout_rip, resume, c->rip != next && !(i->row->traits & T_ENDS),
+                     light);
     if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown ||
         c->intr_shadow || cpu_intr_ready(c) || (c->nmi_pending && !c->nmi_blocked) ||
         e->space_changed || e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||

@@ -195,6 +195,7 @@ struct bt_stats {
     uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
     uint64_t churned; /* times a page was found not worth translating */
     uint64_t adapted_for[SMMU_NVERDICTS], overwritten;
+    uint64_t reverted;
     uint64_t translate_cycles, fault_cycles; /* of the host's TSC; without what the kernel does */
     uint64_t callout_by_mnemonic[2048];
 };
@@ -209,11 +210,21 @@ struct bt_cross {
     struct dtable gdtr;
 };
 
-enum { SITE_HASH = 8192 };
+enum { SITE_HASH = 8192, TRIALS = 1024 };
 
 struct bt_site {
     uint64_t key; /* frame << 12 | offset, +1 */
     uint8_t adapt, count[3];
+    bool on_trial;    /* simulated for the guest's own faults */
+    uint8_t reverted; /* how often that did not pay */
+    uint16_t runs, faults;
+};
+
+/* A callout in place of a memory operand: its site. */
+struct bt_trial {
+    const uint8_t *in; /* where it goes on */
+    uint64_t key, flushes;
+    bool on_trial;
 };
 
 /* How often code of a frame was invalidated lately: a page that code and data share is interpreted
@@ -256,6 +267,8 @@ struct engine {
     enum smmu_table table_seen;
 
     struct bt_site *sites;
+    struct bt_trial trial[TRIALS];
+    bool trials;        /* there are some */
     uint64_t simulated; /* callouts for memory operands since sites were forgotten */
     uint64_t gs_base;   /* what the host's GS base is now */
     struct bt_cross cross;
@@ -385,6 +398,9 @@ enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
 /* Counts one fault; returns true when the site's translation must change. */
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
 bool bt_adapt_amnesty(struct engine *e);
+/* A callout in place of a memory operand has run, and goes on at `in`; `light`: with the FPU state
+ * live. Where that does not pay its block is dropped. */
+void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulted, bool light);
 
 /* btfault.c */
 int bt_fault_init(struct engine *e) MUST_CHECK;

@@ -82,6 +82,7 @@ static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
     }
     e->fault_emulate = true;
     e->stats.host_traps++;
+    bt_judge(e, b, m, SMMU_TRUE);
     if (b->mode & MODE_CS64)
         bt64_leave_at(e, uc, b, m);
     else

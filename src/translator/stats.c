@@ -87,6 +87,8 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "  for their mode", s->interp_modes);
     line(out, "sites: view by address", s->adapted[ADAPT_VIEW]);
     line(out, "sites: simulated", s->adapted[ADAPT_SIMULATE]);
+    line(out, "  for faults of the guest", s->adapted_for[SMMU_TRUE]);
+    line(out, "  and no longer", s->reverted);
     line(out, "  for mmio", s->adapted_for[SMMU_MMIO]);
     line(out, "  for traced tables", s->adapted_for[SMMU_TRACED]);
     line(out, "  for code", s->adapted_for[SMMU_CODE]);
