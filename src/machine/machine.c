@@ -420,6 +420,7 @@ static int make_engine(struct machine *m, struct machine_error *err)
         .perf_map = m->opt->perf_map,
         .check_blocks = m->opt->check_blocks || TORTURE,
         .flush_every = TORTURE ? 997 : 0,
+        .loops_at_once = TORTURE,
         .host_tsc = m->time == NULL,
         .stepped = m->time != NULL,
         .fatal = machine_fatal,
