@@ -32,6 +32,7 @@ struct block {
     struct queue todo, done;
     struct block_request *running;
     bool closing, giving_up; /* giving_up: the running request must not be tried again */
+    bool held, retry;
     int stalled;
     struct block_error report;
     struct block_stats stats;
@@ -126,8 +127,11 @@ static void wait_for_room(struct block *b, int err)
     }
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += RETRY_SECONDS;
-    if (!b->closing && !b->giving_up)
+    if (!b->held && !b->closing && !b->giving_up && !b->retry)
         pthread_cond_timedwait(&b->work, &b->lock, &until);
+    while (b->held && !b->closing && !b->giving_up && !b->retry)
+        pthread_cond_wait(&b->work, &b->lock);
+    b->retry = false;
 }
 
 static void *worker(void *arg)
@@ -252,6 +256,15 @@ const char *block_name(const struct block *b)
     return b->name;
 }
 
+const char *block_format_name(const struct block *b)
+{
+    const struct block_node *n = b->node;
+
+    while (!n->ops->format && n->below)
+        n = n->below;
+    return n->ops->format ? n->ops->format : "raw";
+}
+
 void block_submit(struct block *b, struct block_request *req)
 {
     assert(req->state == BLOCK_IDLE);
@@ -334,6 +347,23 @@ int block_stalled(struct block *b)
     err = b->stalled;
     pthread_mutex_unlock(&b->lock);
     return err;
+}
+
+void block_hold(struct block *b, bool held)
+{
+    pthread_mutex_lock(&b->lock);
+    b->held = held;
+    pthread_cond_signal(&b->work);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void block_retry(struct block *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->retry = b->threaded && b->stalled;
+    b->stalled = 0;
+    pthread_cond_signal(&b->work);
+    pthread_mutex_unlock(&b->lock);
 }
 
 bool block_take_report(struct block *b, struct block_error *out)

@@ -16,6 +16,7 @@ struct block_node_ops {
     int (*write)(struct block_node *n, uint64_t offset, const uint8_t *buf, size_t len);
     int (*flush)(struct block_node *n);
     void (*close)(struct block_node *n); /* frees the node, not the one below */
+    const char *format;                  /* NULL: a layer, which has the one below's */
 };
 
 struct block_node {

@@ -84,7 +84,8 @@ static void node_close(struct block_node *n)
     free(q);
 }
 
-static const struct block_node_ops qcow2_ops = {node_read, node_write, node_flush, node_close};
+static const struct block_node_ops qcow2_ops = {node_read, node_write, node_flush, node_close,
+                                                "qcow2"};
 
 /* ---- opening ---- */
 

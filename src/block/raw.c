@@ -63,7 +63,7 @@ static void raw_close(struct block_node *n)
     free(raw_of(n));
 }
 
-static const struct block_node_ops raw_ops = {raw_read, raw_write, raw_flush, raw_close};
+static const struct block_node_ops raw_ops = {raw_read, raw_write, raw_flush, raw_close, "raw"};
 
 int block_raw_create(struct block_node **out, struct block_file *f, bool read_only, bool probed)
 {

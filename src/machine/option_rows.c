@@ -436,6 +436,20 @@ static int set_nothing(struct option_parse *p, const char *value)
     return 0;
 }
 
+static int set_start_paused(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->start_paused = true;
+    return 0;
+}
+
+static int set_no_shutdown(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->no_shutdown = true;
+    return 0;
+}
+
 static int set_no_reboot(struct option_parse *p, const char *value)
 {
     (void)value;
@@ -582,6 +596,16 @@ const struct option_row option_rows[] = {
      "isa-debug-exit[,iobase=0x501][,iosize=2]: the guest chooses\nthe exit status, (value << 1) | "
      "1",
      NULL, false},
+    {"monitor", "TO", OPTION_MONITOR, option_set_monitor,
+     "for people: stdio, unix:PATH,server,nowait, tcp:127.0.0.1:PORT,server,nowait,\nnone; with "
+     "the "
+     "serial port on the terminal Ctrl-A c leads to one as well",
+     NULL, false},
+    {"qmp", "TO", OPTION_MONITOR, option_set_qmp, "for programs (QMP, JSON), there", NULL, false},
+    {"qmp-pretty", "TO", OPTION_MONITOR, option_set_qmp_pretty, "the same, indented", NULL, false},
+    {"S", NULL, OPTION_MONITOR, set_start_paused, "start paused, until cont", NULL, false},
+    {"no-shutdown", NULL, OPTION_MONITOR, set_no_shutdown,
+     "a guest that powers off is paused; quit leaves", NULL, false},
     {"d", "ITEMS", OPTION_DEBUG, set_log_items, "trace: in_asm,int,..; -d help lists the items",
      NULL, false},
     {"D", "FILE", OPTION_DEBUG, set_log_file, "write the trace to FILE instead of standard error",
@@ -592,8 +616,6 @@ const struct option_row option_rows[] = {
      "prove for every block of translated code that it can't leave the guest", NULL, false},
     {"nographic", NULL, OPTION_ACCEPTED, option_set_nographic, "the same as -display none", NULL,
      false},
-    {"no-shutdown", NULL, OPTION_ACCEPTED, set_nothing,
-     "no effect: there is no window to keep open", NULL, false},
     {"nodefaults", NULL, OPTION_ACCEPTED, set_nothing, "no effect: there is nothing to leave out",
      NULL, false},
     {"machine", "pc", OPTION_ACCEPTED, set_machine,
@@ -602,10 +624,8 @@ const struct option_row option_rows[] = {
     {"no-hpet", NULL, OPTION_ACCEPTED, set_no_hpet, "the same as -machine hpet=off", NULL, false},
     {"smp", "1", OPTION_ACCEPTED, set_smp, "one CPU", NULL, false},
     {"rtc", "base=utc", OPTION_ACCEPTED, set_rtc, "the guest's clock shows UTC", NULL, false},
-    {"net", "none", OPTION_ACCEPTED, set_only, "as are -nic, -monitor, -parallel none", "none",
-     false},
+    {"net", "none", OPTION_ACCEPTED, set_only, "as are -nic and -parallel none", "none", false},
     {"nic", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
-    {"monitor", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
     {"parallel", "none", OPTION_ACCEPTED, set_only, NULL, "none", false},
     {"enable-kvm", NULL, OPTION_ACCEPTED, set_enable_kvm, NULL, NULL, false},
     {"help", NULL, OPTION_OTHER, set_help, "this text", NULL, false},

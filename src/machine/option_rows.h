@@ -13,6 +13,7 @@ enum option_group {
     OPTION_BOOT,
     OPTION_MACHINE,
     OPTION_DEVICES,
+    OPTION_MONITOR,
     OPTION_DEBUG,
     OPTION_ACCEPTED,
     OPTION_OTHER,
@@ -62,6 +63,12 @@ int option_set_vnc(struct option_parse *p, const char *value);
 int option_set_nographic(struct option_parse *p, const char *value);
 int option_set_screendump(struct option_parse *p, const char *value);
 int option_check_display(struct option_parse *p);
+
+/* option_monitor.c: the same. */
+int option_set_monitor(struct option_parse *p, const char *value);
+int option_set_qmp(struct option_parse *p, const char *value);
+int option_set_qmp_pretty(struct option_parse *p, const char *value);
+int option_check_monitor(struct option_parse *p);
 
 /* True when the len characters at s are `word`. */
 bool option_is_word(const char *s, size_t len, const char *word);
