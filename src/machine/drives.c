@@ -132,8 +132,8 @@ static bool look_at_stall(struct machine *m, unsigned i)
 
     if (why && !m->stalled[i]) {
         drives_find(m, i, &d);
-        machine_pause(m, MONITOR_IO_ERROR);
         operator_stalled(m, &d, -why);
+        machine_pause(m, MONITOR_IO_ERROR);
     }
     m->stalled[i] = why != 0;
     return why != 0;

@@ -29,6 +29,7 @@ struct monitor {
     struct monitor_machine machine;
     struct terminal *terminal;
     struct port *on_terminal; /* whose session the terminal's is; NULL: none */
+    struct port *pumped;      /* whose command runs, perhaps; it must stay */
     struct mon_keys keys;
     int epoll_fd;
     unsigned n;
@@ -132,6 +133,7 @@ static void read_chunk(struct port *p)
 /* At most one chunk, so that no client keeps the guest waiting. */
 static void pump(struct monitor *m, struct port *p)
 {
+    m->pumped = p;
     flush(p);
     if (p->at == p->len && !p->input_end && p->session.out.len <= MON_OUT_BUSY)
         read_chunk(p);
@@ -141,6 +143,7 @@ static void pump(struct monitor *m, struct port *p)
     }
     if (p->session.closing)
         p->at = p->len;
+    m->pumped = NULL;
     settle(m, p);
 }
 
@@ -274,6 +277,8 @@ void monitor_event(struct monitor *m, const char *name, const char *data)
             show(m);
             continue;
         }
+        if (p == m->pumped)
+            continue;
         flush(p);
         settle(m, p);
     }
