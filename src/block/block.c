@@ -260,9 +260,9 @@ const char *block_format_name(const struct block *b)
 {
     const struct block_node *n = b->node;
 
-    while (!n->ops->format && n->below)
+    while (!n->format && n->below)
         n = n->below;
-    return n->ops->format ? n->ops->format : "raw";
+    return n->format ? n->format : "raw";
 }
 
 void block_submit(struct block *b, struct block_request *req)

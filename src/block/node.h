@@ -16,13 +16,13 @@ struct block_node_ops {
     int (*write)(struct block_node *n, uint64_t offset, const uint8_t *buf, size_t len);
     int (*flush)(struct block_node *n);
     void (*close)(struct block_node *n); /* frees the node, not the one below */
-    const char *format;                  /* NULL: a layer, which has the one below's */
 };
 
 struct block_node {
     const struct block_node_ops *ops;
     uint64_t bytes;
     bool read_only;
+    const char *format;        /* NULL: a layer, which has the one below's */
     struct block_node *below;  /* what reads fall through to; owned; may be NULL */
     struct block_error report; /* empty, or what block_take_report() is to say */
 };

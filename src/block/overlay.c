@@ -86,7 +86,7 @@ static void overlay_close(struct block_node *n)
 }
 
 static const struct block_node_ops overlay_ops = {overlay_read, overlay_write, overlay_flush,
-                                                  overlay_close, NULL};
+                                                  overlay_close};
 
 /* /var/tmp, because /tmp is often memory. */
 static int temporary_file(struct block_error *err)

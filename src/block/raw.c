@@ -63,7 +63,7 @@ static void raw_close(struct block_node *n)
     free(raw_of(n));
 }
 
-static const struct block_node_ops raw_ops = {raw_read, raw_write, raw_flush, raw_close, "raw"};
+static const struct block_node_ops raw_ops = {raw_read, raw_write, raw_flush, raw_close};
 
 int block_raw_create(struct block_node **out, struct block_file *f, bool read_only, bool probed)
 {
@@ -71,8 +71,10 @@ int block_raw_create(struct block_node **out, struct block_file *f, bool read_on
 
     if (!r)
         return -ENOMEM;
-    r->node = (struct block_node){
-        .ops = &raw_ops, .bytes = align_up(f->bytes, BLOCK_SECTOR), .read_only = read_only};
+    r->node = (struct block_node){.ops = &raw_ops,
+                                  .bytes = align_up(f->bytes, BLOCK_SECTOR),
+                                  .read_only = read_only,
+                                  .format = "raw"};
     r->file = *f;
     r->probed = probed;
     *out = &r->node;

@@ -349,7 +349,7 @@ static void add_byte(struct mon_session *s, uint8_t byte)
     struct mon_line *l = &s->line;
     char shown[2] = {(char)byte, '\0'};
 
-    if (byte < ' ' && byte != '\t')
+    if ((byte < ' ' && byte != '\t') || byte == DELETE)
         return;
     if (l->len + 1 == sizeof(l->text)) {
         l->too_long = true;

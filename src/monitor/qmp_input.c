@@ -90,9 +90,11 @@ static int button_event(struct mon_call *c, const json_t *data, struct changes *
 static int move_event(struct mon_call *c, const json_t *data, struct changes *to)
 {
     const char *axis = json_string_value(json_object_get(data, "axis"));
-    json_int_t v = json_integer_value(json_object_get(data, "value"));
+    const json_t *value = json_object_get(data, "value");
+    json_int_t v = json_integer_value(value);
 
-    if (v < -MAX_MOVE || v > MAX_MOVE || !axis || (strcmp(axis, "x") && strcmp(axis, "y")))
+    if (!json_is_integer(value) || v < -MAX_MOVE || v > MAX_MOVE || !axis ||
+        (strcmp(axis, "x") && strcmp(axis, "y")))
         return mon_fail(c, "a mouse moves along \"x\" or \"y\" by at most %d", MAX_MOVE);
     *(*axis == 'x' ? &to->dx : &to->dy) += (int)v;
     to->mouse = true;

@@ -390,6 +390,43 @@ START_TEST(test_full_disk)
 }
 END_TEST
 
+/* A monitor is there: it says when to try again, and hears of each failure. */
+START_TEST(test_held)
+{
+    static uint8_t buf[512];
+    struct answer a = {0};
+    struct block_request req = {
+        .op = BLOCK_WRITE, .count = 1, .buf = buf, .done = answered, .opaque = &a};
+    struct block_stats stats;
+    struct mem_disk disk;
+    struct block *b = mem_disk_open(&disk, 100);
+
+    block_hold(b, true);
+    ck_assert_int_eq(block_start(b, nobody, NULL), 0);
+    block_retry(b); /* nothing waits: no effect on what comes */
+    disk.full = true;
+    block_submit(b, &req);
+    ck_assert_int_eq(block_drain(b), -ENOSPC);
+    block_retry(b);
+    ck_assert_int_eq(block_drain(b), -ENOSPC); /* stalled anew */
+    __atomic_store_n(&disk.full, false, __ATOMIC_RELEASE);
+    usleep(1500000);
+    block_poll(b);
+    ck_assert(!a.done);
+    ck_assert_uint_eq(disk.writes, 2);
+    block_retry(b);
+    ck_assert_int_eq(block_drain(b), 0);
+    ck_assert(a.done && a.result == 0);
+    block_get_stats(b, &stats);
+    ck_assert_uint_eq(stats.stalls, 2);
+    disk.full = true; /* what is held does not keep the machine from ending */
+    a.done = false;
+    block_submit(b, &req);
+    ck_assert_int_eq(block_drain(b), -ENOSPC);
+    block_close(b);
+}
+END_TEST
+
 /* Cancelled while queued, while it waits for room, and when done but not yet polled. */
 START_TEST(test_cancel)
 {
@@ -484,6 +521,7 @@ int main(void)
     tcase_add_test(tc, test_format_stays);
     tcase_add_test(tc, test_queue_order);
     tcase_add_loop_test(tc, test_full_disk, 0, 2);
+    tcase_add_test(tc, test_held);
     tcase_add_loop_test(tc, test_cancel, 0, 2);
     tcase_add_loop_test(tc, test_close, 0, 2);
     tcase_add_test(tc, test_notify);
