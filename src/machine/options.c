@@ -23,7 +23,6 @@ static const struct {
     {"full-screen", "display"},
     {"s", "debugger stub"},
     {"gdb", "debugger stub"},
-    {"chardev", "separate character back end; use -serial or -debugcon,"},
     {"daemonize", "daemon mode"},
     {"loadvm", "saved machines"},
     {"incoming", "saved machines"},

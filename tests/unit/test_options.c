@@ -117,6 +117,15 @@ START_TEST(monitors)
     ck_assert(o.monitor[2].pretty && o.monitor[2].kind == MONITOR_QMP);
     ck_assert_uint_eq(o.monitor[2].at.port, 4444);
     ck_assert_int_eq(o.serial.kind, CHAR_NULL); /* the monitor has the terminal */
+    ck_assert_int_eq(parse("k -chardev socket,id=charmonitor,path=/run/x,server=on,wait=off -mon "
+                           "chardev=charmonitor,id=monitor,mode=control -chardev "
+                           "socket,id=b,host=127.0.0.1,port=99,server -mon b,mode=readline"),
+                     0);
+    ck_assert_uint_eq(o.nmonitors, 2);
+    ck_assert_int_eq(o.monitor[0].kind, MONITOR_QMP);
+    ck_assert_str_eq(o.monitor[0].at.path, "/run/x");
+    ck_assert(o.monitor[0].at.server && !o.monitor[0].at.wait);
+    ck_assert(o.monitor[1].kind == MONITOR_HMP && o.monitor[1].at.port == 99);
 }
 END_TEST
 
@@ -253,6 +262,11 @@ static const struct {
     const char *line, *says;
 } mistakes[] = {
     {"-monitor nowhere k", "nowhere"},
+    {"-chardev pty,id=a k", "socket,id=ID"},
+    {"-chardev socket,path=x k", "id is missing"},
+    {"-chardev socket,id=a,host=10.0.0.1,port=1 k", "this host only"},
+    {"-chardev socket,id=a,path=x,telnet=on k", "nowait"},
+    {"-mon chardev=a,mode=control k", "no -chardev before it"},
     {"-monitor tcp:0.0.0.0:4444,server k", "this host only"},
     {"-qmp unix:q,sever k", "nowait"},
     {"-monitor stdio -qmp stdio k", "one terminal"},
