@@ -256,6 +256,11 @@ const char *block_name(const struct block *b)
     return b->name;
 }
 
+bool block_is_snapshot(const struct block *b)
+{
+    return !b->node->format && b->node->below;
+}
+
 const char *block_format_name(const struct block *b)
 {
     const struct block_node *n = b->node;
@@ -383,4 +388,46 @@ void block_get_stats(struct block *b, struct block_stats *out)
     pthread_mutex_lock(&b->lock);
     *out = b->stats;
     pthread_mutex_unlock(&b->lock);
+}
+
+/* The image is open read-only below the overlay, and locked so: it is opened anew for writing. */
+static int commit_to_image(struct block *b, const char *format, struct block_error *err)
+{
+    struct block_node *base;
+    int e = block_open_again(&base, b->name, false, err);
+
+    if (e < 0)
+        return e;
+    if (base->bytes != b->node->bytes || strcmp(base->format, format) != 0)
+        e = block_fail(err, -EINVAL, "%s: the image is another one now", b->name);
+    else if ((e = block_overlay_commit(b->node, base)) < 0)
+        block_fail(err, e, "%s: %s", b->name, strerror(-e));
+    block_node_close(base);
+    return e;
+}
+
+int block_commit(struct block *b, struct block_error *err)
+{
+    struct block_node *top = b->node, *below = top->below;
+    const char *format;
+    struct block_error again;
+    int e;
+
+    assert(!b->todo.first && !b->running);
+    if (top->format || !below)
+        return block_fail(err, -ENOTSUP, "%s: there is no snapshot to commit", b->name);
+    format = below->format;
+    block_node_close(below);
+    top->below = NULL;
+    e = commit_to_image(b, format, err);
+    if (block_open_again(&below, b->name, true, &again) < 0) {
+        *err = again;
+        return -EIO;
+    }
+    if (below->bytes < top->bytes) {
+        block_node_close(below);
+        return block_fail(err, -EIO, "%s: the image has shrunk", b->name);
+    }
+    top->below = below;
+    return e;
 }

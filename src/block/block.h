@@ -73,6 +73,7 @@ int block_start(struct block *b, void (*notify)(void *opaque), void *opaque) MUS
 uint64_t block_sectors(const struct block *b);
 bool block_read_only(const struct block *b);
 const char *block_name(const struct block *b);
+bool block_is_snapshot(const struct block *b);
 /* Of the image: "raw", "qcow2". */
 const char *block_format_name(const struct block *b);
 
@@ -85,6 +86,10 @@ void block_cancel(struct block *b, struct block_request *req);
  * too. Returns early, with -errno, while the host's disk is full. */
 int block_drain(struct block *b);
 
+/* Of a block opened with `snapshot`, which nobody uses meanwhile (block_drain): what was written
+ * goes to the image, and the snapshot begins anew. 0, or -errno with *err: what is read stays the
+ * same, unless the image itself can't be opened any more. */
+int block_commit(struct block *b, struct block_error *err) MUST_CHECK;
 /* The -errno (full disk) for which the first request waits, or 0. */
 int block_stalled(struct block *b);
 /* Held: a request that found the disk full waits for block_retry(). Not held: for a second. */

@@ -34,6 +34,13 @@ int block_raw_create(struct block_node **out, struct block_file *f, bool read_on
 int block_overlay_open(struct block_node **out, struct block_node *below,
                        struct block_error *err) MUST_CHECK;
 
+/* Writes what the overlay has to `base`, flushes that, and forgets it. 0 or -errno: nothing is
+ * forgotten then. */
+int block_overlay_commit(struct block_node *n, struct block_node *base) MUST_CHECK;
+/* The image at path once more, as its content says. */
+int block_open_again(struct block_node **out, const char *path, bool read_only,
+                     struct block_error *err) MUST_CHECK;
+
 /* Closes a node and what is below it. NULL does nothing. */
 void block_node_close(struct block_node *n);
 

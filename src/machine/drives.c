@@ -207,6 +207,7 @@ bool drives_find(const struct machine *m, unsigned n, struct monitor_drive *out)
         return false;
     *out = (struct monitor_drive){
         .id = cdrom ? cds[n] : disks[n], .removable = cdrom || floppy, .blk = block_at(m, n)};
+    out->snapshot = out->blk && block_is_snapshot(out->blk);
     if (cdrom) {
         d = &m->pc.ide.channel[n / IDE_DRIVES].drive[n % IDE_DRIVES];
         out->locked = d->locked;
@@ -288,6 +289,24 @@ int drives_change(struct machine *m, unsigned n, const struct monitor_medium *me
         return e;
     e = insert(m, n, blk, medium->force, err);
     close_block(e < 0 ? &blk : &old);
+    return e;
+}
+
+int drives_commit(struct machine *m, unsigned n, struct monitor_error *err)
+{
+    struct block *blk = block_at(m, n);
+    struct block_error be;
+    int e = blk ? block_drain(blk) : 0;
+
+    if (!blk) {
+        snprintf(err->text, sizeof(err->text), "there is no medium in the drive");
+        return -ENOMEDIUM;
+    }
+    if (e < 0)
+        return fail(err, e, block_name(blk), strerror(-e));
+    e = block_commit(blk, &be);
+    if (e < 0)
+        snprintf(err->text, sizeof(err->text), "%s", be.text);
     return e;
 }
 

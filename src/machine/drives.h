@@ -22,6 +22,7 @@ void drives_retry(struct machine *m);
 bool drives_find(const struct machine *m, unsigned n, struct monitor_drive *out);
 int drives_change(struct machine *m, unsigned n, const struct monitor_medium *medium,
                   struct monitor_error *err) MUST_CHECK;
+int drives_commit(struct machine *m, unsigned n, struct monitor_error *err) MUST_CHECK;
 void drives_close(struct machine *m);
 
 #endif

@@ -48,7 +48,6 @@ static void look_at_input(struct machine *m)
     for (;;) {
         switch (terminal_pump(&m->console)) {
         case TERMINAL_QUIT:
-            m->shutdown = "host-ui";
             machine_stop(m, EXIT_USER_STOP);
             return;
         case TERMINAL_HELP:
@@ -167,7 +166,6 @@ static void run(struct machine *m)
         if (why == RUN_SHUTDOWN && !m->stopped) {
             leave_terminal(m);
             machine_report_shutdown(m, stderr);
-            m->shutdown = "guest-panic";
             machine_stop(m, EXIT_TRIPLE_FAULT);
         } else if (why == RUN_HALT && !machine_paused(m)) {
             wait_halted(m);
@@ -175,11 +173,24 @@ static void run(struct machine *m)
     }
 }
 
+/* QMP's ShutdownCause of a status; what is not here is the guest's choice. */
+static const struct {
+    enum exit_status status;
+    const char *cause;
+} causes[] = {
+    {EXIT_BAD_INPUT, "host-error"},     {EXIT_TIMED_OUT, "host-signal"},
+    {EXIT_USER_STOP, "host-ui"},        {EXIT_TRIPLE_FAULT, "guest-panic"},
+    {EXIT_GUEST_HALTED, "guest-panic"},
+};
+
 static void say_goodbye(struct machine *m)
 {
     const char *why = m->shutdown ? m->shutdown : "guest-shutdown";
     char data[96];
 
+    for (unsigned i = 0; i < ARRAY_SIZE(causes) && !m->shutdown; i++)
+        if (m->status == (int)causes[i].status)
+            why = causes[i].cause;
     snprintf(data, sizeof(data), "{\"guest\": %s, \"reason\": \"%s\"}",
              strncmp(why, "guest", 5) == 0 ? "true" : "false", why);
     operator_event(m, "SHUTDOWN", data);

@@ -75,7 +75,7 @@ struct machine {
     bool stopped, reset_asked, console_seen;
     bool powered_off;     /* and -no-shutdown: the loop is to pause */
     bool reset_by_user;   /* who asked for the reset */
-    const char *shutdown; /* why it stops, as QMP's SHUTDOWN says it; NULL: the guest's doing */
+    const char *shutdown; /* why it stops, as QMP's SHUTDOWN says it; NULL: as `status` says */
     int status;           /* when stopped */
 };
 

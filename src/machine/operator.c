@@ -58,6 +58,11 @@ static int op_change(void *opaque, unsigned n, const struct monitor_medium *medi
     return drives_change(opaque, n, medium, err);
 }
 
+static int op_commit(void *opaque, unsigned n, struct monitor_error *err)
+{
+    return drives_commit(opaque, n, err);
+}
+
 static void op_print_stats(const void *opaque, FILE *out)
 {
     engine_print_stats(((const struct machine *)opaque)->engine, out);
@@ -72,6 +77,7 @@ static const struct monitor_ops ops = {
     .quit = op_quit,
     .drive = op_drive,
     .change = op_change,
+    .commit = op_commit,
     .print_stats = op_print_stats,
 };
 
@@ -158,6 +164,8 @@ void operator_stalled(struct machine *m, const struct monitor_drive *d, int why)
 
 void operator_close(struct machine *m)
 {
+    if (m->monitor)
+        events_watch(&m->events, -1);
     monitor_close(m->monitor);
     m->monitor = NULL;
 }

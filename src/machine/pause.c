@@ -31,7 +31,7 @@ void machine_pause(struct machine *m, enum monitor_state why)
 {
     bool was = machine_paused(m);
 
-    if (was && why == MONITOR_PAUSED)
+    if (was && why != MONITOR_SHUTDOWN)
         return;
     m->pause.state = why;
     if (was)

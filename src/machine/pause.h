@@ -7,7 +7,8 @@
 
 #include "machine/machine.h"
 
-/* Stops the guest for `why`, or says why it is stopped already. Disks finish what they do. */
+/* Stops the guest for `why`. One that is stopped stays so for its first reason, unless it has
+ * powered off. Disks finish what they do. */
 void machine_pause(struct machine *m, enum monitor_state why);
 /* Goes on, and tries again what a full disk had stopped. */
 void machine_resume(struct machine *m);

@@ -121,6 +121,7 @@ int mon_mouse_button(struct mon_call *c);
 int mon_screendump(struct mon_call *c);
 int mon_eject(struct mon_call *c);
 int mon_change(struct mon_call *c);
+int mon_commit(struct mon_call *c);
 
 void mon_info_mem(struct mon_call *c);
 void mon_info_tlb(struct mon_call *c);

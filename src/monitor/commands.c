@@ -154,6 +154,12 @@ const struct mon_command mon_commands[] = {
      mon_change,
      "DEVICE FILE [raw|qcow2 [MODE]]",
      "another medium; MODE: retain, read-only, read-write"},
+    {"commit",
+     NULL,
+     {{"device", MON_WORD, 0}},
+     mon_commit,
+     "DEVICE|all",
+     "what -snapshot has kept from the image is written to it"},
     {"quit|q", "quit", {{0}}, quit, "", "leave: stop the machine"},
 };
 

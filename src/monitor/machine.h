@@ -33,6 +33,7 @@ enum { MONITOR_DRIVES = 6 };
 struct monitor_drive {
     const char *id; /* QEMU's names: ide0-hd0, ide1-cd0, floppy0 */
     bool removable, locked, tray_open;
+    bool snapshot;     /* writes don't reach the image */
     struct block *blk; /* NULL: no medium */
 };
 
@@ -59,6 +60,8 @@ struct monitor_ops {
     /* A medium into drive n, which is removable. 0, or -errno with *err. */
     int (*change)(void *opaque, unsigned n, const struct monitor_medium *medium,
                   struct monitor_error *err);
+    /* Drive n's snapshot to its image; the same. */
+    int (*commit)(void *opaque, unsigned n, struct monitor_error *err);
     void (*print_stats)(const void *opaque, FILE *out);
 };
 

@@ -88,6 +88,31 @@ int mon_change(struct mon_call *c)
                                            .mode = mode});
 }
 
+static int commit(struct mon_call *c, unsigned n)
+{
+    struct monitor_error err;
+    int rc = c->machine->ops->commit(c->machine->opaque, n, &err);
+
+    return rc < 0 ? mon_fail(c, "%s", err.text) : 0;
+}
+
+/* A drive's name, or `all`: those that have a snapshot. */
+int mon_commit(struct mon_call *c)
+{
+    struct monitor_drive d;
+    unsigned n;
+    int rc = 0;
+
+    if (strcmp(c->arg[0].text, "all") != 0) {
+        rc = mon_find_drive(c, c->arg[0].text, &d, &n);
+        return rc < 0 ? rc : commit(c, n);
+    }
+    for (n = 0; n < MONITOR_DRIVES && rc == 0; n++)
+        if (c->machine->ops->drive(c->machine->opaque, n, &d) && d.snapshot)
+            rc = commit(c, n);
+    return rc;
+}
+
 static bool ends_in(const char *s, const char *end)
 {
     size_t n = strlen(s), m = strlen(end);

@@ -25,6 +25,7 @@ struct monitor_rig {
     uint64_t interrupts[256];
     enum monitor_state state;
     unsigned resets, buttons, quits, changes;
+    unsigned commits;             /* bit per drive */
     struct monitor_medium medium; /* of the last change */
     char path[64];
     int key[MONITOR_RIG_KEYS]; /* negative: released */
@@ -73,7 +74,8 @@ static inline void monitor_rig_quit(void *opaque)
 static inline bool monitor_rig_drive(void *opaque, unsigned n, struct monitor_drive *out)
 {
     (void)opaque;
-    *out = (struct monitor_drive){.id = n ? "ide1-cd0" : "ide0-hd0", .removable = n != 0};
+    *out = (struct monitor_drive){
+        .id = n ? "ide1-cd0" : "ide0-hd0", .removable = n != 0, .snapshot = n == 0};
     return n < 2;
 }
 
@@ -88,6 +90,13 @@ static inline int monitor_rig_change(void *opaque, unsigned n, const struct moni
     snprintf(r->path, sizeof(r->path), "%s", medium->path ? medium->path : "");
     snprintf(err->text, sizeof(err->text), "no such file");
     return medium->path && strcmp(medium->path, "nothing") == 0 ? -ENOENT : 0;
+}
+
+static inline int monitor_rig_commit(void *opaque, unsigned n, struct monitor_error *err)
+{
+    ((struct monitor_rig *)opaque)->commits |= 1u << n;
+    snprintf(err->text, sizeof(err->text), "there is no snapshot");
+    return n ? -ENOTSUP : 0;
 }
 
 static inline void monitor_rig_stats(const void *opaque, FILE *out)
@@ -128,6 +137,7 @@ static const struct monitor_ops monitor_rig_ops = {
     .quit = monitor_rig_quit,
     .drive = monitor_rig_drive,
     .change = monitor_rig_change,
+    .commit = monitor_rig_commit,
     .print_stats = monitor_rig_stats,
 };
 

@@ -288,6 +288,55 @@ START_TEST(test_snapshot)
 }
 END_TEST
 
+/* What was written goes to the image, once; until then it is nobody else's. */
+START_TEST(test_commit)
+{
+    static uint8_t image[600 * 512], sector[512], back[512];
+    struct block_options opt = {.snapshot = true}, rw = {.format = BLOCK_FORMAT_RAW};
+    struct block_error err;
+    char path[32], moved[40];
+    struct block *b, *other;
+
+    make_file(path, image, sizeof(image));
+    snprintf(moved, sizeof(moved), "%s.moved", path);
+    opt.path = rw.path = path;
+    b = open_ok(&rw);
+    ck_assert_int_eq(block_commit(b, &err), -ENOTSUP);
+    block_close(b);
+    b = open_ok(&opt);
+    for (unsigned i = 0; i < 600; i += 7) {
+        memset(sector, (int)i | 1, sizeof(sector));
+        ck_assert_int_eq(transfer(b, BLOCK_WRITE, i, 1, sector), 0);
+    }
+    opt.read_only = true; /* somebody reads the image: it must not change */
+    other = open_ok(&opt);
+    ck_assert_int_eq(block_commit(b, &err), -EAGAIN);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 7, 1, back), 0);
+    ck_assert_uint_eq(back[0], 7);
+    ck_assert_int_eq(transfer(other, BLOCK_READ, 7, 1, back), 0);
+    ck_assert_uint_eq(back[0], 0);
+    block_close(other);
+    ck_assert_int_eq(block_commit(b, &err), 0);
+    other = open_ok(&opt);
+    for (unsigned i = 0; i < 600; i++) {
+        ck_assert_int_eq(transfer(other, BLOCK_READ, i, 1, back), 0);
+        ck_assert_uint_eq(back[511], i % 7 ? 0 : (i | 1) & 0xff);
+    }
+    ck_assert_int_eq(transfer(b, BLOCK_WRITE, 7, 1, image), 0); /* a snapshot again */
+    ck_assert_int_eq(transfer(other, BLOCK_READ, 7, 1, back), 0);
+    ck_assert_uint_eq(back[0], 7);
+    block_close(other);
+    ck_assert_int_eq(rename(path, moved), 0); /* and the image is gone */
+    ck_assert_int_eq(block_commit(b, &err), -EIO);
+    ck_assert_ptr_nonnull(strstr(err.text, "No such file"));
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 7, 1, back), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 8, 1, back), -EIO);
+    ck_assert_int_eq(block_commit(b, &err), -ENOTSUP);
+    block_close(b);
+    unlink(moved);
+}
+END_TEST
+
 /* What was raw when its format was guessed is raw the next time too. */
 START_TEST(test_format_stays)
 {
@@ -518,6 +567,7 @@ int main(void)
     tcase_add_test(tc, test_lock_of_qemu);
     tcase_add_test(tc, test_read_only);
     tcase_add_test(tc, test_snapshot);
+    tcase_add_test(tc, test_commit);
     tcase_add_test(tc, test_format_stays);
     tcase_add_test(tc, test_queue_order);
     tcase_add_loop_test(tc, test_full_disk, 0, 2);

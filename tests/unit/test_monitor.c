@@ -322,6 +322,13 @@ START_TEST(media)
     ck_assert_int_eq(r->medium.mode, MEDIUM_READ_ONLY);
     expect("change ide1-cd0 nothing\n", "Error: no such file");
     expect("change ide1-cd0 x vmdk\n", "raw and qcow2");
+    ck_assert_str_eq(say("commit ide0-hd0\n"), "(dragoman) ");
+    expect("commit ide1-cd0\n", "there is no snapshot");
+    expect("commit nothing\n", "not found");
+    ck_assert_uint_eq(r->commits, 3);
+    r->commits = 0;
+    ck_assert_str_eq(say("commit all\n"), "(dragoman) ");
+    ck_assert_uint_eq(r->commits, 1);
     end();
 }
 END_TEST
