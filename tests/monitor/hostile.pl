@@ -160,7 +160,6 @@ kill 'KILL', $pid;
 waitpid $pid, 0;
 check(-S 'hmp', 'a killed machine leaves its socket');
 $pid = start('-kernel', $desk, '-m', 64, @sockets);
-nap(0.3);
 $h = connect_to('hmp');
 check((wait_for($h, qr/\(dragoman\) /) // '') =~ /monitor/, 'the next one takes it');
 check(((stat 'hmp')[2] & 0777) == 0600, 'it is the user\'s own');
