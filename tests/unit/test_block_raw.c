@@ -331,6 +331,7 @@ START_TEST(test_commit)
     ck_assert_ptr_nonnull(strstr(err.text, "No such file"));
     ck_assert_int_eq(transfer(b, BLOCK_READ, 7, 1, back), 0);
     ck_assert_int_eq(transfer(b, BLOCK_READ, 8, 1, back), -EIO);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 14, 1, back), -EIO); /* was the image's by then */
     ck_assert_int_eq(block_commit(b, &err), -ENOTSUP);
     block_close(b);
     unlink(moved);
