@@ -155,8 +155,8 @@ void operator_stalled(struct machine *m, const struct monitor_drive *d, int why)
              "\"action\": \"stop\", \"nospace\": true, \"reason\": \"%s\"}",
              d->id, strerror(why));
     operator_event(m, "BLOCK_IO_ERROR", text);
-    snprintf(text, sizeof(text), "dragoman: %s: %s; the guest is paused until %s\n",
-             block_name(d->blk), strerror(why),
+    snprintf(text, sizeof(text), "dragoman: %s%s: %s; the guest is paused until %s\n",
+             block_name(d->blk), d->snapshot ? "'s temporary file (-snapshot)" : "", strerror(why),
              m->opt->nmonitors ? "the monitor's cont: make room first" : "there is room");
     if (!m->monitor || !monitor_tell(m->monitor, text))
         fputs(text, stderr);

@@ -13,6 +13,7 @@ my @sockets = ('-qmp', 'unix:qmp,server,nowait', '-monitor', 'unix:hmp,server,no
 my $pid = start('-kernel', $desk, '-m', 64, @sockets);
 my $got;
 
+# Sanitizers keep what was freed, so only where nothing is slow.
 sub resident { return slurp("/proc/$pid/status") =~ /VmRSS:\s+(\d+) kB/ ? $1 : 0 }
 
 sub negotiated {
@@ -127,7 +128,7 @@ for (1 .. 20000) {
 }
 $got = qmp($q, 'query-status');
 check($got =~ /"running": true/, 'the others are served', $got);
-check(resident() - $before < 8192, 'its answers do not pile up', resident() - $before);
+check(slow() > 1 || resident() - $before < 8192, 'its answers do not pile up', resident() - $before);
 close $h;
 $h = connect_alone('hmp');
 for (1 .. 150) { # 30000 events
@@ -135,7 +136,7 @@ for (1 .. 150) { # 30000 events
     wait_for($h, qr/(?:\(dragoman\) ){200}/);
 }
 check(hmp($h, 'info status') =~ /running/, 'stop and cont 15000 times');
-check(resident() - $before < 16384, 'events do not pile up', resident() - $before);
+check(slow() > 1 || resident() - $before < 16384, 'events do not pile up', resident() - $before);
 check(!defined wait_for($q, qr/never/, 5), 'the client is dropped');
 my $again = eval { negotiated() };
 check($again && qmp($again, 'query-status') =~ /"running": true/, 'and welcome again');

@@ -185,7 +185,7 @@ check($got =~ /"id": \{"a": \[1, "\xc3\xa9"\]\}/, 'an id comes back', $got);
 
 # ---- stop and cont: no instruction, no time ----
 sub clocks { my @w = hmp($h, 'xp /8xw 0x200000') =~ /0x([0-9a-f]{8})\b/g;
-    return { rounds => hex $w[1], ticks => hex $w[2], acpi => hex $w[3], tsc => hex($w[5] . $w[4]) } }
+    return { rounds => hex $w[1], ticks => hex $w[2], acpi => hex $w[3], tsc => hex($w[5]) * 2**32 + hex $w[4] } }
 my $a = clocks();
 nap(0.5);
 my $b = clocks();
