@@ -1,4 +1,4 @@
-/* -monitor, -qmp, -qmp-pretty, -chardev, -mon. */
+/* -monitor, -qmp, -qmp-pretty, -chardev, -mon, -S, -no-shutdown. */
 #include "machine/option_rows.h"
 
 #include <stdio.h>
@@ -42,6 +42,20 @@ int option_set_qmp(struct option_parse *p, const char *value)
 int option_set_qmp_pretty(struct option_parse *p, const char *value)
 {
     return set(p, value, MONITOR_QMP, true);
+}
+
+int option_set_start_paused(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->start_paused = true;
+    return 0;
+}
+
+int option_set_no_shutdown(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->no_shutdown = true;
+    return 0;
 }
 
 /* ---- -chardev and -mon, which programs write ---- */

@@ -436,20 +436,6 @@ static int set_nothing(struct option_parse *p, const char *value)
     return 0;
 }
 
-static int set_start_paused(struct option_parse *p, const char *value)
-{
-    (void)value;
-    p->o->start_paused = true;
-    return 0;
-}
-
-static int set_no_shutdown(struct option_parse *p, const char *value)
-{
-    (void)value;
-    p->o->no_shutdown = true;
-    return 0;
-}
-
 static int set_no_reboot(struct option_parse *p, const char *value)
 {
     (void)value;
@@ -607,8 +593,8 @@ const struct option_row option_rows[] = {
      "socket,id=ID,path=PATH,server=on,wait=off or stdio,id=ID: for -mon", NULL, false},
     {"mon", "PROPS", OPTION_MONITOR, option_set_mon,
      "chardev=ID,mode=control: QMP there; mode=readline: for people", NULL, false},
-    {"S", NULL, OPTION_MONITOR, set_start_paused, "start paused, until cont", NULL, false},
-    {"no-shutdown", NULL, OPTION_MONITOR, set_no_shutdown,
+    {"S", NULL, OPTION_MONITOR, option_set_start_paused, "start paused, until cont", NULL, false},
+    {"no-shutdown", NULL, OPTION_MONITOR, option_set_no_shutdown,
      "a guest that powers off is paused; quit leaves", NULL, false},
     {"d", "ITEMS", OPTION_DEBUG, set_log_items, "trace: in_asm,int,..; -d help lists the items",
      NULL, false},

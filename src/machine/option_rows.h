@@ -76,6 +76,8 @@ int option_check_display(struct option_parse *p);
 int option_set_monitor(struct option_parse *p, const char *value);
 int option_set_qmp(struct option_parse *p, const char *value);
 int option_set_qmp_pretty(struct option_parse *p, const char *value);
+int option_set_start_paused(struct option_parse *p, const char *value);
+int option_set_no_shutdown(struct option_parse *p, const char *value);
 int option_set_chardev(struct option_parse *p, const char *value);
 int option_set_mon(struct option_parse *p, const char *value);
 int option_check_monitor(struct option_parse *p);

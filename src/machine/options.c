@@ -239,7 +239,8 @@ static const struct {
     enum exit_status status;
     const char *meaning;
 } statuses[] = {
-    {EXIT_POWER_OFF, "the guest powered off (or asked for a reset under -no-reboot)"},
+    {EXIT_POWER_OFF,
+     "the guest powered off (or asked for a reset under -no-reboot), or the monitor's quit"},
     {EXIT_BAD_INPUT, "bad usage, bad file, or a host that lacks something: see the message"},
     {EXIT_TIMED_OUT, "--timeout ran out"},
     {EXIT_TRIPLE_FAULT, "the guest's CPU shut down (triple fault)"},
