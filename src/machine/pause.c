@@ -21,6 +21,7 @@ static void thaw(struct machine *m)
     uint64_t slept = events_now() - m->pause.at, limit = m->timeout.deadline;
 
     m->started += slept;
+    m->pause.at += slept; /* it is the same time for the guest */
     if (!m->time)
         m->cpu->tsc_offset -= __builtin_ia32_rdtsc() - m->pause.tsc;
     if (limit != CLOCK_NEVER)

@@ -39,6 +39,12 @@ if "$dragoman" --version >/dev/null && ldd "$dragoman" | grep -q jansson; then
     expect '-qmp stdio' '"event": "SHUTDOWN"' "$work/out"
 fi
 
+# ---- paused for good: only the clock outside goes on ----
+"$dragoman" -kernel "$desk" -m 64 -S -serial none -timeout 1 >"$work/out" 2>"$work/err"
+[ $? -eq 4 ] || complain '-S -timeout: status not 4'
+printf '\001cstop\n' | "$dragoman" -kernel "$desk" -m 64 -timeout 2 -serial mon:stdio >"$work/out" 2>"$work/err"
+[ $? -eq 4 ] || complain 'stop, -timeout: status not 4'
+
 # ---- TCP ----
 port=$((20000 + $$ % 20000))
 "$dragoman" -kernel "$desk" -m 64 -timeout 60 -serial none -monitor "tcp:127.0.0.1:$port,server,nowait" 2>"$work/err" &
