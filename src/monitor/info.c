@@ -1,6 +1,7 @@
 /* `info`: the table, and what needs no file of its own. */
 #include <inttypes.h>
 
+#include "base/bits.h"
 #include "base/version.h"
 #include "monitor/command.h"
 
@@ -9,9 +10,47 @@ static void dump_cpu(const void *what, FILE *out)
     cpu_dump(what, out);
 }
 
+/* The XSAVE image (SDM 1 13.4): what a component's XSTATE_BV bit leaves out is in its first state.
+ */
+enum {
+    IMAGE_FSW = 2,
+    IMAGE_FTW = 4,
+    IMAGE_MXCSR = 24,
+    IMAGE_ST = 32,
+    IMAGE_XMM = 160,
+    IMAGE_XSTATE_BV = 512,
+    HAS_X87 = 1,
+    HAS_SSE = 2,
+    FCW_INIT = 0x37f,
+};
+
+static void vector_registers(struct mon_text *out, const struct cpu *cpu, bool used)
+{
+    unsigned n = cpu_cs64(cpu) ? 16 : 8;
+
+    for (unsigned i = 0; i < n; i++) {
+        const uint8_t *r = cpu->fpu + IMAGE_XMM + 16 * i;
+
+        mon_printf(out, "XMM%02u=%016" PRIx64 "%016" PRIx64 "%s", i, used ? ld64(r + 8) : 0,
+                   used ? ld64(r) : 0, i % 2 ? "\n" : " ");
+    }
+}
+
 static void registers(struct mon_call *c)
 {
-    mon_print(c->out, dump_cpu, c->machine->cpu);
+    const struct cpu *cpu = c->machine->cpu;
+    const uint8_t *f = cpu->fpu;
+    uint64_t has = ld64(f + IMAGE_XSTATE_BV);
+    bool x87 = has & HAS_X87;
+
+    mon_print(c->out, dump_cpu, cpu);
+    mon_printf(c->out, "FCW=%04x FSW=%04x FTW=%02x MXCSR=%08x\n", x87 ? ld16(f) : FCW_INIT,
+               x87 ? ld16(f + IMAGE_FSW) : 0, x87 ? f[IMAGE_FTW] : 0, ld32(f + IMAGE_MXCSR));
+    for (unsigned i = 0; i < 8; i++)
+        mon_printf(c->out, "ST%u=%04x %016" PRIx64 "%s", i,
+                   x87 ? ld16(f + IMAGE_ST + 16 * i + 8) : 0, x87 ? ld64(f + IMAGE_ST + 16 * i) : 0,
+                   i % 2 ? "\n" : " ");
+    vector_registers(c->out, cpu, has & HAS_SSE);
 }
 
 static void cpus(struct mon_call *c)

@@ -298,6 +298,12 @@ START_TEST(commands)
     ck_assert_uint_eq(r->quits, 1);
     expect("screendump x.png\n", "There is no console");
     expect("info jit\n", "counters");
+    memset(r->cpu.fpu + 160 + 16 * 3, 0xab, 8);
+    expect("info registers\n", "XMM03=0000000000000000abababababababab\n");
+    expect("info registers\n", "FCW=0040 FSW=0000 FTW=ff MXCSR=00001f80\n");
+    r->cpu.fpu[512] = 0; /* both in their first state, whatever the image holds */
+    expect("info registers\n", "FCW=037f FSW=0000 FTW=00");
+    expect("info registers\n", "XMM03=00000000000000000000000000000000\n");
     expect("info irq\n", "no interrupt yet");
     r->interrupts[0x30] = 7;
     expect("info irq\n", "vector 30: 7\n");
