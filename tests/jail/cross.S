@@ -16,18 +16,20 @@
         wrmsr
         .endm
 
-# FIFTY "name", way into the kernel, what CPL 3 does in the end: EBX counts what CPL 0 saw.
-        .macro  FIFTY name, way, body
+# FIFTY "name", way into the kernel, page of the last rounds, access: EBX counts what CPL 0 saw, which sets EDI.
+        .macro  FIFTY name, way, page, body
         movl    $ROUNDS, rounds
+        movl    $\page, last_page
         xor     %ebx, %ebx
-        TRY_USER "\name", "mov $SEL_USER_DATA, %eax; mov %eax, %fs; 7: mov %fs:USER, %esi; \way; 8: cmpl $0, rounds; jne 7b; \body"
+        mov     $USER, %edi
+        TRY_USER "\name", "mov $SEL_USER_DATA, %eax; mov %eax, %fs; 7: \body; \way; 8: cmpl $0, rounds; jne 7b"
         SHOW    "  seen", "%ebx"
         .endm
         .macro  WAYS name, way
-        FIFTY   "\name, its own page", "\way", "mov %fs:USER, %eax"
-        FIFTY   "\name, the kernel's", "\way", "mov %fs:KERNEL, %eax"
-        FIFTY   "\name, write", "\way", "mov %eax, %fs:KERNEL"
-        FIFTY   "\name, without FS", "\way", "mov KERNEL, %eax"
+        FIFTY   "\name, its own page", "\way", USER, "mov %fs:(%edi), %eax"
+        FIFTY   "\name, the kernel's", "\way", KERNEL, "mov %fs:(%edi), %eax"
+        FIFTY   "\name, write", "\way", KERNEL, "mov %eax, %fs:(%edi)"
+        FIFTY   "\name, without FS", "\way", KERNEL, "mov (%edi), %eax"
         .endm
 
 main:   INIT_TRAPS
@@ -66,7 +68,10 @@ look:   push    %eax
         add     %fs:KERNEL, %ebx
         pop     %eax
         decl    rounds
-        ret
+        cmpl    $ROUNDS / 2, rounds
+        jne     1f
+        mov     last_page, %edi
+1:      ret
 
         .bss
         .balign 4096
@@ -75,6 +80,8 @@ page_1: .skip   4096
 other_dir:
         .skip   4096
 rounds: .skip   4
+last_page:
+        .skip   4
         .skip   4096
 kernel_stack:
         .skip   16
