@@ -13,6 +13,16 @@ int option_set_vnc(struct option_parse *p, const char *value)
     return 0;
 }
 
+static int set_web(struct option_parse *p, const char *value)
+{
+    const char *bad = NULL;
+
+    if (vnc_parse_web(&p->o->vnc, value, &bad) < 0)
+        return option_fail(p, "-display web%s: %s; give for example web=8080,password-file=FILE",
+                           value, bad);
+    return 0;
+}
+
 int option_set_nographic(struct option_parse *p, const char *value)
 {
     (void)value;
@@ -25,10 +35,13 @@ int option_set_display(struct option_parse *p, const char *value)
 {
     if (option_has_prefix(value, "vnc="))
         return option_set_vnc(p, value + 4);
+    if (option_has_prefix(value, "web"))
+        return set_web(p, value + 3);
     option_set_nographic(p, NULL);
     p->o->curses = strcmp(value, "curses") == 0;
     if (!p->o->curses && strcmp(value, "none") != 0)
-        return option_fail(p, "there is no display '%s'; use curses, vnc=[HOST]:N or none", value);
+        return option_fail(
+            p, "there is no display '%s'; use curses, web[=PORT], vnc=[HOST]:N or none", value);
     return 0;
 }
 

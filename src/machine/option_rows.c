@@ -566,11 +566,12 @@ const struct option_row option_rows[] = {
     {"vga", "KIND", OPTION_DEVICES, set_vga, "std: a VGA (with firmware the default); none", NULL,
      false},
     {"display", "KIND", OPTION_DEVICES, option_set_display,
-     "who sees the VGA: curses (text, in this terminal), vnc=[HOST]:N, none\n(the default)", NULL,
-     false},
+     "who sees the VGA: curses (text, in this terminal), web[=PORT] (a page\n"
+     "for a browser on this host, port 5700), vnc=[HOST]:N, none (the default)",
+     NULL, false},
     {"vnc", "[HOST]:N", OPTION_DEVICES, option_set_vnc,
      "VNC server on port 5900 + N of this host only, or of HOST's address;\n"
-     ",password-file=FILE may follow",
+     ",password-file=FILE and ,websocket=on|PORT (page on 5700 + N) may follow",
      NULL, false},
     {"screendump", "FILE", OPTION_DEVICES, option_set_screendump,
      "when the machine stops, its screen to FILE as PNG", NULL, false},

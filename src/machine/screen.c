@@ -35,6 +35,13 @@ static void wake(void *opaque)
     events_notify(&m->events);
 }
 
+static void name_page(const struct vnc_config *v)
+{
+    if (v->on && v->web_port)
+        fprintf(stderr, "dragoman: the screen is at http://%u.%u.%u.%u:%u/\n", v->address >> 24,
+                v->address >> 16 & 255, v->address >> 8 & 255, v->address & 255, v->web_port);
+}
+
 int screen_open(struct machine *m, struct machine_error *err)
 {
     const struct options *o = m->opt;
@@ -52,6 +59,8 @@ int screen_open(struct machine *m, struct machine_error *err)
 
     if (rc < 0)
         snprintf(err->text, sizeof(err->text), "-display: %s", e.text);
+    else
+        name_page(&o->vnc);
     return rc;
 }
 
