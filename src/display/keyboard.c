@@ -23,7 +23,8 @@ static const struct {
     {0x39, " ", " "},
 };
 
-/* Keysyms that are no characters. */
+/* Keysyms that are no characters. ISO_Level3_Shift (AltGr) is none of ours: it is part of how the
+ * viewer's layout makes characters, and these come as themselves. */
 static const struct {
     uint16_t keysym;
     uint8_t key;
@@ -103,7 +104,6 @@ static const struct {
     {0xffea, 0xb8},
     {0xffeb, 0xdb},
     {0xffec, 0xdc},
-    {0xfe03, 0xb8},
 };
 
 static bool find_character(uint32_t keysym, unsigned *key, bool *shift)

@@ -574,7 +574,7 @@ const struct option_row option_rows[] = {
      ",password-file=FILE and ,websocket=on|PORT (page on 5700 + N) may follow",
      NULL, false},
     {"screendump", "FILE", OPTION_DEVICES, option_set_screendump,
-     "when the machine stops, its screen to FILE as PNG", NULL, false},
+     "when the machine stops, its screen to FILE: text if that ends in .txt, or PNG", NULL, false},
     {"serial", "TO", OPTION_DEVICES, set_serial,
      "COM1: mon:stdio (default), stdio, file:PATH, null, none", NULL, false},
     {"debugcon", "TO", OPTION_DEVICES, set_debugcon,

@@ -9,6 +9,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 seconds=${BOOT_TIMEOUT:-60}
 bad=0
+: >"$work/debug"
 
 # machine WANTED-STATUS OPTIONS..: the screen is what comes out of the serial port.
 machine() {
@@ -17,6 +18,24 @@ machine() {
     "$dragoman" -m 64 -serial stdio -debugcon "file:$work/debug" "$@" </dev/null >"$work/screen" 2>"$work/err"
     status=$?
     [ $status -eq "$wanted" ] || { echo "status $status, expected $wanted" && bad=1; }
+}
+
+# session PREFIX OPTIONS..: dragoman with its screen in a terminal, which follows $work/steps; what the terminal is sent is in
+# $work/screen.
+session() {
+    command -v script >/dev/null 2>&1 || skip 'no script(1) to make a terminal with'
+    prefix=$1
+    shift
+    cat >"$work/session.sh" <<SESSION
+stty rows 25 cols 80
+stty -a >"$work/before"
+$prefix "$dragoman" -display curses -timeout $seconds $*
+echo "status \$?"
+stty -a >"$work/after"
+SESSION
+    TERM=xterm LC_ALL=C.UTF-8 "$here/tests/boot/drive" "$work/steps" "$work/screen" \
+        script -qec "sh $work/session.sh" /dev/null 2>"$work/err" || bad=1
+    cmp "$work/before" "$work/after" || { echo 'the terminal has another mode' && bad=1; }
 }
 
 expect() { # FILE PATTERN
@@ -29,9 +48,21 @@ boot_sector() {
         ld -m elf_i386 -Ttext 0x7c00 --oformat binary "$work/sector.o" -o "$1" || skip 'no assembler for i386'
 }
 
+# input_guest FILE: makes the kernel of input.S, which prints what it gets from keyboard and mouse.
+input_guest() {
+    as --32 -I "$here/tests/guest" -o "$work/input.o" "$here/tests/boot/input.S" &&
+        ld -m elf_i386 -T "$here/tests/guest/guest.ld" --no-warn-rwx-segments -o "$1" "$work/input.o" ||
+        skip 'no assembler for i386'
+}
+
+# A VNC port, most likely free.
+free_port() {
+    echo $((6000 + $$ % 20000))
+}
+
 finish() {
     if [ $bad -ne 0 ]; then
-        cat "$work/debug" "$work/screen" "$work/err"
+        cat "$work/debug" "$work/screen" "$work/err" 2>/dev/null
     fi
     exit $bad
 }
