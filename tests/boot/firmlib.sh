@@ -55,6 +55,17 @@ input_guest() {
         skip 'no assembler for i386'
 }
 
+# await FILE PATTERN: until a line is like it. Lines seen so far count, too.
+await() {
+    for _ in $(seq 100); do
+        grep -aqE "$2" "$work/$1" 2>/dev/null && return 0
+        sleep 0.1
+    done
+    echo "waited in vain for '$2' in $1"
+    bad=1
+    return 1
+}
+
 # A VNC port, most likely free.
 free_port() {
     echo $((6000 + $$ % 20000))
