@@ -2,7 +2,7 @@
  *
  * The thread holds `lock` while it works for clients. The vCPU thread draws into the framebuffer
  * under the same lock, but never waits for it: when a client is being served, the picture is drawn
- * at a later refresh. Input goes through `events`, websockets from the page's thread through
+ * at a later refresh. Input goes through `input`, websockets from the page's thread through
  * `upgraded`.
  */
 #include "display/viewer.h"
@@ -16,24 +16,15 @@
 #include <sys/select.h>
 #include <unistd.h>
 
+#include "display/input_queue.h"
 #include "display/picture.h"
 #include "display/web.h"
 #include "host/thread.h"
 
-enum { EVENTS = 256, UPGRADED = 16, CLIENT_WAIT_MS = 5000, POLL_US = 10000 };
+enum { UPGRADED = 16, CLIENT_WAIT_MS = 5000, POLL_US = 10000 };
 
 /* noVNC's, told to begin at once, to fit the window, and to show where the pointer is. */
 #define PAGE "vnc.html?autoconnect=true&resize=scale&show_dot=true"
-
-enum event_kind { EVENT_KEY, EVENT_POINTER, EVENT_GONE };
-
-struct event {
-    enum event_kind kind;
-    uint32_t keysym; /* EVENT_KEY */
-    bool down;
-    int x, y; /* EVENT_POINTER */
-    unsigned buttons;
-};
 
 struct vnc {
     struct display_config cfg;
@@ -50,9 +41,9 @@ struct vnc {
     bool from_page;  /* the client that is being made is a websocket of `web` */
     struct web *web; /* NULL: no page */
 
+    struct input_queue input;
     pthread_mutex_t queue_lock; /* of what follows */
-    struct event events[EVENTS];
-    unsigned head, tail, clients;
+    unsigned clients;
     int upgraded[UPGRADED];
     unsigned nupgraded;
 
@@ -63,12 +54,9 @@ struct vnc {
 
 /* ---- the server's thread ---- */
 
-static void queue(struct vnc *s, struct event e)
+static void queue(struct vnc *s, struct input_event e)
 {
-    pthread_mutex_lock(&s->queue_lock);
-    if (s->head - s->tail < EVENTS)
-        s->events[s->head++ % EVENTS] = e;
-    pthread_mutex_unlock(&s->queue_lock);
+    input_queue_put(&s->input, &e);
     if (s->cfg.wake)
         s->cfg.wake(s->cfg.opaque);
 }
@@ -76,14 +64,14 @@ static void queue(struct vnc *s, struct event e)
 static void on_key(rfbBool down, rfbKeySym keysym, rfbClientPtr client)
 {
     queue(client->screen->screenData,
-          (struct event){.kind = EVENT_KEY, .keysym = keysym, .down = down});
+          (struct input_event){.kind = INPUT_KEYSYM, .code = keysym, .down = down});
 }
 
 static void on_pointer(int buttons, int x, int y, rfbClientPtr client)
 {
-    queue(
-        client->screen->screenData,
-        (struct event){.kind = EVENT_POINTER, .x = x, .y = y, .buttons = (unsigned)buttons & 0xff});
+    queue(client->screen->screenData,
+          (struct input_event){
+              .kind = INPUT_POINTER, .x = x, .y = y, .buttons = (unsigned)buttons & 0xff});
 }
 
 static void count_client(struct vnc *s, int change)
@@ -98,7 +86,7 @@ static void on_gone(rfbClientPtr client)
     struct vnc *s = client->screen->screenData;
 
     count_client(s, -1);
-    queue(s, (struct event){.kind = EVENT_GONE});
+    queue(s, (struct input_event){.kind = INPUT_GONE});
 }
 
 /* libvncserver takes websockets on the VNC port as well, from any web site: http.h. */
@@ -253,7 +241,7 @@ static bool draw(struct vnc *s)
 }
 
 /* Buttons of VNC: left, middle, right, wheel up, wheel down. */
-static void move_pointer(struct vnc *s, const struct event *e)
+static void move_pointer(struct vnc *s, const struct input_event *e)
 {
     unsigned pressed = e->buttons & ~s->buttons, plain = e->buttons & 7;
     int dz = (pressed >> 4 & 1) - (pressed >> 3 & 1);
@@ -268,41 +256,25 @@ static void move_pointer(struct vnc *s, const struct event *e)
     s->buttons = e->buttons;
 }
 
-static void take_event(struct vnc *s, const struct event *e)
+static void take_event(struct vnc *s, const struct input_event *e)
 {
-    switch (e->kind) {
-    case EVENT_KEY:
-        keyboard_keysym(&s->keyboard, e->keysym, e->down);
-        break;
-    case EVENT_POINTER:
+    if (e->kind == INPUT_KEYSYM) {
+        keyboard_keysym(&s->keyboard, e->code, e->down);
+    } else if (e->kind == INPUT_POINTER) {
         move_pointer(s, e);
-        break;
-    case EVENT_GONE:
+    } else {
         keyboard_release_all(&s->keyboard);
         s->pointer_known = false;
-        break;
     }
-}
-
-static bool next_event(struct vnc *s, struct event *e)
-{
-    bool any;
-
-    pthread_mutex_lock(&s->queue_lock);
-    any = s->tail != s->head;
-    if (any)
-        *e = s->events[s->tail++ % EVENTS];
-    pthread_mutex_unlock(&s->queue_lock);
-    return any;
 }
 
 static uint64_t vnc_refresh(void *viewer)
 {
     struct vnc *s = viewer;
-    struct event e;
+    struct input_event e;
     unsigned clients;
 
-    while (keyboard_ready(&s->keyboard) && next_event(s, &e))
+    while (keyboard_ready(&s->keyboard) && input_queue_take(&s->input, &e))
         take_event(s, &e);
     pthread_mutex_lock(&s->queue_lock);
     clients = s->clients;
@@ -455,6 +427,7 @@ static void vnc_close(void *viewer)
     picture_free(&s->picture);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->queue_lock);
+    input_queue_free(&s->input);
     free(s);
 }
 
@@ -473,6 +446,7 @@ static int vnc_open(void **viewer, const struct display_config *cfg, struct disp
     s->wake_fd = -1;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->queue_lock, NULL);
+    input_queue_init(&s->input);
     rc = start(s, err);
     if (rc < 0) {
         vnc_close(s);

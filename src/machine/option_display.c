@@ -26,7 +26,7 @@ static int set_web(struct option_parse *p, const char *value)
 int option_set_nographic(struct option_parse *p, const char *value)
 {
     (void)value;
-    p->o->curses = false;
+    p->o->curses = p->o->sdl = false;
     p->o->vnc.on = false;
     return 0;
 }
@@ -39,9 +39,11 @@ int option_set_display(struct option_parse *p, const char *value)
         return set_web(p, value + 3);
     option_set_nographic(p, NULL);
     p->o->curses = strcmp(value, "curses") == 0;
-    if (!p->o->curses && strcmp(value, "none") != 0)
+    p->o->sdl = strcmp(value, "sdl") == 0;
+    if (!p->o->curses && !p->o->sdl && strcmp(value, "none") != 0)
         return option_fail(
-            p, "there is no display '%s'; use curses, web[=PORT], vnc=[HOST]:N or none", value);
+            p, "there is no display '%s'; use curses, sdl, web[=PORT], vnc=[HOST]:N or none",
+            value);
     return 0;
 }
 
@@ -60,16 +62,17 @@ static bool uses_terminal(const struct char_target *t)
 int option_check_display(struct option_parse *p)
 {
     struct options *o = p->o;
+    bool seen = o->curses || o->sdl || o->vnc.on || o->screendump;
 
     if (o->curses && !p->serial_chosen)
         o->serial = (struct char_target){.kind = CHAR_NULL};
     if (o->curses && (uses_terminal(&o->serial) || uses_terminal(&o->debugcon)))
         return option_fail(p, "-display curses needs the terminal that -serial or -debugcon has; "
                               "give these file:PATH");
-    if (o->vga == VGA_NONE && (o->curses || o->vnc.on || o->screendump))
+    if (o->vga == VGA_NONE && seen)
         return option_fail(p, "-vga none leaves nothing to show with -display, -vnc or "
                               "-screendump");
-    if (o->vga == VGA_DEFAULT && (o->curses || o->vnc.on || o->screendump))
+    if (o->vga == VGA_DEFAULT && seen)
         o->vga = VGA_STD;
     return 0;
 }

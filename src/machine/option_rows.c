@@ -566,8 +566,8 @@ const struct option_row option_rows[] = {
     {"vga", "KIND", OPTION_DEVICES, set_vga, "std: a VGA (with firmware the default); none", NULL,
      false},
     {"display", "KIND", OPTION_DEVICES, option_set_display,
-     "who sees the VGA: curses (text, in this terminal), web[=PORT] (a page\n"
-     "for a browser on this host, port 5700), vnc=[HOST]:N, none (the default)",
+     "who sees the VGA: curses (text, in this terminal), sdl (a window),\n"
+     "web[=PORT] (a page for a browser on this host, port 5700),\nvnc=[HOST]:N, none (the default)",
      NULL, false},
     {"vnc", "[HOST]:N", OPTION_DEVICES, option_set_vnc,
      "VNC server on port 5900 + N of this host only, or of HOST's address;\n"

@@ -55,6 +55,16 @@ input_guest() {
         skip 'no assembler for i386'
 }
 
+# x_server: one that nobody sees, in $DISPLAY; its process is $x.
+x_server() {
+    mkfifo "$work/display"
+    Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3<>"$work/display" >/dev/null 2>&1 &
+    x=$!
+    read -r DISPLAY <"$work/display"
+    DISPLAY=:$DISPLAY
+    export DISPLAY
+}
+
 # await FILE PATTERN: until a line is like it. Lines seen so far count, too.
 await() {
     for _ in $(seq 100); do

@@ -11,13 +11,9 @@ port=$(free_port)
 "$dragoman" -engine "$1" -m 64 -kernel "$work/input.elf" -debugcon "file:$work/debug" -serial null -vnc ":$((port - 5900))" \
     -device isa-debug-exit,iobase=0xf4,iosize=4 -timeout "$seconds" 2>"$work/err" &
 machine=$!
-mkfifo "$work/display"
-Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3<>"$work/display" >/dev/null 2>&1 &
-x=$!
-read -r number <"$work/display"
-DISPLAY=:$number
+x_server
 HOME=$work
-export DISPLAY HOME
+export HOME
 await debug ready
 vncsnapshot -quiet -allowblank "127.0.0.1:$((port - 5900))" "$work/picture.jpg" >"$work/screen" 2>&1 || bad=1
 [ "$(head -c 2 "$work/picture.jpg" | od -An -tx1)" = ' ff d8' ] || { echo 'no JPEG' && bad=1; }
@@ -39,6 +35,6 @@ await debug '^k c8'
 xdotool key Escape
 wait $machine
 [ $? -eq 1 ] || { echo 'the guest did not see Escape' && bad=1; }
-kill $viewer $x 2>/dev/null
+kill $viewer "$x" 2>/dev/null
 [ $bad -eq 0 ] || cat "$work/viewer"
 finish

@@ -94,6 +94,10 @@ START_TEST(displays)
     ck_assert_str_eq(o.vnc.password_file, "p");
     ck_assert_str_eq(o.screendump, "s.png");
     ck_assert_int_eq(o.serial.kind, CHAR_MON_STDIO);
+    ck_assert_int_eq(parse("-hda d -display sdl"), 0);
+    ck_assert(o.sdl && !o.curses && o.vga == VGA_STD);
+    ck_assert_int_eq(parse("-hda d -display sdl -nographic"), 0);
+    ck_assert(!o.sdl);
     ck_assert_int_eq(parse("-hda d -display web=8080"), 0);
     ck_assert(o.vnc.on && o.vnc.page_wanted && o.vga == VGA_STD);
     ck_assert_uint_eq(o.vnc.web_port, 8080);
