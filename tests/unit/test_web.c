@@ -111,6 +111,40 @@ START_TEST(test_long_request)
 }
 END_TEST
 
+/* Whatever comes: a file's name has no way out of the directory, and nothing is read beyond the
+ * text. */
+START_TEST(test_mutants)
+{
+    static const char *const seeds[] = {
+        "GET /app/ui.js?x HTTP/1.1\r\nHost: 127.0.0.1:5700\r\n\r\n",
+        "GET /../a/./b//c HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nOrigin: "
+        "http://localhost\r\n\r\n",
+    };
+    uint32_t random = 1;
+
+    for (unsigned n = 0; n < 100000; n++) {
+        const char *seed = seeds[n & 1];
+        size_t len = strlen(seed);
+        char *text = malloc(len);
+        struct http_request r;
+
+        memcpy(text, seed, len);
+        for (unsigned i = 0; i < n % 5; i++) {
+            random = random * 1664525 + 1013904223;
+            text[(random >> 8) % len] =
+                (random & 0x80) ? "/.: \r\n?"[random >> 28 & 7] : (char)(random >> 24);
+        }
+        random = random * 1664525 + 1013904223;
+        r = http_parse(text, n % 3 ? len : (random >> 8) % (len + 1), n & 2);
+        ck_assert_uint_le(r.bytes, len);
+        if (r.verdict == HTTP_FILE)
+            ck_assert(r.path[0] && r.path[0] != '/' && r.path[0] != '.' && !strstr(r.path, "/.") &&
+                      !strstr(r.path, "//"));
+        free(text);
+    }
+}
+END_TEST
+
 START_TEST(test_types)
 {
     ck_assert_str_eq(http_type_of("a/vnc.html"), "text/html; charset=utf-8");
@@ -308,9 +342,9 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_paths,   test_requests,  test_long_request,
-                                  test_types,   test_files,     test_many_at_once,
-                                  test_upgrade, test_taken_port};
+    const TTest *const tests[] = {test_paths,        test_requests, test_long_request,
+                                  test_mutants,      test_types,    test_files,
+                                  test_many_at_once, test_upgrade,  test_taken_port};
     Suite *suite = suite_create("web");
     TCase *tc = tcase_create("web");
     SRunner *runner;
