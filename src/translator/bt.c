@@ -39,6 +39,8 @@ OFFSET_IS(struct bt_hot, str_dst, HOT_STRDST);
 OFFSET_IS(struct bt_hot, cpu, HOT_CPU);
 OFFSET_IS(struct bt_hot, engine, HOT_ENGINE);
 OFFSET_IS(struct bt_hot, site, HOT_SITE);
+OFFSET_IS(struct bt_hot, seg_mem, HOT_SEGMEM);
+OFFSET_IS(struct bt_hot, poison, HOT_POISON);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
@@ -49,19 +51,39 @@ _Static_assert(BT_HASH == 1 << 16, "the page hash takes the upper 16 bits");
 /* Slot 0 of the window area: reserved, never mapped (host/slots.h). */
 #define POISON ((const uint8_t *)(uintptr_t)(UINT64_C(1) << 40))
 
-/* Modes translated code can be made for; all others are interpreted. */
-static bool mode_ok(uint32_t mode)
+/* Where segmented code that is not at 0 may be: all of the first 64 KiB, and nothing beyond. */
+enum { SEG_CODE_LIMIT = 0xffff };
+
+/* Code that translations can be made for; all other is interpreted. */
+static bool mode_ok(const struct cpu *c)
 {
-    const uint32_t need =
-        MODE_PE | MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
-    const uint32_t never = MODE_VM | MODE_AC | MODE_TF | MODE_DR7;
+    const uint32_t never = MODE_AC | MODE_TF | MODE_DR7;
+    uint32_t mode = c->mode;
 
     if (mode & never)
         return false;
     if (mode & MODE_CS64)
         return true;
-    /* Compatibility mode has a window at CPL 3 only. */
-    return (mode & need) == need && (!(mode & MODE_LMA) || (mode & MODE_CPL3));
+    if ((mode & MODE_LMA) && !(mode & MODE_CPL3)) /* compatibility mode: a window at CPL 3 only */
+        return false;
+    if (mode & MODE_FLAT_CS)
+        return true;
+    return !(mode & MODE_CS32) && c->seg[SEG_CS].limit >= SEG_CODE_LIMIT;
+}
+
+/* The segment's first byte in the window; the null slot, if not every access by 16-bit offsets ([0])
+ * or by any ([1]) may go there. The type has no say in real mode and V86 (SDM 3A 20.1, 20.2). */
+static void refresh_segment_memory(struct engine *e, unsigned s)
+{
+    const struct cpu *c = e->cpu;
+    const struct seg *g = &c->seg[s];
+    bool typed = (c->mode & (MODE_PE | MODE_VM)) == MODE_PE;
+    bool data = !(g->attr & (ATTR_CODE | ATTR_E));
+    uint64_t at = e->hot->window + (uint32_t)g->base, null = (uint64_t)(uintptr_t)POISON;
+    bool open = typed ? g->usable && data && (g->attr & ATTR_W) : data || (g->attr & ATTR_CODE);
+
+    e->hot->seg_mem[s][0] = open && g->limit >= 0xffff ? at : null;
+    e->hot->seg_mem[s][1] = open && g->limit == UINT32_MAX ? at : null;
 }
 
 /* FS and GS accesses add a base; one that is not simply "base + 4 GiB" is aimed at the null slot
@@ -89,6 +111,9 @@ static void refresh_copies(struct engine *e)
         e->hot->sel[s] = c->seg[s].sel;
     e->hot->flags_other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
     refresh_segments(e);
+    if (bt_segmented(c->mode))
+        for (unsigned s = 0; s < NSEG; s++)
+            refresh_segment_memory(e, s);
 }
 
 static void set_gs(struct engine *e, uint64_t base)
@@ -148,6 +173,7 @@ static bool arm(struct engine *e)
 
     e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     e->hot->poll_ptr = &e->quiet_byte;
+    e->hot->poison = POISON;
     e->hot->ctx = e->cur_ctx;
     e->code_changed = false;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -279,10 +305,23 @@ static bool protect(struct engine *e, uint64_t rip, bool both)
            (!both || smmu_fetch(e->mmu, e->cpu, next_page(e, rip), &cp));
 }
 
+/* How many of the bytes are code: an instruction over CS's limit is not. */
+static unsigned inside_limit(const struct cpu *c, unsigned avail)
+{
+    unsigned left = SEG_CODE_LIMIT + 1 - (unsigned)c->rip;
+
+    return (c->mode & (MODE_FLAT_CS | MODE_CS64)) || avail < left ? avail : left;
+}
+
+static bool near_limit(const struct cpu *c)
+{
+    return !(c->mode & (MODE_FLAT_CS | MODE_CS64)) && c->rip > SEG_CODE_LIMIT - MAX_INSN;
+}
+
 static enum found find_block(struct engine *e, struct bt_block **out)
 {
     struct cpu *c = e->cpu;
-    uint64_t rip = c->rip;
+    uint64_t key = bt_key(c), rip = bt_linear(key, c->mode);
     uint8_t buf[2 * MAX_INSN];
     struct bt_page *page, *page2;
     const uint8_t *bytes;
@@ -292,10 +331,12 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     enum found f;
 
     e->stats.lookups++;
+    if (near_limit(c))
+        return FOUND_INTERPRET;
     page = code_page(e, rip, &odd);
     if (!page)
         return odd ? FOUND_INTERPRET : FOUND_FAULT;
-    *out = bt_find(e, rip, c->mode, page);
+    *out = bt_find(e, key, c->mode, page);
     if (*out && !(*out)->page2) {
         e->stats.lookup_hits++;
         return FOUND;
@@ -312,7 +353,8 @@ static enum found find_block(struct engine *e, struct bt_block **out)
             return FOUND;
         if (flushes != e->stats.flushes || !protect(e, rip, page2 != NULL))
             return FOUND_INTERPRET;
-        *out = bt_translate(e, rip, c->mode, page, page2, bytes, avail, &interpret);
+        avail = inside_limit(c, avail);
+        *out = bt_translate(e, key, c->mode, page, page2, bytes, avail, &interpret);
         if (*out) {
             made_block(e, *out);
             return FOUND;
@@ -343,7 +385,7 @@ static struct bt_exit *handle_exit(struct engine *e)
     switch (e->hot->exit_kind) {
     case BT_EXIT_DIRECT:
         x = (struct bt_exit *)(uintptr_t)e->hot->exit_arg;
-        e->cpu->rip = x->rip;
+        e->cpu->rip = bt_rip(x->rip, x->from->mode);
         return x;
     case BT_EXIT_INDIRECT:
         if (bt64_undo_branch(e))
@@ -383,10 +425,10 @@ static bool take_events(struct engine *e)
 /* The jump cache knows the way already; not when a chain is to be made. */
 static const uint8_t *cached_entry(const struct engine *e)
 {
-    uint64_t rip = e->cpu->rip;
-    uint32_t i = bt_jcache_index(rip);
+    uint64_t key = bt_key(e->cpu);
+    uint32_t i = bt_jcache_index(key);
 
-    return e->cur_ctx->neg_tag[i] == 0 - rip ? e->cur_ctx->host[i] : NULL;
+    return e->cur_ctx->neg_tag[i] == 0 - key ? e->cur_ctx->host[i] : NULL;
 }
 
 static void log_entry(const struct engine *e)
@@ -479,7 +521,7 @@ static enum run_exit bt_run(struct engine *e)
         }
         if (c->halted)
             return RUN_HALT;
-        if (!mode_ok(c->mode)) {
+        if (!mode_ok(c)) {
             interpret_mode(e);
             from = NULL;
             continue;
@@ -516,7 +558,7 @@ void engine_step(struct engine *e, struct engine_step *s)
 
     *s = (struct engine_step){.one = true};
     if (!take_events(e)) {
-        s->one = !mode_ok(c->mode);
+        s->one = !mode_ok(c);
         e->step_block = NULL;
         c->in_rep = 0;
         if (s->one) {

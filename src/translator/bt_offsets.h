@@ -54,6 +54,8 @@
 #define HOT_WAYS      776
 #define HOT_TSC_OFF   784
 #define HOT_TSC_AUX   792
+#define HOT_SEGMEM    800 /* 16 bytes each */
+#define HOT_POISON    896
 
 #define LEVEL_CTX   0
 #define LEVEL_BLOCK 8

@@ -12,6 +12,14 @@
  *   R8-R11                        scratch inside one guest instruction
  *   RSP                           the monitor's stack (callouts push return addresses there)
  *
+ * Code is flat (CS, SS, DS, ES: base 0, 4 GiB, 32 bits; lower_*.c), 64-bit (lower64.h) or
+ * segmented (lowerseg.h): real mode, V86, 16-bit code, and 32-bit code whose data or stack segment
+ * is not flat.
+ *
+ * A block is known by its key: CS.base << 32 | EIP, or RIP of 64-bit code. So segmented code that
+ * is reached by another CS:IP is another block, and what is done to IP is known when it is
+ * translated.
+ *
  * Blocks and chains:
  *
  *   exit A.1 --jmp--> B.entry     B.incoming -> A.1 -> C.0 -> NULL
@@ -51,7 +59,7 @@ struct bt_page {
 
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
 struct bt_ctx {
-    uint64_t neg_tag[BT_JCACHE]; /* -rip of the entry */
+    uint64_t neg_tag[BT_JCACHE]; /* -key of the entry */
     uint8_t *host[BT_JCACHE];
     uint32_t neg_word[BT_WORDS]; /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
@@ -106,6 +114,10 @@ struct bt_hot {
     uint8_t ways; /* enum of bt_offsets.h */
     uint64_t tsc_offset;
     uint32_t tsc_aux;
+    /* Segmented code: where the first byte of a segment is, for operands that end [0] below 64 KiB
+     * and [1] above; or the null slot, when the segment does not serve them all. */
+    uint64_t seg_mem[NSEG][2];
+    const uint8_t *poison; /* what a load of it faults on: the instruction is interpreted */
 };
 
 enum bt_exit_kind {
@@ -127,7 +139,7 @@ struct bt_exit {
     struct bt_block *from;
     struct bt_block *target; /* NULL: unlinked */
     struct bt_exit *next_incoming;
-    uint64_t rip; /* guest target */
+    uint64_t rip; /* guest target: a key */
 };
 
 /* Host offset -> guest instruction; ascending. A host address belongs to the last entry at or below
@@ -152,7 +164,7 @@ enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
 
 struct bt_block {
     /* one cache line: what a look-up compares */
-    uint64_t rip;
+    uint64_t rip; /* its key */
     uint32_t mode;
     struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
     struct bt_block *hash_next;
@@ -385,7 +397,36 @@ bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const ch
 /* Of the code that is translated in this mode. */
 static inline unsigned bt_code_bits(uint32_t mode)
 {
-    return mode & MODE_CS64 ? 64 : 32;
+    if (mode & MODE_CS64)
+        return 64;
+    return mode & MODE_CS32 ? 32 : 16;
+}
+
+/* Neither 64-bit nor flat. */
+static inline bool bt_segmented(uint32_t mode)
+{
+    const uint32_t flat =
+        MODE_PE | MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
+
+    return !(mode & MODE_CS64) && (mode & (flat | MODE_VM)) != flat;
+}
+
+/* The key of the code at rip. */
+static inline uint64_t bt_key(const struct cpu *c)
+{
+    return cpu_cs64(c) ? c->rip : c->seg[SEG_CS].base << 32 | (uint32_t)c->rip;
+}
+
+/* Its linear address. */
+static inline uint64_t bt_linear(uint64_t key, uint32_t mode)
+{
+    return mode & MODE_CS64 ? key : (uint32_t)(key + (key >> 32));
+}
+
+/* And its rip. */
+static inline uint64_t bt_rip(uint64_t key, uint32_t mode)
+{
+    return mode & MODE_CS64 ? key : (uint32_t)key;
 }
 
 /* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */

@@ -23,7 +23,9 @@ static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
 
 void bt_judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v)
 {
-    if (bt_adapt_count(e, b->page->frame, (unsigned)(b->rip + m->guest) & PAGE_MASK, v))
+    unsigned off = (unsigned)bt_linear(b->rip + m->guest, b->mode) & PAGE_MASK;
+
+    if (bt_adapt_count(e, b->page->frame, off, v))
         e->retranslate = b;
 }
 
@@ -46,6 +48,8 @@ static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, con
         if (verdict == SMMU_MAPPED && changes == smmu_deltas_changed(e->mmu))
             return true;
         bt_judge(e, b, m, verdict);
+    } else if (bt_segmented(b->mode)) { /* a segment that hot.seg_mem does not serve */
+        bt_judge(e, b, m, SMMU_REMAPPED);
     }
     leave_at(e, uc, b, m);
     return true;

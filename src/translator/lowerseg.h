@@ -1,0 +1,53 @@
+/* lowerseg.h - translating segmented code: real mode, V86, 16-bit code, and 32-bit code with a data
+ * or stack segment that is not flat.
+ *
+ * An operand is [R9 + R8]: R8D is its offset, R9 where its segment's first byte is in the window
+ * (hot.seg_mem). Nothing of a segment is part of the block: loads of segment registers change what
+ * hot.seg_mem says, and there a segment is in one of three classes.
+ *
+ *   limit        operand ends below 64 KiB     above
+ *   FFFFh        seg_mem[0]: the window        seg_mem[1]: the null slot
+ *   FFFFFFFFh    the window                    the window
+ *   others       as FFFFh, if larger           the null slot
+ *                the null slot, if smaller     the null slot
+ *
+ * An access to the null slot faults and is interpreted, which knows all limits, types and wraps; so
+ * is what wraps at 4 GiB, which ends in the window's gap. A site that does so often becomes a
+ * callout. "Above" is bit 16 and up of the operand's last byte, found without touching flags:
+ * offset
+ * * 8 is shifted right by R13, 19. With a 16-bit offset that is 0 or 1, an index into seg_mem; else
+ * it decides a JRCXZ.
+ *
+ * Code lies below 64 KiB of a CS that is not flat: branches beyond, and what is near the limit, are
+ * interpreted (bt.c).
+ */
+#ifndef DRAGOMAN_TRANSLATOR_LOWERSEG_H
+#define DRAGOMAN_TRANSLATOR_LOWERSEG_H
+
+#include "translator/xlate.h"
+
+extern lower_fn *const lowerings_seg[NLOWER];
+
+lower_fn seg_copy, seg_lea, seg_push, seg_pop, seg_leave, seg_pushf, seg_popf, seg_push_seg,
+    seg_mov_from_seg;
+lower_fn seg_jmp, seg_jcc, seg_jcxz, seg_loop, seg_call, seg_ret;
+
+/* R8D = offset ea, R9 = base, for an operand of `size` bytes with offsets of adsize bytes. R10 is
+ * used. */
+void seg_address(struct xlate *x, unsigned seg, unsigned adsize, unsigned size,
+                 const struct gmem *ea);
+/* The same for the memory operand of i. False: not addressable that way. */
+bool seg_operand(struct xlate *x, const struct insn *i, unsigned size);
+/* For size bytes at rSP + disp. */
+void seg_stack(struct xlate *x, int32_t disp, unsigned size);
+/* rSP += by. R8 is used. */
+void seg_move_sp(struct xlate *x, int32_t by);
+
+/* R11D = size bytes (2 or 4) at [R9 + R8]; the same stored there. */
+void seg_load_r11(struct xlate *x, unsigned size);
+void seg_store_r11(struct xlate *x, unsigned size);
+
+/* RCX = (src * 8 + add) >> 19, in 64 bits; R10 is the guest's. R9 is used. */
+void seg_above(struct xlate *x, unsigned src, int32_t add);
+
+#endif
