@@ -41,6 +41,7 @@ OFFSET_IS(struct bt_hot, engine, HOT_ENGINE);
 OFFSET_IS(struct bt_hot, site, HOT_SITE);
 OFFSET_IS(struct bt_hot, seg_mem, HOT_SEGMEM);
 OFFSET_IS(struct bt_hot, poison, HOT_POISON);
+OFFSET_IS(struct bt_hot, seg_odd, HOT_SEGODD);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
@@ -71,8 +72,17 @@ static bool mode_ok(const struct cpu *c)
     return !(mode & MODE_CS32) && c->seg[SEG_CS].limit >= SEG_CODE_LIMIT;
 }
 
-/* The segment's first byte in the window; the null slot, if not every access by 16-bit offsets ([0])
- * or by any ([1]) may go there. The type has no say in real mode and V86 (SDM 3A 20.1, 20.2). */
+/* What a load in real mode or V86 leaves of the segment's attributes (SDM 3A 20.1.2, 20.2). */
+static uint16_t loaded_attr(const struct cpu *c, const struct seg *g)
+{
+    uint16_t data = ATTR_P | ATTR_S | ATTR_W | ATTR_A;
+
+    return c->mode & MODE_VM ? data | 3 << ATTR_DPL_SHIFT : data | (g->attr & (ATTR_DB | ATTR_G));
+}
+
+/* The segment's first byte in the window; the null slot, if not every access by 16-bit offsets
+ * ([0]) or by any ([1]) may go there. The type has no say in real mode and V86 (SDM 3A 20.1, 20.2).
+ */
 static void refresh_segment_memory(struct engine *e, unsigned s)
 {
     const struct cpu *c = e->cpu;
@@ -84,6 +94,7 @@ static void refresh_segment_memory(struct engine *e, unsigned s)
 
     e->hot->seg_mem[s][0] = open && g->limit >= 0xffff ? at : null;
     e->hot->seg_mem[s][1] = open && g->limit == UINT32_MAX ? at : null;
+    e->hot->seg_odd[s] = typed || g->limit != 0xffff || g->attr != loaded_attr(c, g);
 }
 
 /* FS and GS accesses add a base; one that is not simply "base + 4 GiB" is aimed at the null slot
@@ -196,7 +207,7 @@ int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
 
     e->callout_rip = c->rip;
     e->stats.callouts++;
-    e->simulated += i->row->lower != LOWER_CALLOUT && i->row->lower != LOWER_EXIT;
+    e->simulated += bt_has_lowering(mode, i);
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
     if (!cpu_cs64(c))
         next = (uint32_t)next;

@@ -56,6 +56,7 @@
 #define HOT_TSC_AUX   792
 #define HOT_SEGMEM    800 /* 16 bytes each */
 #define HOT_POISON    896
+#define HOT_SEGODD    904
 
 #define LEVEL_CTX   0
 #define LEVEL_BLOCK 8

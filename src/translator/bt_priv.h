@@ -118,6 +118,7 @@ struct bt_hot {
      * and [1] above; or the null slot, when the segment does not serve them all. */
     uint64_t seg_mem[NSEG][2];
     const uint8_t *poison; /* what a load of it faults on: the instruction is interpreted */
+    uint8_t seg_odd[NSEG]; /* a load in real mode or V86 changes more than selector and base */
 };
 
 enum bt_exit_kind {
@@ -151,6 +152,9 @@ enum bt_site_kind {
     SITE_CHECK,
     SITE_PROBE, /* load through RSP: only its leaving the slot matters */
     SITE_SIDE,  /* behind the block: a way out of one of its instructions */
+    /* A string instruction of segmented code whose source is in segment kind - SITE_SEG_STRING. */
+    SITE_SEG_STRING,
+    SITE_SEG_STRING_LAST = SITE_SEG_STRING + NSEG - 1,
 };
 
 struct bt_map {
@@ -350,6 +354,8 @@ void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p);
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn);
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
 
+/* The instruction is a callout only because something about it, or its site, is special. */
+bool bt_has_lowering(uint32_t mode, const struct insn *i);
 /* translate.c: NULL: out of room (flush and retry) or nothing translatable (*interpret set). */
 struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
                               struct bt_page *page2, const uint8_t *bytes, unsigned avail,

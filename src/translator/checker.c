@@ -147,6 +147,15 @@ static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int bas
     return sources_clean(k);
 }
 
+/* What the guest gets back at a fault in a string of segmented code. */
+static bool kept_registers(struct check *k)
+{
+    for (int r = H_R8; r <= H_R10; r++)
+        if (!is_clean(&k->now.r[r]))
+            return breach(k, "a fault would leave host pointers in RSI and RDI");
+    return true;
+}
+
 static bool string_operand(struct check *k, const ZydisDecodedOperand *o, int base)
 {
     const struct bt_map *m = bt_map_at(k->b, k->pc);
@@ -156,6 +165,8 @@ static bool string_operand(struct check *k, const ZydisDecodedOperand *o, int ba
         return breach(k, "a string instruction with a host segment or a truncated address");
     if ((base != H_RSI && base != H_RDI) || kind(k, base) != K_STRING)
         return breach(k, "a string instruction without a window address");
+    if (m && m->kind >= SITE_SEG_STRING)
+        return kept_registers(k);
     return m && m->kind == SITE_STRING
                ? true
                : breach(k, "a fault would leave host pointers in RSI and RDI");
@@ -204,6 +215,29 @@ static bool is_entry(const struct check *k, const ZydisDecodedOperand *o, int in
     return kind(k, index) == K_BIT && off >= 0 && off < NSEG * 16 && off % 16 == 0;
 }
 
+/* Loads of segment registers in real mode and V86: selector, base, and where that is in the window.
+ */
+static bool is_segment_load(const struct check *k, const ZydisDecodedOperand *o, int base)
+{
+    static const uint8_t loadable = ~(1u << SEG_SS) & 0x3f; /* SS opens a shadow */
+    const ZydisDecodedOperand *s = &k->op[1];
+    int64_t off = o->mem.disp.value, at = off - CPU_SEG;
+    int r = s->type == ZYDIS_OPERAND_TYPE_REGISTER ? checker_gpr(s->reg.value) : -1;
+
+    if ((k->b->mode & (MODE_PE | MODE_VM | MODE_CS64)) == MODE_PE || r < 0 || s->size != o->size ||
+        k->in.mnemonic != ZYDIS_MNEMONIC_MOV || o->mem.index != ZYDIS_REGISTER_NONE)
+        return false;
+    if (base == H_R14)
+        return at >= 0 && at < NSEG * 24 && (loadable >> at / 24 & 1) && is_clean(&k->now.r[r]) &&
+               ((at % 24 == 0 && o->size == 16) || (at % 24 == SEG_BASE && o->size == 64));
+    if (off >= HOT_SEL && off < HOT_SEL + NSEG * 4)
+        return off % 4 == HOT_SEL % 4 && (loadable >> (off - HOT_SEL) / 4 & 1) && o->size == 32 &&
+               is_clean(&k->now.r[r]);
+    off -= HOT_SEGMEM;
+    return off >= 0 && off < NSEG * 16 && off % 16 == 0 && (loadable >> off / 16 & 1) &&
+           o->size == 64 && kind(k, r) == K_SEGMENT;
+}
+
 static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
 {
     bool flag_byte =
@@ -217,7 +251,7 @@ static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int b
     if (flag_byte && base == H_R14 && checker_writes(o) && !(k->b->mode & MODE_IOPL_OK) &&
         (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
         return breach(k, "IF without the right to it");
-    if (flag_byte)
+    if (flag_byte || (checker_writes(o) && is_segment_load(k, o, base)))
         return true;
     if (base == H_R14)
         return breach(k, "CPU state");

@@ -20,7 +20,8 @@ enum known {
     K_STRING,  /* host address inside a window */
     K_SEGMENT, /* base of a window, or the null slot, + 32 bits */
     K_SUM35,   /* less than 2^35 + 2^10 */
-    K_KEY,     /* K_U32 + CS's base << 32 */
+    K_HIGH,    /* K_U32 << 32 */
+    K_KEY,     /* K_U32 + K_HIGH */
     K_TAG64,   /* as K_TAG, and K_MATCH */
     K_MATCH64,
     K_CONST, /* struct fact.value */

@@ -27,6 +27,10 @@ static bool is_guest_word(const ZydisDecodedOperand *m)
         return false;
     if (checker_gpr(m->mem.base) == H_R14)
         return off == CPU_IFLAG && m->size == 8;
+    if (off >= HOT_SEGMEM && off < HOT_SEGMEM + NSEG * 16) /* the base; windows are 4 GiB aligned */
+        return off % 8 == 0 && m->size == 32;
+    if (off >= HOT_SEGODD && off < HOT_SEGODD + NSEG)
+        return m->size == 8;
     return (off == HOT_DF && m->size == 8) ||
            (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
 }
@@ -118,6 +122,12 @@ static bool is_sum(const struct check *k, const ZydisDecodedOperand *m, int inde
            is_clean(&k->now.r[index]);
 }
 
+/* A base of CS where a key has it. */
+static bool is_high(const struct check *k, int r)
+{
+    return kind(k, r) == K_HIGH || (kind(k, r) == K_CONST && !(k->now.r[r].value << 32));
+}
+
 static unsigned computed64(const struct check *k, const ZydisDecodedOperand *m, int dst)
 {
     int base = checker_gpr(m->mem.base), index = checker_gpr(m->mem.index);
@@ -128,10 +138,11 @@ static unsigned computed64(const struct check *k, const ZydisDecodedOperand *m, 
     if (!plain)
         return K_ANY;
     if ((dst == H_RSI || dst == H_RDI) && base == dst && is_clean(&k->now.r[base]) &&
-        kind(k, index) == K_WINDOW)
+        (kind(k, index) == K_WINDOW || kind(k, index) == K_SEGMENT))
         return K_STRING;
-    if (base == H_R8 && is_clean(&k->now.r[base]) && kind(k, index) == K_CONST &&
-        k->now.r[index].value == (k->b->rip & ~UINT64_C(0xffffffff)))
+    if (bt_segmented(k->b->mode) && kind(k, base) == K_WINDOW && is_clean(&k->now.r[index]))
+        return K_SEGMENT;
+    if (base == H_R8 && is_clean(&k->now.r[base]) && is_high(k, index))
         return K_KEY;
     return kind(k, base) == K_TAG64 && index == H_R8 ? K_MATCH64 : K_ANY;
 }
@@ -186,6 +197,16 @@ static bool is_shifted_sum(const struct check *k)
            c->type == ZYDIS_OPERAND_TYPE_REGISTER && checker_gpr(c->reg.value) == H_R13;
 }
 
+/* RORX of 32 bits by 32. */
+static bool is_turned(const struct check *k)
+{
+    const ZydisDecodedOperand *s = &k->op[1];
+
+    return k->in.mnemonic == ZYDIS_MNEMONIC_RORX && s->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+           k->op[2].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && k->op[2].imm.value.u == 32 &&
+           is_clean(&k->now.r[checker_gpr(s->reg.value)]);
+}
+
 static bool may_not_write(ZydisMnemonic m)
 {
     return m == ZYDIS_MNEMONIC_BSF || m == ZYDIS_MNEMONIC_BSR || m == ZYDIS_MNEMONIC_CMPXCHG ||
@@ -226,6 +247,8 @@ static struct fact result(const struct check *k, const ZydisDecodedOperand *d, i
         return (struct fact){.what = K_HASH};
     if (size == 64 && d == &k->op[0] && is_shifted_sum(k))
         return (struct fact){.what = K_U32};
+    if (size == 64 && is_turned(k))
+        return (struct fact){.what = K_HIGH};
     if (size == 64 || ((size < 32 || may_not_write(m)) && !is_u32(old)))
         return (struct fact){.what = K_ANY};
     what = size == 32 && d == &k->op[0] ? lookup_step(k, r) : K_U32;

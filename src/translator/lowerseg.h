@@ -24,13 +24,21 @@
 #ifndef DRAGOMAN_TRANSLATOR_LOWERSEG_H
 #define DRAGOMAN_TRANSLATOR_LOWERSEG_H
 
+#include "translator/bt_offsets.h"
 #include "translator/xlate.h"
+
+/* Offset of hot.seg_mem[seg]. */
+static inline int32_t seg_place(unsigned seg)
+{
+    return HOT_SEGMEM + (int32_t)seg * 16;
+}
 
 extern lower_fn *const lowerings_seg[NLOWER];
 
 lower_fn seg_copy, seg_lea, seg_push, seg_pop, seg_leave, seg_pushf, seg_popf, seg_push_seg,
-    seg_mov_from_seg;
-lower_fn seg_jmp, seg_jcc, seg_jcxz, seg_loop, seg_call, seg_ret;
+    seg_mov_from_seg, seg_mov_to_seg, seg_pop_seg, seg_load_far, seg_string;
+lower_fn seg_jmp, seg_jcc, seg_jcxz, seg_loop, seg_call, seg_ret, seg_far_jmp, seg_far_call,
+    seg_far_ret;
 
 /* R8D = offset ea, R9 = base, for an operand of `size` bytes with offsets of adsize bytes. R10 is
  * used. */
@@ -40,12 +48,20 @@ void seg_address(struct xlate *x, unsigned seg, unsigned adsize, unsigned size,
 bool seg_operand(struct xlate *x, const struct insn *i, unsigned size);
 /* For size bytes at rSP + disp. */
 void seg_stack(struct xlate *x, int32_t disp, unsigned size);
+/* A stack instruction of 16 or 32 bits. */
+bool seg_stack_ok(const struct xlate *x, const struct insn *i);
 /* rSP += by. R8 is used. */
 void seg_move_sp(struct xlate *x, int32_t by);
+
+/* `from` -> a register of the guest's: all 32 bits, or 16. */
+void seg_put_gpr(struct xlate *x, unsigned reg, unsigned size, unsigned from);
 
 /* R11D = size bytes (2 or 4) at [R9 + R8]; the same stored there. */
 void seg_load_r11(struct xlate *x, unsigned size);
 void seg_store_r11(struct xlate *x, unsigned size);
+
+/* To the code whose key is R9 + R8, through the jump cache. */
+void seg_find_key(struct xlate *x);
 
 /* RCX = (src * 8 + add) >> 19, in 64 bits; R10 is the guest's. R9 is used. */
 void seg_above(struct xlate *x, unsigned src, int32_t add);

@@ -1,5 +1,4 @@
 /* Lowerings of segmented code: control flow, and which lowering an instruction has. */
-#include "translator/bt_offsets.h"
 #include "translator/lowerseg.h"
 
 /* Below the limit that all code segments have that are not flat (bt.c). */
@@ -62,16 +61,13 @@ static void check_target(struct xlate *x, unsigned opsize)
     emit_mov64(&x->em, H_RCX, H_R10);
 }
 
-/* R8D = EIP: the jump cache is asked for its key. Tags have 64 bits here, of which 32 are CS's
- * base. */
-static void emit_indirect(struct xlate *x)
+/* Tags have 64 bits here, of which 32 are CS's base. */
+void seg_find_key(struct xlate *x)
 {
     struct emit *em = &x->em;
-    uint64_t base = xlate_key(x, 0);
     uint8_t *hit;
 
     xlate_mark(x, SITE_CHECK);
-    emit_imm64(em, H_R9, base);
     emit_add_lea(em, true, H_R8, H_R8, H_R9);
     emit_ld64_b(em, H_R11, H_R15, HOT_CTX);
     emit_mov32(em, H_R9, H_R13);
@@ -89,17 +85,20 @@ static void emit_indirect(struct xlate *x)
     x->ended = true;
 }
 
+/* R8D = EIP in this segment. */
+static void emit_indirect(struct xlate *x)
+{
+    emit_imm64(&x->em, H_R9, xlate_key(x, 0));
+    seg_find_key(x);
+}
+
 /* R11D = the near target operand. */
 static bool load_target(struct xlate *x, const struct insn *i)
 {
     if (i->op[0].kind == OPND_GPR) {
         emit_mov32(&x->em, H_R11, host_gpr(i->op[0].reg));
-        if (i->opsize == 2) { /* movzx r11d, r11w */
-            emit8(&x->em, 0x45);
-            emit8(&x->em, 0x0f);
-            emit8(&x->em, 0xb7);
-            emit8(&x->em, 0xdb);
-        }
+        if (i->opsize == 2)
+            emit_movzx16(&x->em, H_R11, H_R11);
         return true;
     }
     if (i->op[0].kind != OPND_MEM || i->op[0].size != i->opsize || !seg_operand(x, i, i->opsize))
@@ -154,11 +153,8 @@ static void exit_on_count(struct xlate *x, const struct insn *i, bool taken_if_z
     uint8_t *zero;
 
     emit_mov64(em, H_R10, H_RCX);
-    if (i->adsize == 2) { /* movzx ecx, cx */
-        emit8(em, 0x0f);
-        emit8(em, 0xb7);
-        emit8(em, 0xc9);
-    }
+    if (i->adsize == 2)
+        emit_movzx16(em, H_RCX, H_RCX);
     zero = emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);
     jump_to(x, taken_if_zero ? next : taken);
@@ -186,9 +182,7 @@ bool seg_loop(struct xlate *x, const struct insn *i)
         return false;
     poll_if_backward(x, target_of(x, i));
     emit_lea32(em, H_R8, H_RCX, -1);
-    if (i->adsize == 2)
-        emit8(em, 0x66);
-    emit_mov32(em, H_RCX, H_R8);
+    seg_put_gpr(x, RCX, i->adsize, H_R8);
     exit_on_count(x, i, false);
     return true;
 }
@@ -247,14 +241,31 @@ bool seg_ret(struct xlate *x, const struct insn *i)
 }
 
 lower_fn *const lowerings_seg[NLOWER] = {
-    [LOWER_COPY] = seg_copy,         [LOWER_XCHG] = seg_copy,
-    [LOWER_LEA] = seg_lea,           [LOWER_PUSH] = seg_push,
-    [LOWER_POP] = seg_pop,           [LOWER_LEAVE] = seg_leave,
-    [LOWER_JMP] = seg_jmp,           [LOWER_JCC] = seg_jcc,
-    [LOWER_JCXZ] = seg_jcxz,         [LOWER_LOOP] = seg_loop,
-    [LOWER_CALL] = seg_call,         [LOWER_RET] = seg_ret,
-    [LOWER_CLI] = lower_cli,         [LOWER_STI] = lower_sti,
-    [LOWER_NOP] = lower_nop,         [LOWER_DF] = lower_df,
-    [LOWER_PUSHF] = seg_pushf,       [LOWER_POPF] = seg_popf,
-    [LOWER_PUSH_SEG] = seg_push_seg, [LOWER_MOV_FROM_SEG] = seg_mov_from_seg,
+    [LOWER_COPY] = seg_copy,
+    [LOWER_XCHG] = seg_copy,
+    [LOWER_LEA] = seg_lea,
+    [LOWER_PUSH] = seg_push,
+    [LOWER_POP] = seg_pop,
+    [LOWER_LEAVE] = seg_leave,
+    [LOWER_JMP] = seg_jmp,
+    [LOWER_JCC] = seg_jcc,
+    [LOWER_JCXZ] = seg_jcxz,
+    [LOWER_LOOP] = seg_loop,
+    [LOWER_CALL] = seg_call,
+    [LOWER_RET] = seg_ret,
+    [LOWER_CLI] = lower_cli,
+    [LOWER_STI] = lower_sti,
+    [LOWER_NOP] = lower_nop,
+    [LOWER_DF] = lower_df,
+    [LOWER_PUSHF] = seg_pushf,
+    [LOWER_POPF] = seg_popf,
+    [LOWER_PUSH_SEG] = seg_push_seg,
+    [LOWER_MOV_FROM_SEG] = seg_mov_from_seg,
+    [LOWER_MOV_TO_SEG] = seg_mov_to_seg,
+    [LOWER_POP_SEG] = seg_pop_seg,
+    [LOWER_LOAD_FAR] = seg_load_far,
+    [LOWER_STRING] = seg_string,
+    [LOWER_FAR_JMP] = seg_far_jmp,
+    [LOWER_FAR_CALL] = seg_far_call,
+    [LOWER_FAR_RET] = seg_far_ret,
 };

@@ -1,50 +1,11 @@
 /* Lowerings of segmented code: addresses, copies, the stack. lowerseg.h has the idea. */
 #include "translator/lowerseg.h"
 
-#include "translator/bt_offsets.h"
-
-static int32_t seg_mem(unsigned seg)
-{
-    return HOT_SEGMEM + (int32_t)seg * 16;
-}
-
-static void emit_movzx16(struct emit *em, unsigned dst, unsigned src)
-{
-    emit_rex(em, false, dst, 0, src);
-    emit8(em, 0x0f);
-    emit8(em, 0xb7);
-    emit8(em, 0xc0 | (dst & 7) << 3 | (src & 7));
-}
-
-/* mov r16, r16 */
-static void emit_mov16(struct emit *em, unsigned dst, unsigned src)
-{
-    emit8(em, 0x66);
-    emit_mov32(em, dst, src);
-}
-
-/* lea dst, [src*8 + disp] */
-static void emit_lea_by8(struct emit *em, bool w, unsigned dst, unsigned src, int32_t disp)
-{
-    emit_rex(em, w, dst, src, 0);
-    emit8(em, 0x8d);
-    emit8(em, 0x04 | (dst & 7) << 3);
-    emit8(em, 0xc5 | (src & 7) << 3);
-    emit32(em, (uint32_t)disp);
-}
-
-/* shrx dst, src, r13 with 64 bits */
-static void emit_shrx64(struct emit *em, unsigned dst, unsigned src)
-{
-    emit_shrx(em, dst, src, H_R13);
-    em->p[-3] |= 0x80; /* VEX.W */
-}
-
 void seg_above(struct xlate *x, unsigned src, int32_t add)
 {
     emit_lea_by8(&x->em, true, H_R9, src, add * 8);
     emit_mov64(&x->em, H_R10, H_RCX);
-    emit_shrx64(&x->em, H_RCX, H_R9);
+    emit_shrx64(&x->em, H_RCX, H_R9, H_R13);
 }
 
 static void short_base(struct xlate *x, unsigned seg, unsigned size)
@@ -53,12 +14,12 @@ static void short_base(struct xlate *x, unsigned seg, unsigned size)
 
     emit_movzx16(em, H_R8, H_R8);
     if (size == 1) {
-        emit_ld64_b(em, H_R9, H_R15, seg_mem(seg));
+        emit_ld64_b(em, H_R9, H_R15, seg_place(seg));
         return;
     }
     emit_lea_by8(em, false, H_R9, H_R8, 8 * (int32_t)(size - 1));
     emit_shrx(em, H_R9, H_R9, H_R13);
-    emit_op_sib(em, true, 0x8b, H_R9, H_R15, H_R9, 3, seg_mem(seg));
+    emit_op_sib(em, true, 0x8b, H_R9, H_R15, H_R9, 3, seg_place(seg));
 }
 
 static void long_base(struct xlate *x, unsigned seg, unsigned size)
@@ -67,9 +28,9 @@ static void long_base(struct xlate *x, unsigned seg, unsigned size)
     uint8_t *below;
 
     seg_above(x, H_R8, (int32_t)(size - 1));
-    emit_ld64_b(em, H_R9, H_R15, seg_mem(seg));
+    emit_ld64_b(em, H_R9, H_R15, seg_place(seg));
     below = emit_jrcxz(em);
-    emit_ld64_b(em, H_R9, H_R15, seg_mem(seg) + 8);
+    emit_ld64_b(em, H_R9, H_R15, seg_place(seg) + 8);
     emit_patch8(below, em->p);
     emit_mov64(em, H_RCX, H_R10);
 }
@@ -122,7 +83,7 @@ static bool fixed_operand(struct xlate *x, const struct insn *i, unsigned size, 
     if (i->base != NO_REG || i->index != NO_REG || off + (uint64_t)size > 0x10000 ||
         !addressable(x, i, size))
         return false;
-    emit_ld64_b(&x->em, H_R9, H_R15, seg_mem(i->seg));
+    emit_ld64_b(&x->em, H_R9, H_R15, seg_place(i->seg));
     *mem = (struct remem){.kind = REMEM_BASE, .base = H_R9, .disp = (int32_t)off};
     return true;
 }
@@ -155,12 +116,7 @@ static bool high_byte(struct xlate *x, const struct insn *i, const struct remem 
 
     if (!byte_form(i))
         return false;
-    emit8(em, 0xc4); /* rorx r10d, r, 8 */
-    emit8(em, 0x63);
-    emit8(em, 0x7b);
-    emit8(em, 0xf0);
-    emit8(em, 0xd0 | r);
-    emit8(em, 8);
+    emit_rorx(em, false, H_R10, r, 8);
     if (mem->kind == REMEM_BASE)
         emit_op_b(em, false, i->opcode, H_R10, mem->base, mem->disp);
     else
@@ -190,8 +146,7 @@ bool seg_copy(struct xlate *x, const struct insn *i)
     return xlate_append(x, i, &mem) || high_byte(x, i, &mem);
 }
 
-/* R8D -> a register of the guest's, whole or its lower half. */
-static void put_gpr(struct xlate *x, unsigned reg, unsigned size, unsigned from)
+void seg_put_gpr(struct xlate *x, unsigned reg, unsigned size, unsigned from)
 {
     if (size == 2)
         emit_mov16(&x->em, host_gpr(reg), from);
@@ -208,13 +163,13 @@ bool seg_lea(struct xlate *x, const struct insn *i)
     emit_lea_g(&x->em, H_R8, &ea);
     if (i->adsize == 2)
         emit_movzx16(&x->em, H_R8, H_R8);
-    put_gpr(x, i->op[0].reg, i->opsize, H_R8);
+    seg_put_gpr(x, i->op[0].reg, i->opsize, H_R8);
     return true;
 }
 
 /* ---- the stack ---- */
 
-static bool stack_ok(const struct xlate *x, const struct insn *i)
+bool seg_stack_ok(const struct xlate *x, const struct insn *i)
 {
     return x->adapt == ADAPT_NONE && (i->opsize == 2 || i->opsize == 4) &&
            !(i->prefixes & PFX_LOCK);
@@ -277,7 +232,7 @@ static void push_r11(struct xlate *x, unsigned size)
 
 bool seg_push(struct xlate *x, const struct insn *i)
 {
-    if (!stack_ok(x, i))
+    if (!seg_stack_ok(x, i))
         return false;
     switch (i->op[0].kind) {
     case OPND_GPR:
@@ -300,12 +255,12 @@ bool seg_push(struct xlate *x, const struct insn *i)
 
 bool seg_pop(struct xlate *x, const struct insn *i)
 {
-    if (!stack_ok(x, i) || i->op[0].kind != OPND_GPR)
+    if (!seg_stack_ok(x, i) || i->op[0].kind != OPND_GPR)
         return false;
     seg_stack(x, 0, i->opsize);
     seg_load_r11(x, i->opsize);
     seg_move_sp(x, i->opsize);
-    put_gpr(x, i->op[0].reg, i->opsize, H_R11);
+    seg_put_gpr(x, i->op[0].reg, i->opsize, H_R11);
     return true;
 }
 
@@ -314,7 +269,7 @@ bool seg_leave(struct xlate *x, const struct insn *i)
 {
     const struct gmem frame = {.base = H_RBP, .index = H_NONE, .scale = 1, .disp = 0};
 
-    if (!stack_ok(x, i))
+    if (!seg_stack_ok(x, i))
         return false;
     seg_address(x, SEG_SS, stack_bytes(x), i->opsize, &frame);
     seg_load_r11(x, i->opsize);
@@ -323,13 +278,13 @@ bool seg_leave(struct xlate *x, const struct insn *i)
     else
         emit_mov16(&x->em, H_R12, H_RBP);
     seg_move_sp(x, i->opsize);
-    put_gpr(x, RBP, i->opsize, H_R11);
+    seg_put_gpr(x, RBP, i->opsize, H_R11);
     return true;
 }
 
 bool seg_pushf(struct xlate *x, const struct insn *i)
 {
-    if (!stack_ok(x, i) || ((x->mode & MODE_VM) && !(x->mode & MODE_IOPL_OK)))
+    if (!seg_stack_ok(x, i) || ((x->mode & MODE_VM) && !(x->mode & MODE_IOPL_OK)))
         return false;
     xlate_flags_image(x);
     emit_mov32(&x->em, H_R11, H_R8);
@@ -346,7 +301,7 @@ bool seg_popf(struct xlate *x, const struct insn *i)
 {
     const uint32_t low = EF_TF | EF_IOPL | EF_NT, high = EF_AC | EF_ID;
 
-    if (!stack_ok(x, i) || (x->mode & (MODE_CPL3 | MODE_CPL12)))
+    if (!seg_stack_ok(x, i) || (x->mode & (MODE_CPL3 | MODE_CPL12)))
         return false;
     seg_stack(x, 0, i->opsize);
     seg_load_r11(x, i->opsize);
@@ -361,7 +316,7 @@ static void load_selector(struct xlate *x, unsigned seg)
 
 bool seg_push_seg(struct xlate *x, const struct insn *i)
 {
-    if (!stack_ok(x, i) || i->op[0].kind != OPND_SEG)
+    if (!seg_stack_ok(x, i) || i->op[0].kind != OPND_SEG)
         return false;
     load_selector(x, i->op[0].reg);
     push_r11(x, i->opsize);
@@ -383,6 +338,6 @@ bool seg_mov_from_seg(struct xlate *x, const struct insn *i)
     if (i->op[0].kind != OPND_GPR || i->opsize > 4)
         return false;
     load_selector(x, i->op[1].reg);
-    put_gpr(x, i->op[0].reg, i->opsize, H_R11);
+    seg_put_gpr(x, i->op[0].reg, i->opsize, H_R11);
     return true;
 }

@@ -216,11 +216,16 @@ static enum bt_adapt adaptation(const struct xlate *x)
     return a == ADAPT_VIEW && (x->mode & MODE_CPL3) && !x->w.on ? ADAPT_NONE : a;
 }
 
-static lower_fn *lowering_of(const struct xlate *x, const struct insn *i)
+static lower_fn *lowering_of(uint32_t mode, const struct insn *i)
 {
-    if (x->w.on)
+    if (mode & MODE_CS64)
         return lowerings64[i->row->lower];
-    return (x->seg ? lowerings_seg : lowerings)[i->row->lower];
+    return (bt_segmented(mode) ? lowerings_seg : lowerings)[i->row->lower];
+}
+
+bool bt_has_lowering(uint32_t mode, const struct insn *i)
+{
+    return lowering_of(mode, i) != NULL;
 }
 
 static void lower_one(struct xlate *x, struct insn *i)
@@ -228,7 +233,7 @@ static void lower_one(struct xlate *x, struct insn *i)
     uint8_t *before = x->em.p;
     unsigned nmap, nexits = x->nexits;
     struct x64_state was;
-    lower_fn *lower = lowering_of(x, i);
+    lower_fn *lower = lowering_of(x->mode, i);
 
     x->insn = i;
     xlate_mark(x, SITE_PLAIN);

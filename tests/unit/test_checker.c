@@ -241,7 +241,7 @@ static const struct block bad[] = {
     {"write to monitor", "the window base", "49c747380000000049b8 @exit e9 @direct"},
     {"beyond a structure", "past the hot structure", "458b870010000049b8 @exit e9 @direct"},
     {"beyond a structure", "before it", "458b47f849b8 @exit e9 @direct"},
-    {"beyond a structure", "a wide load over its end", "c4c17c10877003000049b8 @exit e9 @direct"},
+    {"beyond a structure", "a wide load over its end", "c4c17c10877803000049b8 @exit e9 @direct"},
     {"bit string in monitor", "BTS", "410fab87d800000049b8 @exit e9 @direct"},
     {"bit string in monitor", "BT", "490fa387d800000049b8 @exit e9 @direct"},
     {"indexed access", "a guest index", "4d8b4cc72049b8 @exit e9 @direct"},
@@ -384,6 +384,12 @@ static const struct block good_segmented[] = {
     {NULL, "the jump cache, with the segment",
      "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
      "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
+    {NULL, "a load of DS",
+     "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
+     "4f8d0c014d898f5003000049b8 @exit e9 @direct"},
+    {NULL, "the jump cache, with another segment",
+     "4189d8c443fbf0c8204189c04f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a8d"
+     "0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
 };
 
 static const struct block bad_segmented[] = {
@@ -425,7 +431,34 @@ static const struct block bad_segmented[] = {
     {"a host value goes to", "the base, stored",
      "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf500300004f890c0149b8 @exit e9 "
      "@direct"},
-    {"write to monitor", "a base", "4d8b8f500300004d898f2003000049b8 @exit e9 @direct"},
+    {"write to monitor", "the base of SS",
+     "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
+     "4f8d0c014d898f4003000049b8 @exit e9 @direct"},
+    {"write to monitor", "SS",
+     "440fb7d845899f900000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
+     "4f8d0c014d898f5003000049b8 @exit e9 @direct"},
+    {"write to monitor", "where a segment goes on",
+     "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
+     "4f8d0c014d898f5803000049b8 @exit e9 @direct"},
+    {"write to monitor", "a window as a segment",
+     "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
+     "4d898f5003000049b8 @exit e9 @direct"},
+    {"write to monitor", "a number as a segment", "4d89875003000049b8 @exit e9 @direct"},
+    {"write to monitor", "a selector of the monitor",
+     "458b47384589879400000049b8 @exit e9 @direct"},
+    {"CPU state", "the selector, 32 bits",
+     "440fb7d845899f9400000045899ef8000000468d04dd00000000478d04004d8986000100004d8b4f384f"
+     "8d0c014d898f5003000049b8 @exit e9 @direct"},
+    {"CPU state", "attributes",
+     "440fb7d845899f940000006645899efa000000468d04dd00000000478d04004d8986000100004d8b4f38"
+     "4f8d0c014d898f5003000049b8 @exit e9 @direct"},
+    {"CPU state", "half a base",
+     "440fb7d845899f940000006645899ef8000000468d04dd00000000478d0400458986000100004d8b4f38"
+     "4f8d0c014d898f5003000049b8 @exit e9 @direct"},
+    {"CPU state", "a base of the monitor", "458b47384d89860001000049b8 @exit e9 @direct"},
+    {"CPU state", "the base of LDTR",
+     "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986480100004d8b4f38"
+     "4f8d0c014d898f5003000049b8 @exit e9 @direct"},
     {"upper half", "a sum of 64 bits",
      "4d8b8f500300004e8d0ccd18000000c4c293f7c949b8 @exit e9 @direct"},
     {"upper half", "a sum shifted less",
@@ -434,9 +467,12 @@ static const struct block bad_segmented[] = {
     {"host value where control leaves", "RCX not given back",
      "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
      "8d0c01e305e9 @indirect 4c89d143ffa4cb00000100"},
-    {"upper half", "the base of another segment",
-     "4189c049b90000000000000e004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
+    {"upper half", "a base that is in the way of EIP",
+     "4189c049b90010000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
      "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
+    {"upper half", "a base turned by less",
+     "4189d8c443fbf0c8214189c04f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a8d"
+     "0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
     {"before its tag", "no tag compared",
      "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
      "8d0c014c89d14c89d143ffa4cb00000100"},
@@ -444,6 +480,25 @@ static const struct block bad_segmented[] = {
      "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
      "8d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
     {"a poll of more", "a probe that writes", "4d8b878003000041c6000149b8 @exit e9 @direct"},
+};
+
+static const struct block good_string[] = {
+    {NULL, "a repetition",
+     "4189f04189f94189ca410fb7f04d8b9f500300004a8d341e410fb7f94d8b9f200300004a8d3c1f410fb7"
+     "caf3a489f6f7d6458b9f50030000428d341ef7d6664189f04489c689ff49b8 @exit e9 @direct"},
+};
+
+static const struct block bad_string[] = {
+    {"upper half", "ESI not kept",
+     "4d8b87500300004189f94189ca410fb7f04d8b9f500300004a8d341e410fb7f94d8b9f200300004a8d3c"
+     "1f410fb7caf3a489f6f7d6458b9f50030000428d341ef7d6664189f04489c689ff49b8 @exit e9 "
+     "@direct"},
+    {"a fault would leave", "ECX not kept",
+     "4d8b97500300004189f04189f9410fb7f04d8b9f500300004a8d341e410fb7f94d8b9f200300004a8d3c"
+     "1ff3a489f6f7d6458b9f50030000428d341ef7d6664189f04489c689ff49b8 @exit e9 @direct"},
+    {"a branch while", "a pointer that stays",
+     "4189f04189f94189ca410fb7f04d8b9f500300004a8d341e410fb7f94d8b9f200300004a8d3c1f410fb7"
+     "caf3a4458b9f50030000664189f089ff49b8 @exit e9 @direct"},
 };
 
 static struct bt_rig rig;
@@ -538,13 +593,19 @@ static bool check(const struct block *t, uint32_t mode, enum bt_site_kind kind)
     return false;
 }
 
-static unsigned check_all(const struct block *t, unsigned n, uint32_t mode)
+static unsigned check_sites(const struct block *t, unsigned n, uint32_t mode,
+                            enum bt_site_kind kind)
 {
     unsigned wrong = 0;
 
     for (unsigned i = 0; i < n; i++)
-        wrong += !check(&t[i], mode, SITE_STRING);
+        wrong += !check(&t[i], mode, kind);
     return wrong;
+}
+
+static unsigned check_all(const struct block *t, unsigned n, uint32_t mode)
+{
+    return check_sites(t, n, mode, SITE_STRING);
 }
 
 static void setup(void)
@@ -596,14 +657,27 @@ START_TEST(user_code_has_one_window)
 }
 END_TEST
 
-/* In flat code what hot.seg_mem holds has no meaning. */
+/* In flat code what hot.seg_mem holds has no meaning; in protected mode a load is more. */
 START_TEST(segments_have_forms_of_their_own)
 {
+    const uint32_t typed = REAL_MODE | MODE_PE;
     struct block flat = {"no allowed form", "a segment in flat code", good_segmented[2].hex};
+    struct block load = {"write to monitor", "a load in protected mode", good_segmented[7].hex};
 
     ck_assert_uint_eq(check_all(good_segmented, ARRAY_SIZE(good_segmented), REAL_MODE), 0);
     ck_assert_uint_eq(check_all(bad_segmented, ARRAY_SIZE(bad_segmented), REAL_MODE), 0);
     ck_assert(check(&flat, BT_RIG_MODE, SITE_PLAIN));
+    ck_assert(check(&load, typed, SITE_PLAIN));
+    ck_assert(check(&good_segmented[7], typed | MODE_VM | MODE_CPL3, SITE_PLAIN));
+}
+END_TEST
+
+START_TEST(strings_of_segments_are_kept)
+{
+    const enum bt_site_kind kind = SITE_SEG_STRING + SEG_DS;
+
+    ck_assert_uint_eq(check_sites(good_string, ARRAY_SIZE(good_string), REAL_MODE, kind), 0);
+    ck_assert_uint_eq(check_sites(bad_string, ARRAY_SIZE(bad_string), REAL_MODE, kind), 0);
 }
 END_TEST
 
@@ -658,6 +732,7 @@ int main(void)
     tcase_add_test(t, refuses_the_rest);
     tcase_add_test(t, user_code_has_one_window);
     tcase_add_test(t, segments_have_forms_of_their_own);
+    tcase_add_test(t, strings_of_segments_are_kept);
     tcase_add_test(t, strings_are_marked);
     tcase_add_test(t, damaged_blocks);
     suite_add_tcase(s, t);
