@@ -7,9 +7,9 @@
  *     host instructions, indented
  *
  * with guest bytes, flags (user: CPL 3; view, simulate: every site adapted so; checked: from the
- * checked entry; nofpu) and a remark after two blanks. With GOLDEN_UPDATE=1 in the environment the
- * file is written anew: add a line with '>', run, read the difference, commit. Host pointers are
- * masked: exits and callouts are named.
+ * checked entry; nofpu; real: real mode) and a remark after two blanks. With GOLDEN_UPDATE=1 in the
+ * environment the file is written anew: add a line with '>', run, read the difference, commit. Host
+ * pointers are masked: exits and callouts are named.
  */
 #include <capstone/capstone.h>
 #include <check.h>
@@ -141,6 +141,8 @@ static void run_case(struct golden *g, const char *line)
                                       : ADAPT_NONE;
     if (flag(flags, "user"))
         mode = (mode | MODE_CPL3) & ~(uint32_t)MODE_IOPL_OK;
+    if (flag(flags, "real"))
+        mode = MODE_IOPL_OK;
     if (flag(flags, "nofpu"))
         mode |= MODE_NOFPU | MODE_NOSSE | MODE_NOAVX;
     bt_flush(g->rig.e);
