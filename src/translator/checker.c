@@ -120,7 +120,8 @@ static bool segment_operand(struct check *k, const ZydisDecodedOperand *o, int i
         return breach(k, "a segment's address that is not base and offset");
     if (index >= 0 && !is_clean(&k->now.r[index]))
         return breach(k, "a segment's address with more than 32 bits");
-    if (o->mem.type != ZYDIS_MEMOP_TYPE_MEM || checker_is_bit_string(&k->in))
+    if (o->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
+        (checker_is_bit_string(&k->in) && k->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE))
         return breach(k, "a bit string or a vector of addresses in a segment");
     if (string_pointers_live(k))
         return breach(k, "a guest access while RSI or RDI is a host pointer");

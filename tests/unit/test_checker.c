@@ -384,6 +384,9 @@ static const struct block good_segmented[] = {
     {NULL, "the jump cache, with the segment",
      "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
      "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
+    {NULL, "a bit of a constant number",
+     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf5003000066430fba2c010949b8 "
+     "@exit e9 @direct"},
     {NULL, "a load of DS",
      "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
      "4f8d0c014d898f5003000049b8 @exit e9 @direct"},
@@ -662,13 +665,13 @@ START_TEST(segments_have_forms_of_their_own)
 {
     const uint32_t typed = REAL_MODE | MODE_PE;
     struct block flat = {"no allowed form", "a segment in flat code", good_segmented[2].hex};
-    struct block load = {"write to monitor", "a load in protected mode", good_segmented[7].hex};
+    struct block load = {"write to monitor", "a load in protected mode", good_segmented[8].hex};
 
     ck_assert_uint_eq(check_all(good_segmented, ARRAY_SIZE(good_segmented), REAL_MODE), 0);
     ck_assert_uint_eq(check_all(bad_segmented, ARRAY_SIZE(bad_segmented), REAL_MODE), 0);
     ck_assert(check(&flat, BT_RIG_MODE, SITE_PLAIN));
     ck_assert(check(&load, typed, SITE_PLAIN));
-    ck_assert(check(&good_segmented[7], typed | MODE_VM | MODE_CPL3, SITE_PLAIN));
+    ck_assert(check(&good_segmented[8], typed | MODE_VM | MODE_CPL3, SITE_PLAIN));
 }
 END_TEST
 
