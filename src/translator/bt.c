@@ -42,6 +42,9 @@ OFFSET_IS(struct bt_hot, site, HOT_SITE);
 OFFSET_IS(struct bt_hot, seg_mem, HOT_SEGMEM);
 OFFSET_IS(struct bt_hot, poison, HOT_POISON);
 OFFSET_IS(struct bt_hot, seg_odd, HOT_SEGODD);
+OFFSET_IS(struct bt_hot, seg_room, HOT_SEGROOM);
+OFFSET_IS(struct bt_hot, seg_typed, HOT_SEGTYPED);
+OFFSET_IS(struct bt_hot, seg_null, HOT_SEGNULL);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
@@ -52,24 +55,15 @@ _Static_assert(BT_HASH == 1 << 16, "the page hash takes the upper 16 bits");
 /* Slot 0 of the window area: reserved, never mapped (host/slots.h). */
 #define POISON ((const uint8_t *)(uintptr_t)(UINT64_C(1) << 40))
 
-/* Where segmented code that is not at 0 may be: all of the first 64 KiB, and nothing beyond. */
-enum { SEG_CODE_LIMIT = 0xffff };
-
-/* Code that translations can be made for; all other is interpreted. */
-static bool mode_ok(const struct cpu *c)
+/* Modes translated code can be made for; all others are interpreted. */
+static bool mode_ok(uint32_t mode)
 {
     const uint32_t never = MODE_AC | MODE_TF | MODE_DR7;
-    uint32_t mode = c->mode;
 
     if (mode & never)
         return false;
-    if (mode & MODE_CS64)
-        return true;
-    if ((mode & MODE_LMA) && !(mode & MODE_CPL3)) /* compatibility mode: a window at CPL 3 only */
-        return false;
-    if (mode & MODE_FLAT_CS)
-        return true;
-    return !(mode & MODE_CS32) && c->seg[SEG_CS].limit >= SEG_CODE_LIMIT;
+    /* Compatibility mode has a window at CPL 3 only. */
+    return (mode & MODE_CS64) || !(mode & MODE_LMA) || (mode & MODE_CPL3);
 }
 
 /* What a load in real mode or V86 leaves of the segment's attributes (SDM 3A 20.1.2, 20.2). */
@@ -80,6 +74,23 @@ static uint16_t loaded_attr(const struct cpu *c, const struct seg *g)
     return c->mode & MODE_VM ? data | 3 << ATTR_DPL_SHIFT : data | (g->attr & (ATTR_DB | ATTR_G));
 }
 
+static bool is_typed(const struct cpu *c)
+{
+    return (c->mode & (MODE_PE | MODE_VM)) == MODE_PE;
+}
+
+/* Protected mode: the null slot for what the type does not allow, and for segments that expand
+ * down. */
+static void refresh_typed_segment(struct engine *e, unsigned s, uint64_t at)
+{
+    const struct seg *g = &e->cpu->seg[s];
+    bool down = (g->attr & (ATTR_CODE | ATTR_E)) == ATTR_E;
+    bool code = g->attr & ATTR_CODE, w = g->attr & ATTR_W;
+
+    e->hot->seg_typed[s][0] = g->usable && !down && (!code || w) ? at : e->hot->seg_null;
+    e->hot->seg_typed[s][1] = g->usable && !down && !code && w ? at : e->hot->seg_null;
+}
+
 /* The segment's first byte in the window; the null slot, if not every access by 16-bit offsets
  * ([0]) or by any ([1]) may go there. The type has no say in real mode and V86 (SDM 3A 20.1, 20.2).
  */
@@ -87,13 +98,15 @@ static void refresh_segment_memory(struct engine *e, unsigned s)
 {
     const struct cpu *c = e->cpu;
     const struct seg *g = &c->seg[s];
-    bool typed = (c->mode & (MODE_PE | MODE_VM)) == MODE_PE;
-    bool data = !(g->attr & (ATTR_CODE | ATTR_E));
+    bool typed = is_typed(c), data = !(g->attr & (ATTR_CODE | ATTR_E));
     uint64_t at = e->hot->window + (uint32_t)g->base, null = (uint64_t)(uintptr_t)POISON;
     bool open = typed ? g->usable && data && (g->attr & ATTR_W) : data || (g->attr & ATTR_CODE);
 
     e->hot->seg_mem[s][0] = open && g->limit >= 0xffff ? at : null;
     e->hot->seg_mem[s][1] = open && g->limit == UINT32_MAX ? at : null;
+    e->hot->seg_room[s] = -(int64_t)g->limit - 1;
+    if (typed)
+        refresh_typed_segment(e, s, at);
     e->hot->seg_odd[s] = typed || g->limit != 0xffff || g->attr != loaded_attr(c, g);
 }
 
@@ -113,6 +126,13 @@ static void refresh_segments(struct engine *e)
     }
 }
 
+static void refresh_all_segments(struct engine *e)
+{
+    e->hot->seg_null = (uint64_t)(uintptr_t)POISON;
+    for (unsigned s = 0; s < NSEG; s++)
+        refresh_segment_memory(e, s);
+}
+
 /* The copies of CPU state that generated code reads; callouts may have changed the originals. */
 static void refresh_copies(struct engine *e)
 {
@@ -123,8 +143,7 @@ static void refresh_copies(struct engine *e)
     e->hot->flags_other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
     refresh_segments(e);
     if (bt_segmented(c->mode))
-        for (unsigned s = 0; s < NSEG; s++)
-            refresh_segment_memory(e, s);
+        refresh_all_segments(e);
 }
 
 static void set_gs(struct engine *e, uint64_t base)
@@ -159,7 +178,7 @@ static bool refresh_space(struct engine *e)
     struct cpu *c = e->cpu;
     struct bt_ctx *x;
 
-    if (!e->space_changed && e->cur_ctx && e->cur_ctx->mode == c->mode &&
+    if (!e->space_changed && e->cur_ctx && e->cur_ctx->mode == bt_mode(c) &&
         (!cpu_long(c) ||
          (e->deltas_seen == smmu_deltas_changed(e->mmu) && e->table_seen == smmu_table_of(c))))
         return true;
@@ -167,7 +186,7 @@ static bool refresh_space(struct engine *e)
         e->cross.valid = false;
     find_memory(e);
     e->deltas_seen = smmu_deltas_changed(e->mmu);
-    x = bt_ctx_get(e, c->mode);
+    x = bt_ctx_get(e, bt_mode(c));
     if (!x)
         return false;
     e->cur_ctx = x;
@@ -316,23 +335,33 @@ static bool protect(struct engine *e, uint64_t rip, bool both)
            (!both || smmu_fetch(e->mmu, e->cpu, next_page(e, rip), &cp));
 }
 
-/* How many of the bytes are code: an instruction over CS's limit is not. */
-static unsigned inside_limit(const struct cpu *c, unsigned avail)
+/* Bytes of code from rip on, as CS has them. */
+static uint64_t inside_limit(const struct cpu *c)
 {
-    unsigned left = SEG_CODE_LIMIT + 1 - (unsigned)c->rip;
+    uint64_t limit = c->seg[SEG_CS].limit;
 
-    return (c->mode & (MODE_FLAT_CS | MODE_CS64)) || avail < left ? avail : left;
+    if (c->mode & (MODE_FLAT_CS | MODE_CS64))
+        return UINT64_MAX;
+    return c->rip <= limit ? limit + 1 - c->rip : 0;
 }
 
-static bool near_limit(const struct cpu *c)
+/* The block is of no use any more when CS has another limit now than then. */
+static struct bt_block *find_known(struct engine *e, uint64_t key, uint32_t mode,
+                                   const struct bt_page *page)
 {
-    return !(c->mode & (MODE_FLAT_CS | MODE_CS64)) && c->rip > SEG_CODE_LIMIT - MAX_INSN;
+    struct bt_block *b = bt_find(e, key, mode, page);
+
+    if (!b || !(mode & MODE_ODD_CS) || b->cs_limit == e->cpu->seg[SEG_CS].limit)
+        return b;
+    bt_invalidate(e, b);
+    return NULL;
 }
 
 static enum found find_block(struct engine *e, struct bt_block **out)
 {
     struct cpu *c = e->cpu;
-    uint64_t key = bt_key(c), rip = bt_linear(key, c->mode);
+    uint64_t key = bt_key(c), rip = bt_linear(key, c->mode), inside = inside_limit(c);
+    uint32_t mode = bt_mode(c);
     uint8_t buf[2 * MAX_INSN];
     struct bt_page *page, *page2;
     const uint8_t *bytes;
@@ -342,12 +371,12 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     enum found f;
 
     e->stats.lookups++;
-    if (near_limit(c))
+    if (inside < MAX_INSN) /* an instruction over the limit is the interpreter's */
         return FOUND_INTERPRET;
     page = code_page(e, rip, &odd);
     if (!page)
         return odd ? FOUND_INTERPRET : FOUND_FAULT;
-    *out = bt_find(e, key, c->mode, page);
+    *out = find_known(e, key, mode, page);
     if (*out && !(*out)->page2) {
         e->stats.lookup_hits++;
         return FOUND;
@@ -364,8 +393,8 @@ static enum found find_block(struct engine *e, struct bt_block **out)
             return FOUND;
         if (flushes != e->stats.flushes || !protect(e, rip, page2 != NULL))
             return FOUND_INTERPRET;
-        avail = inside_limit(c, avail);
-        *out = bt_translate(e, key, c->mode, page, page2, bytes, avail, &interpret);
+        avail = avail < inside ? avail : (unsigned)inside;
+        *out = bt_translate(e, key, mode, page, page2, bytes, avail, &interpret);
         if (*out) {
             made_block(e, *out);
             return FOUND;
@@ -485,7 +514,7 @@ static void turn(struct engine *e, struct bt_exit **from)
         interpret_one(e);
         return;
     }
-    entry = link ? NULL : cached_entry(e);
+    entry = link || (e->cur_ctx->mode & MODE_ODD_CS) ? NULL : cached_entry(e);
     if (entry) {
         enter(e, entry, from);
         return;
@@ -532,7 +561,7 @@ static enum run_exit bt_run(struct engine *e)
         }
         if (c->halted)
             return RUN_HALT;
-        if (!mode_ok(c)) {
+        if (!mode_ok(c->mode)) {
             interpret_mode(e);
             from = NULL;
             continue;
@@ -569,7 +598,7 @@ void engine_step(struct engine *e, struct engine_step *s)
 
     *s = (struct engine_step){.one = true};
     if (!take_events(e)) {
-        s->one = !mode_ok(c);
+        s->one = !mode_ok(c->mode);
         e->step_block = NULL;
         c->in_rep = 0;
         if (s->one) {

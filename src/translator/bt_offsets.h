@@ -57,6 +57,9 @@
 #define HOT_SEGMEM    800 /* 16 bytes each */
 #define HOT_POISON    896
 #define HOT_SEGODD    904
+#define HOT_SEGROOM   912 /* 8 bytes each */
+#define HOT_SEGTYPED  960 /* 16 bytes each */
+#define HOT_SEGNULL   1056
 
 #define LEVEL_CTX   0
 #define LEVEL_BLOCK 8

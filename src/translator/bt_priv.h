@@ -117,8 +117,12 @@ struct bt_hot {
     /* Segmented code: where the first byte of a segment is, for operands that end [0] below 64 KiB
      * and [1] above; or the null slot, when the segment does not serve them all. */
     uint64_t seg_mem[NSEG][2];
-    const uint8_t *poison; /* what a load of it faults on: the instruction is interpreted */
-    uint8_t seg_odd[NSEG]; /* a load in real mode or V86 changes more than selector and base */
+    const uint8_t *poison;  /* what a load of it faults on: the instruction is interpreted */
+    uint8_t seg_odd[NSEG];  /* a load in real mode or V86 changes more than selector and base */
+    int64_t seg_room[NSEG]; /* -(limit + 1): what an offset makes negative is inside */
+    /* In protected mode: where the segment's first byte is, for [0] reading and [1] writing. */
+    uint64_t seg_typed[NSEG][2];
+    uint64_t seg_null; /* the null slot */
 };
 
 enum bt_exit_kind {
@@ -180,6 +184,8 @@ struct bt_block {
     uint16_t guest_len, ninsns;
     bool valid;
     uint16_t borrowed, loaded; /* 64-bit code: lower64.h */
+    uint32_t cs_limit;         /* MODE_ODD_CS: CS's, as the translation assumes */
+    uint8_t *inner;            /* rx: behind its check */
     struct bt_exit *exits;
     uint8_t nexits;
     struct bt_exit *incoming;
@@ -406,6 +412,25 @@ static inline unsigned bt_code_bits(uint32_t mode)
     if (mode & MODE_CS64)
         return 64;
     return mode & MODE_CS32 ? 32 : 16;
+}
+
+/* In the mode of a block besides enum cpu_mode: CS is not flat, and its limit is not FFFFh. */
+#define MODE_ODD_CS (1u << 31)
+
+/* The last byte that is code, for what is translated in this mode; block or CPU tell an odd one. */
+static inline uint32_t bt_code_limit(uint32_t mode, uint32_t odd)
+{
+    if (mode & (MODE_FLAT_CS | MODE_CS64))
+        return UINT32_MAX;
+    return mode & MODE_ODD_CS ? odd : 0xffff;
+}
+
+/* The mode of a block at rip. */
+static inline uint32_t bt_mode(const struct cpu *c)
+{
+    bool odd = !(c->mode & (MODE_FLAT_CS | MODE_CS64)) && c->seg[SEG_CS].limit != 0xffff;
+
+    return c->mode | (odd ? MODE_ODD_CS : 0);
 }
 
 /* Neither 64-bit nor flat. */

@@ -45,7 +45,9 @@ static unsigned hot_pointer(const struct check *k, int64_t off)
         return user ? K_ANY : K_VIEWS;
     if (off == HOT_POLL || off == HOT_IRQ || off == HOT_POISON)
         return K_POLL;
-    if (off >= HOT_SEGMEM && off < HOT_SEGMEM + NSEG * 16 && off % 8 == 0)
+    if (((off >= HOT_SEGMEM && off < HOT_SEGMEM + NSEG * 16) ||
+         (off >= HOT_SEGTYPED && off < HOT_SEGTYPED + NSEG * 16) || off == HOT_SEGNULL) &&
+        off % 8 == 0)
         return bt_segmented(k->b->mode) ? K_SEGMENT : K_ANY; /* of no meaning in flat code */
     if (off >= HOT_WINDOW && off < HOT_SEGBASE)
         return K_WINDOW;

@@ -1,9 +1,13 @@
 /* lowerseg.h - translating segmented code: real mode, V86, 16-bit code, and 32-bit code with a data
  * or stack segment that is not flat.
  *
- * An operand is [R9 + R8]: R8D is its offset, R9 where its segment's first byte is in the window
- * (hot.seg_mem). Nothing of a segment is part of the block: loads of segment registers change what
- * hot.seg_mem says, and there a segment is in one of three classes.
+ * An operand is [R9 + R8]: R8D is its offset, R9 where its segment's first byte is in the window,
+ * or the null slot when it may not be accessed there. An access to the null slot faults and is
+ * interpreted, which knows all limits, types and wraps; so is what wraps at 4 GiB, which ends in
+ * the window's gap. A site that does so often becomes a callout. Nothing of a data segment is part
+ * of the block: it is all in the hot structure. No flag is touched to find out.
+ *
+ * Real mode and V86 have three classes of segments:
  *
  *   limit        operand ends below 64 KiB     above
  *   FFFFh        seg_mem[0]: the window        seg_mem[1]: the null slot
@@ -11,15 +15,16 @@
  *   others       as FFFFh, if larger           the null slot
  *                the null slot, if smaller     the null slot
  *
- * An access to the null slot faults and is interpreted, which knows all limits, types and wraps; so
- * is what wraps at 4 GiB, which ends in the window's gap. A site that does so often becomes a
- * callout. "Above" is bit 16 and up of the operand's last byte, found without touching flags:
- * offset
- * * 8 is shifted right by R13, 19. With a 16-bit offset that is 0 or 1, an index into seg_mem; else
- * it decides a JRCXZ.
+ * "Above" is bit 16 and up of the operand's last byte: offset * 8 is shifted right by R13, 19. With
+ * a 16-bit offset that is 0 or 1, an index into seg_mem; else it decides a JRCXZ.
  *
- * Code lies below 64 KiB of a CS that is not flat: branches beyond, and what is near the limit, are
- * interpreted (bt.c).
+ * Protected mode has every limit and type: offset + size - 1 + seg_room is negative inside, all
+ * ones when turned by 32; seg_typed knows the type. A flat segment with 32-bit offsets is not
+ * checked.
+ *
+ * Code: a block assumes CS's limit. FFFFh needs no look, any other (MODE_ODD_CS) is compared
+ * wherever the block is entered from afar. Branches beyond the limit, and the last instruction
+ * before it, are interpreted.
  */
 #ifndef DRAGOMAN_TRANSLATOR_LOWERSEG_H
 #define DRAGOMAN_TRANSLATOR_LOWERSEG_H
@@ -42,10 +47,13 @@ lower_fn seg_jmp, seg_jcc, seg_jcxz, seg_loop, seg_call, seg_ret, seg_far_jmp, s
 
 /* R8D = offset ea, R9 = base, for an operand of `size` bytes with offsets of adsize bytes. R10 is
  * used. */
-void seg_address(struct xlate *x, unsigned seg, unsigned adsize, unsigned size,
-                 const struct gmem *ea);
+struct seg_access {
+    uint8_t seg, adsize, size;
+    bool write;
+};
+void seg_address(struct xlate *x, const struct seg_access *a, const struct gmem *ea);
 /* The same for the memory operand of i. False: not addressable that way. */
-bool seg_operand(struct xlate *x, const struct insn *i, unsigned size);
+bool seg_operand(struct xlate *x, const struct insn *i, unsigned size, bool write);
 /* For size bytes at rSP + disp. */
 void seg_stack(struct xlate *x, int32_t disp, unsigned size);
 /* A stack instruction of 16 or 32 bits. */
@@ -62,6 +70,11 @@ void seg_store_r11(struct xlate *x, unsigned size);
 
 /* To the code whose key is R9 + R8, through the jump cache. */
 void seg_find_key(struct xlate *x);
+
+/* R8D is a target: one beyond the limit faults on the poison, and the branch is interpreted. */
+void seg_check_target(struct xlate *x, unsigned opsize);
+/* The block's CS still has the limit that the translation assumes; else leave. */
+void seg_check_code(struct xlate *x);
 
 /* RCX = (src * 8 + add) >> 19, in 64 bits; R10 is the guest's. R9 is used. */
 void seg_above(struct xlate *x, unsigned src, int32_t add);

@@ -1,12 +1,6 @@
 /* Lowerings of segmented code: control flow, and which lowering an instruction has. */
 #include "translator/lowerseg.h"
 
-/* Below the limit that all code segments have that are not flat (bt.c). */
-static bool reachable(const struct xlate *x, uint32_t eip)
-{
-    return (x->mode & MODE_FLAT_CS) || eip <= 0xffff;
-}
-
 static uint32_t target_of(const struct xlate *x, const struct insn *i)
 {
     uint32_t eip = (uint32_t)(x->rip + i->len + i->imm);
@@ -27,7 +21,7 @@ static bool near_ok(const struct xlate *x, const struct insn *i)
 
 static bool relative_ok(const struct xlate *x, const struct insn *i)
 {
-    return near_ok(x, i) && i->op[0].kind == OPND_REL && reachable(x, target_of(x, i));
+    return near_ok(x, i) && i->op[0].kind == OPND_REL && target_of(x, i) <= x->limit;
 }
 
 static void poll_if_backward(struct xlate *x, uint32_t target)
@@ -44,21 +38,6 @@ static void leave_to(struct xlate *x, uint8_t *jump, uint32_t eip)
 static void jump_to(struct xlate *x, uint32_t eip)
 {
     leave_to(x, emit_jmp(&x->em), eip);
-}
-
-/* R8D is a target: one beyond the limit faults on the poison, and the branch is interpreted. */
-static void check_target(struct xlate *x, unsigned opsize)
-{
-    uint8_t *below;
-
-    if (opsize == 2 || (x->mode & MODE_FLAT_CS))
-        return;
-    seg_above(x, H_R8, 0);
-    below = emit_jrcxz(&x->em);
-    emit_mov64(&x->em, H_RCX, H_R10);
-    xlate_probe(x, HOT_POISON);
-    emit_patch8(below, x->em.p);
-    emit_mov64(&x->em, H_RCX, H_R10);
 }
 
 /* Tags have 64 bits here, of which 32 are CS's base. */
@@ -101,7 +80,8 @@ static bool load_target(struct xlate *x, const struct insn *i)
             emit_movzx16(&x->em, H_R11, H_R11);
         return true;
     }
-    if (i->op[0].kind != OPND_MEM || i->op[0].size != i->opsize || !seg_operand(x, i, i->opsize))
+    if (i->op[0].kind != OPND_MEM || i->op[0].size != i->opsize ||
+        !seg_operand(x, i, i->opsize, false))
         return false;
     seg_load_r11(x, i->opsize);
     return true;
@@ -110,7 +90,7 @@ static bool load_target(struct xlate *x, const struct insn *i)
 static void target_from_r11(struct xlate *x, unsigned opsize)
 {
     emit_mov32(&x->em, H_R8, H_R11);
-    check_target(x, opsize);
+    seg_check_target(x, opsize);
 }
 
 bool seg_jmp(struct xlate *x, const struct insn *i)

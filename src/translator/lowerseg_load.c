@@ -67,7 +67,7 @@ bool seg_mov_to_seg(struct xlate *x, const struct insn *i)
     if (!done)
         return false;
     if (i->op[1].kind == OPND_MEM) {
-        if (!seg_operand(x, i, 2))
+        if (!seg_operand(x, i, 2, false))
             return false;
         seg_load_r11(x, 2);
     } else {
@@ -108,7 +108,7 @@ bool seg_load_far(struct xlate *x, const struct insn *i)
     unsigned seg = far_segment(i);
     uint8_t *done = begin_load(x, i, seg);
 
-    if (!done || i->op[0].kind != OPND_GPR || !seg_operand(x, i, i->opsize + 2u))
+    if (!done || i->op[0].kind != OPND_GPR || !seg_operand(x, i, i->opsize + 2u, false))
         return false;
     seg_load_r11(x, i->opsize);
     emit_mov32(em, H_R10, H_R11);
@@ -196,7 +196,7 @@ bool seg_far_jmp(struct xlate *x, const struct insn *i)
         go_far_fixed(x, i);
         return true;
     }
-    if (!seg_operand(x, i, 4))
+    if (!seg_operand(x, i, 4, false))
         return false;
     seg_load_r11(x, 4);
     split_far_pointer(x);

@@ -35,14 +35,95 @@ static void long_base(struct xlate *x, unsigned seg, unsigned size)
     emit_mov64(em, H_RCX, H_R10);
 }
 
-void seg_address(struct xlate *x, unsigned seg, unsigned adsize, unsigned size,
-                 const struct gmem *ea)
+/* R9 < 0: RCX = 0; R10 is the guest's. */
+static void inside_to_rcx(struct emit *em)
+{
+    emit_rorx(em, true, H_R9, H_R9, 32);
+    emit_not32(em, H_R9);
+    emit_mov64(em, H_R10, H_RCX);
+    emit_mov32(em, H_RCX, H_R9);
+}
+
+static void typed_base(struct xlate *x, const struct seg_access *a)
+{
+    struct emit *em = &x->em;
+    uint8_t *inside;
+
+    emit_ld64_b(em, H_R9, H_R15, HOT_SEGROOM + a->seg * 8);
+    emit_op_sib(em, true, 0x8d, H_R9, H_R9, H_R8, 0, a->size - 1);
+    inside_to_rcx(em);
+    emit_ld64_b(em, H_R9, H_R15, HOT_SEGTYPED + a->seg * 16 + a->write * 8);
+    inside = emit_jecxz(em);
+    emit_ld64_b(em, H_R9, H_R15, HOT_SEGNULL);
+    emit_patch8(inside, em->p);
+    emit_mov64(em, H_RCX, H_R10);
+}
+
+/* Of 32-bit offsets nothing is beyond the limit, and nothing about the type can be wrong. */
+static bool is_flat(const struct xlate *x, unsigned seg)
+{
+    static const uint32_t bit[NSEG] = {
+        [SEG_ES] = MODE_FLAT_ES, [SEG_SS] = MODE_FLAT_SS, [SEG_DS] = MODE_FLAT_DS};
+
+    return bit[seg] && (x->mode & bit[seg]);
+}
+
+static bool is_typed(const struct xlate *x)
+{
+    return (x->mode & (MODE_PE | MODE_VM)) == MODE_PE;
+}
+
+void seg_address(struct xlate *x, const struct seg_access *a, const struct gmem *ea)
 {
     emit_lea_g(&x->em, H_R8, ea);
-    if (adsize == 2)
-        short_base(x, seg, size);
+    if (a->adsize == 2 && is_typed(x))
+        emit_movzx16(&x->em, H_R8, H_R8);
+    if (a->adsize == 4 && is_flat(x, a->seg))
+        emit_ld64_b(&x->em, H_R9, H_R15, HOT_WINDOW);
+    else if (is_typed(x))
+        typed_base(x, a);
+    else if (a->adsize == 2)
+        short_base(x, a->seg, a->size);
     else
-        long_base(x, seg, size);
+        long_base(x, a->seg, a->size);
+}
+
+void seg_check_code(struct xlate *x)
+{
+    struct emit *em = &x->em;
+    uint8_t *same;
+
+    emit_mov64(em, H_R10, H_RCX);
+    emit_ld32_b(em, H_RCX, H_R15, HOT_SEGROOM + SEG_CS * 8);
+    emit_lea32(em, H_RCX, H_RCX, (int32_t)(x->limit + 1));
+    same = emit_jecxz(em);
+    emit_mov64(em, H_RCX, H_R10);
+    emit_imm32(em, H_R8, (uint32_t)x->b->rip);
+    xlate_to_stub(x, emit_jmp(em), STUB_WORD);
+    emit_patch8(same, em->p);
+    emit_mov64(em, H_RCX, H_R10);
+}
+
+void seg_check_target(struct xlate *x, unsigned opsize)
+{
+    struct emit *em = &x->em;
+    uint8_t *inside;
+
+    if (x->limit == UINT32_MAX || (opsize == 2 && x->limit >= 0xffff))
+        return;
+    if (x->limit == 0xffff) {
+        seg_above(x, H_R8, 0);
+        inside = emit_jrcxz(em);
+    } else {
+        emit_imm64(em, H_R9, (uint64_t)(-(int64_t)x->limit - 1));
+        emit_add_lea(em, true, H_R9, H_R9, H_R8);
+        inside_to_rcx(em);
+        inside = emit_jecxz(em);
+    }
+    emit_mov64(em, H_RCX, H_R10);
+    xlate_probe(x, HOT_POISON);
+    emit_patch8(inside, em->p);
+    emit_mov64(em, H_RCX, H_R10);
 }
 
 static struct gmem effective(const struct insn *i)
@@ -65,13 +146,14 @@ static bool addressable(const struct xlate *x, const struct insn *i, unsigned si
            (i->base == NO_REG || i->base < R8);
 }
 
-bool seg_operand(struct xlate *x, const struct insn *i, unsigned size)
+bool seg_operand(struct xlate *x, const struct insn *i, unsigned size, bool write)
 {
+    const struct seg_access a = {i->seg, i->adsize, (uint8_t)size, write};
     struct gmem ea = effective(i);
 
     if (!addressable(x, i, size))
         return false;
-    seg_address(x, i->seg, i->adsize, size, &ea);
+    seg_address(x, &a, &ea);
     return true;
 }
 
@@ -80,7 +162,7 @@ static bool fixed_operand(struct xlate *x, const struct insn *i, unsigned size, 
 {
     uint32_t off = i->adsize == 2 ? (uint16_t)i->disp : (uint32_t)i->disp;
 
-    if (i->base != NO_REG || i->index != NO_REG || off + (uint64_t)size > 0x10000 ||
+    if (i->base != NO_REG || i->index != NO_REG || off + (uint64_t)size > 0x10000 || is_typed(x) ||
         !addressable(x, i, size))
         return false;
     emit_ld64_b(&x->em, H_R9, H_R15, seg_place(i->seg));
@@ -141,7 +223,7 @@ bool seg_copy(struct xlate *x, const struct insn *i)
         return lower_copy(x, i);
     if ((i->prefixes & PFX_LOCK) && !(i->row->traits & T_LOCK))
         return false;
-    if (!fixed_operand(x, i, o->size, &mem) && !seg_operand(x, i, o->size))
+    if (!fixed_operand(x, i, o->size, &mem) && !seg_operand(x, i, o->size, o->access != 1))
         return false;
     return xlate_append(x, i, &mem) || high_byte(x, i, &mem);
 }
@@ -183,8 +265,9 @@ static unsigned stack_bytes(const struct xlate *x)
 void seg_stack(struct xlate *x, int32_t disp, unsigned size)
 {
     const struct gmem at = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = disp};
+    const struct seg_access a = {SEG_SS, (uint8_t)stack_bytes(x), (uint8_t)size, true};
 
-    seg_address(x, SEG_SS, stack_bytes(x), size, &at);
+    seg_address(x, &a, &at);
 }
 
 void seg_move_sp(struct xlate *x, int32_t by)
@@ -242,7 +325,7 @@ bool seg_push(struct xlate *x, const struct insn *i)
         emit_imm32(&x->em, H_R11, (uint32_t)i->imm);
         break;
     case OPND_MEM:
-        if (!seg_operand(x, i, i->opsize))
+        if (!seg_operand(x, i, i->opsize, false))
             return false;
         seg_load_r11(x, i->opsize);
         break;
@@ -268,10 +351,11 @@ bool seg_pop(struct xlate *x, const struct insn *i)
 bool seg_leave(struct xlate *x, const struct insn *i)
 {
     const struct gmem frame = {.base = H_RBP, .index = H_NONE, .scale = 1, .disp = 0};
+    const struct seg_access a = {SEG_SS, (uint8_t)stack_bytes(x), i->opsize, true};
 
     if (!seg_stack_ok(x, i))
         return false;
-    seg_address(x, SEG_SS, stack_bytes(x), i->opsize, &frame);
+    seg_address(x, &a, &frame);
     seg_load_r11(x, i->opsize);
     if (x->mode & MODE_SS32)
         emit_mov32(&x->em, H_R12, H_RBP);
@@ -329,7 +413,7 @@ bool seg_mov_from_seg(struct xlate *x, const struct insn *i)
     if ((i->prefixes & PFX_LOCK) || i->op[1].kind != OPND_SEG)
         return false;
     if (i->op[0].kind == OPND_MEM) {
-        if (!seg_operand(x, i, 2))
+        if (!seg_operand(x, i, 2, true))
             return false;
         load_selector(x, i->op[1].reg);
         seg_store_r11(x, 2);

@@ -162,7 +162,7 @@ void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
     x->target = target;
     x->next_incoming = target->incoming;
     target->incoming = x;
-    aim(e, x, same_page ? target->entry : target->checked);
+    aim(e, x, same_page ? target->inner : target->checked);
     e->stats.links++;
 }
 

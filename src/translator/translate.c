@@ -334,6 +334,7 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
     *x = (struct xlate){.e = e, .mode = mode};
     x->w.on = mode & MODE_CS64;
     x->seg = bt_segmented(mode);
+    x->limit = bt_code_limit(mode, e->cpu->seg[SEG_CS].limit);
     len = scan_block(x, bytes, avail, page2 != NULL); /* 1 decode */
     *interpret = x->n == 0;
     if (*interpret)
@@ -343,12 +344,16 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
         return NULL;
     b->guest_len = (uint16_t)len;
     b->ninsns = (uint16_t)x->n;
+    b->cs_limit = x->limit;
     x->rip = rip;
     xlate_mark(x, SITE_CHECK);
     word_check(x, page);
     b->entry = codemem_to_rx(&e->code, x->em.p);
     if (page2)
         word_check(x, page2);
+    if (mode & MODE_ODD_CS)
+        seg_check_code(x);
+    b->inner = codemem_to_rx(&e->code, x->em.p);
     if (x->w.on) {
         x64_choose(x);
         x64_open(x);

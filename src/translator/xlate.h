@@ -94,6 +94,7 @@ struct xlate {
     unsigned nmap;
     struct x64_state w; /* 64-bit code only */
     bool seg;           /* segmented code: lowerseg.h */
+    uint32_t limit;     /* of CS, or what code needs of it */
 };
 
 typedef bool lower_fn(struct xlate *x, const struct insn *i);
