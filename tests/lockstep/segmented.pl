@@ -52,17 +52,21 @@ sub branch {
     return one(chr(0x70 + below(16)), "\xe3", "\xeb", "\xe2", "\xe0", "\xe1") . chr(length $body) . $body;
 }
 
+# Beyond the limit at times.
+sub target { return chance(0.8) ? $_[0] : one(0x10000 + below(4), 0xfde8 + below(4), below(1 << 32)) }
+
 sub call16 {
     my $p = here();
     return one("\xe8" . num(2, 2) . "\xeb\x01\xc3", "\x66\xe8" . num(2, 4) . "\xeb\x02\x66\xc3",
         "\x9a" . num($p + 7, 2) . num($code, 2) . "\xeb\x01\xcb", "\xea" . num($p + 5, 2) . num($code, 2),
+        "\x66\xb8" . num(target($p + 9), 4) . "\x66\xff\xe0", "\x66\x68" . num(target($p + 8), 4) . "\x66\xc3",
         "\x68" . num($p + 4, 2) . "\xc3", "\x68" . num($code, 2) . "\x68" . num($p + 7, 2) . "\xcb");
 }
 
 sub call32 {
     my $p = here();
     return one("\xe8" . num(2, 4) . "\xeb\x01\xc3", "\x68" . num($p + 6, 4) . "\xc3", "\xea" . num($p + 7, 4) . num($code, 2),
-        "\x68" . num($code, 4) . "\x68" . num($p + 11, 4) . "\xcb", "\xb8" . num($p + 7, 4) . "\xff\xe0");
+        "\x68" . num($code, 4) . "\x68" . num($p + 11, 4) . "\xcb", "\xb8" . num(target($p + 7), 4) . "\xff\xe0");
 }
 
 sub string {
