@@ -299,12 +299,20 @@ static int make_board(struct machine *m, struct machine_error *err)
 
 static uint32_t io_read(void *opaque, uint16_t port, unsigned size)
 {
-    return (uint32_t)bus_read(&((struct machine *)opaque)->ports, port, size);
+    struct machine *m = opaque;
+
+    if (!bus_is_light(&m->ports, port, size))
+        cpu_fpu_sync(m->cpu);
+    return (uint32_t)bus_read(&m->ports, port, size);
 }
 
 static void io_write(void *opaque, uint16_t port, unsigned size, uint32_t val)
 {
-    bus_write(&((struct machine *)opaque)->ports, port, size, val);
+    struct machine *m = opaque;
+
+    if (!bus_is_light(&m->ports, port, size))
+        cpu_fpu_sync(m->cpu);
+    bus_write(&m->ports, port, size, val);
 }
 
 static int intr_ack(void *opaque)

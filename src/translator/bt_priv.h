@@ -46,6 +46,8 @@ enum {
     BT_MAX_EXITS = BT_MAX_SIDE_EXITS + 2,
     BT_BLOCK_ROOM = 24576, /* bytes of code a block can at most need */
     BT_HASH = 1 << 16,
+    BT_SEGLOADS = 4, /* by bits 3 and 4 of the selector */
+    BT_NO_SEL = 1 << 16,
 };
 
 /* A guest code page as a context sees it: identity of (linear page, frame). Never reused before a
@@ -69,13 +71,22 @@ struct bt_ctx {
     struct bt_ctx *all_next, **all_prev;
 };
 
-/* What 64-bit code at a privilege level finds; [0] CPL 0, [1] CPL 3: cross64.c. */
+/* What code at a privilege level finds; [0] CPL 0, [1] CPL 3: cross64.c, cross32.c. */
 struct bt_level {
     struct bt_ctx *ctx;
     uint64_t block; /* GS base */
     struct seg cs, ss;
     uint32_t sel[2]; /* of CS and SS, as in hot.sel */
     uint32_t mode;
+};
+
+/* What loading a segment register with a selector of the GDT at CPL 0 comes to, as long as the
+ * descriptor is what it was. */
+struct bt_segload {
+    uint32_t sel;   /* BT_NO_SEL: none */
+    uint32_t plain; /* base + 4 GiB, writable: FS and GS have a window */
+    uint64_t descriptor;
+    struct seg seg; /* of a null selector only sel, attr and usable count */
 };
 
 /* Written by the engine, read by generated code through R15. */
@@ -114,6 +125,7 @@ struct bt_hot {
     uint8_t ways; /* enum of bt_offsets.h */
     uint64_t tsc_offset;
     uint32_t tsc_aux;
+    uint32_t gdt; /* base */
     /* Segmented code: where the first byte of a segment is, for operands that end [0] below 64 KiB
      * and [1] above; or the null slot, when the segment does not serve them all. */
     uint64_t seg_mem[NSEG][2];
@@ -123,6 +135,8 @@ struct bt_hot {
     /* In protected mode: where the segment's first byte is, for [0] reading and [1] writing. */
     uint64_t seg_typed[NSEG][2];
     uint64_t seg_null; /* the null slot */
+    /* 32-bit code: loads of ES, DS, FS, GS that need no callout (cross32.c) */
+    struct bt_segload segload[NSEG][BT_SEGLOADS];
 };
 
 enum bt_exit_kind {
@@ -198,27 +212,41 @@ struct bt_block {
 struct bt_stats {
     uint64_t blocks, guest_insns, host_bytes, flushes, invalidated, links;
     uint64_t exits[8];
-    uint64_t lookups, lookup_hits, ctx_switches;
+    uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
     uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
     uint64_t churned; /* times a page was found not worth translating */
+    uint64_t adapted_for[SMMU_NVERDICTS], overwritten;
+    uint64_t reverted;
+    uint64_t translate_cycles, fault_cycles; /* of the host's TSC; without what the kernel does */
     uint64_t callout_by_mnemonic[2048];
 };
 
 /* What level[] of the hot structure was made from. */
 struct bt_cross {
     bool valid; /* of this address space */
+    bool wide;  /* for 64-bit code */
     uint8_t ways;
     uint32_t mode;
-    uint64_t cr4, star, efer;
+    uint64_t cr4, star, efer, sysenter_cs;
     struct dtable gdtr;
 };
 
-enum { SITE_HASH = 8192 };
+enum { SITE_HASH = 8192, TRIALS = 1024 };
 
 struct bt_site {
     uint64_t key; /* frame << 12 | offset, +1 */
     uint8_t adapt, count[3];
+    bool on_trial;    /* simulated for the guest's own faults */
+    uint8_t reverted; /* how often that did not pay */
+    uint16_t runs, faults;
+};
+
+/* A callout in place of a memory operand: its site. */
+struct bt_trial {
+    const uint8_t *in; /* where it goes on */
+    uint64_t key, flushes;
+    bool on_trial;
 };
 
 /* How often code of a frame was invalidated lately: a page that code and data share is interpreted
@@ -256,13 +284,17 @@ struct engine {
     struct bt_ctx *empty_ctx; /* every look-up misses: what a kick installs */
     struct bt_ctx *cur_ctx;
     bool space_changed;
+    bool windows_known;   /* hot->base[] is the current space's */
     uint64_t deltas_seen; /* smmu_deltas_changed() when windows were last looked up */
     enum smmu_table table_seen;
 
     struct bt_site *sites;
+    struct bt_trial trial[TRIALS];
+    bool trials;        /* there are some */
     uint64_t simulated; /* callouts for memory operands since sites were forgotten */
     uint64_t gs_base;   /* what the host's GS base is now */
     struct bt_cross cross;
+    struct dtable gdt_seen; /* segload[] of the hot structure is of this one */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
@@ -286,7 +318,11 @@ void bt_stub_direct(void);   /* jumped to with R8 = struct bt_exit */
 void bt_stub_indirect(void); /* R8D = target rip */
 void bt_stub_word(void);     /* R8D = target rip */
 void bt_stub_callout(void);  /* called with R8 = struct insn, R9D = its rip */
-void bt_fault_exit(void);    /* continued at by the signal handler; hot->fault_rip */
+void bt_stub_sysenter(void); /* the same; done at once, or as a callout */
+void bt_stub_sysexit(void);
+void bt_stub_load_seg(void); /* and R10D = selector, R11 = descriptor */
+void bt_stub_pop_seg(void);
+void bt_fault_exit(void); /* continued at by the signal handler; hot->fault_rip */
 
 /* bt64_asm.S: the same for 64-bit code, arguments in R11. */
 void bt64_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
@@ -310,7 +346,20 @@ struct bt_callout {
 /* cross64.c: makes level[] and ways of the hot structure agree with the CPU. */
 void bt64_prepare_crossings(struct engine *e);
 /* Back in C: crossings have changed the context and GS base. */
-void bt64_see_crossing(struct engine *e);
+void bt_see_crossing(struct engine *e);
+
+/* cross32.c: the same for SYSENTER and SYSEXIT of 32-bit code. */
+void bt32_prepare_crossings(struct engine *e);
+/* A new GDT: nothing is known of its descriptors. */
+void bt32_see_gdt(struct engine *e);
+/* The load of a segment register that has just succeeded. */
+void bt32_remember_load(struct engine *e, unsigned seg);
+/* Base + 4 GiB, writable: generated code adds the base. */
+static inline bool bt_seg_plain(const struct seg *s)
+{
+    return s->usable && s->limit == UINT32_MAX && (s->attr & ATTR_W) &&
+           !(s->attr & (ATTR_CODE | ATTR_E));
+}
 
 /* bt64.c */
 const uint8_t *bt64_callout(struct engine *e); /* of hot->site; NULL: leave */
@@ -326,8 +375,9 @@ bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const
 void bt64_leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
                    const struct bt_map *m);
 
-/* bt_callout.c: 0 continue in the block, else leave. */
-int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot);
+/* bt.c: where to go on: `resume`, where the instruction led to, or NULL: leave. */
+const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
+                          const uint8_t *resume);
 
 /* tcache.c */
 int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes) MUST_CHECK;
@@ -372,6 +422,9 @@ enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
 /* Counts one fault; returns true when the site's translation must change. */
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
 bool bt_adapt_amnesty(struct engine *e);
+/* A callout in place of a memory operand has run, and goes on at `in`; `light`: with the FPU state
+ * live. Where that does not pay its block is dropped. */
+void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulted, bool light);
 
 /* btfault.c */
 int bt_fault_init(struct engine *e) MUST_CHECK;

@@ -255,7 +255,7 @@ static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int b
     if (flag_byte || (checker_writes(o) && is_segment_load(k, o, base)))
         return true;
     if (base == H_R14)
-        return breach(k, "CPU state");
+        return checker32_control_register(k, o, index) ? true : breach(k, "CPU state");
     if (checker_writes(o))
         return breach(k, "write to monitor memory");
     if (base == H_R15 && index >= 0 && !is_entry(k, o, index))
@@ -319,19 +319,47 @@ static bool is_kept_insn(const struct check *k, uint64_t p)
     return p >= arena && p % 16 == 0 && p - arena + sizeof(struct insn) <= k->e->arena_used;
 }
 
+static bool is_callout(unsigned stub)
+{
+    return stub >= STUB_CALLOUT && stub <= STUB_POP_SEG;
+}
+
+/* SYSENTER may come from anywhere; to go to CPL 3 and to load a segment register without a
+ * callout takes CPL 0. */
+static bool crossing_ok(struct check *k, unsigned stub, const struct fact *r8)
+{
+    const struct insn *i = (const struct insn *)(uintptr_t)r8->value;
+    bool loads = stub == STUB_LOAD_SEG || stub == STUB_POP_SEG;
+
+    if ((stub == STUB_SYSEXIT || loads) && (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
+        return breach(k, "a stub of kernels");
+    if (stub != STUB_CALLOUT && (k->b->mode & MODE_LMA))
+        return breach(k, "a stub of another mode");
+    if (!loads)
+        return true;
+    if (i->op[0].kind != OPND_SEG || i->op[0].reg >= NSEG || i->op[0].reg == SEG_CS ||
+        i->op[0].reg == SEG_SS)
+        return breach(k, "not a load of a segment register");
+    return is_clean(&k->now.r[H_R10]) ? true : breach(k, "a selector that is the monitor's");
+}
+
 /* A fixed stub with the arguments it takes (bt_asm.S). */
 static bool stub_ok(struct check *k, unsigned stub)
 {
     const struct fact *r8 = &k->now.r[H_R8], *r9 = &k->now.r[H_R9];
     bool call = k->in.mnemonic == ZYDIS_MNEMONIC_CALL;
 
-    if (call != (stub == STUB_CALLOUT))
+    if (call != is_callout(stub))
         return breach(k, "CALL is for callouts and callouts are CALLed");
     if (!guests_clean(k))
         return false;
-    if (stub == STUB_CALLOUT &&
+    if (stub >= STUB64_DIRECT)
+        return breach(k, "a stub of 64-bit code");
+    if (is_callout(stub) &&
         !(r8->what == K_CONST && is_kept_insn(k, r8->value) && r9->what == K_CONST && is_u32(r9)))
         return breach(k, "a callout without its instruction");
+    if (is_callout(stub) && !crossing_ok(k, stub, r8))
+        return false;
     if (stub == STUB_DIRECT && !(r8->what == K_CONST && is_own_exit(k, r8->value)))
         return breach(k, "a direct exit that is not the block's own");
     if ((stub == STUB_INDIRECT || stub == STUB_WORD) && !is_clean(r8) &&
@@ -396,7 +424,8 @@ static bool instruction_ok(struct check *k)
     ZydisInstructionCategory c = k->in.meta.category;
     bool jump = c == ZYDIS_CATEGORY_UNCOND_BR;
 
-    if (!checker_isa_allows(&k->in) && k->in.mnemonic != ZYDIS_MNEMONIC_JRCXZ)
+    if (!checker_isa_allows(&k->in) && k->in.mnemonic != ZYDIS_MNEMONIC_JRCXZ &&
+        k->in.mnemonic != ZYDIS_MNEMONIC_RDTSC)
         return breach(k, "instruction of a forbidden kind");
     if (jump || c == ZYDIS_CATEGORY_COND_BR || c == ZYDIS_CATEGORY_CALL) {
         if (!branch_ok(k))
@@ -415,7 +444,8 @@ static bool instruction_ok(struct check *k)
     return true;
 }
 
-/* Labels that end here add their facts. One that was passed over pointed into an instruction. */
+/* Labels that end here add their facts. One that was passed over pointed into an instruction.
+ */
 static bool arrive(struct check *k)
 {
     unsigned kept = 0;

@@ -24,6 +24,7 @@ enum known {
     K_KEY,     /* K_U32 + K_HIGH */
     K_TAG64,   /* as K_TAG, and K_MATCH */
     K_MATCH64,
+    K_WIDE,  /* 64 bits of the guest's own: it may have either half */
     K_CONST, /* struct fact.value */
     K_U32,
     K_SECRET,  /* 32 bits of the monitor's: must not reach the guest */
@@ -100,6 +101,15 @@ static inline bool is_clean(const struct fact *f)
 {
     return is_u32(f) && f->what != K_SECRET && f->what != K_TAG && f->what != K_MATCH;
 }
+
+/* Either half may be. */
+static inline bool is_guests(const struct fact *f)
+{
+    return is_clean(f) || f->what == K_WIDE || f->what == K_HIGH;
+}
+
+/* One of those that kernels may read (SDM 2B MOV), read. */
+bool checker32_control_register(const struct check *k, const ZydisDecodedOperand *o, int index);
 /* Is the operand, which is allowed, in the guest's memory? */
 bool checker32_is_guest_memory(const struct check *k, const ZydisDecodedOperand *m);
 /* The instruction's register operands are allowed; what it writes is in k->now. */

@@ -18,20 +18,29 @@ static void end_lookup(struct facts *f, int r)
             x->what = x->what == K_INDEX ? K_SHIFTED : K_U32;
     }
 }
+bool checker32_control_register(const struct check *k, const ZydisDecodedOperand *o, int index)
+{
+    int64_t at = o->mem.disp.value;
+
+    return index < 0 && o->size == 32 && !checker_writes(o) && at >= CPU_CR0 && at <= CPU_CR4 &&
+           at % 8 == 0 && !(k->b->mode & (MODE_CPL3 | MODE_CPL12));
+}
+
 /* Words of the monitor that hold guest state: the guest may have them. */
-static bool is_guest_word(const ZydisDecodedOperand *m)
+static bool is_guest_word(const struct check *k, const ZydisDecodedOperand *m)
 {
     int64_t off = m->mem.disp.value;
 
     if (m->mem.index != ZYDIS_REGISTER_NONE)
         return false;
     if (checker_gpr(m->mem.base) == H_R14)
-        return off == CPU_IFLAG && m->size == 8;
+        return (off == CPU_IFLAG && m->size == 8) || checker32_control_register(k, m, -1);
     if (off >= HOT_SEGMEM && off < HOT_SEGMEM + NSEG * 16) /* the base; windows are 4 GiB aligned */
         return off % 8 == 0 && m->size == 32;
     if (off >= HOT_SEGODD && off < HOT_SEGODD + NSEG)
         return m->size == 8;
-    return (off == HOT_DF && m->size == 8) ||
+    return ((off == HOT_GDT || off == HOT_TSC_AUX) && m->size == 32) ||
+           (off == HOT_DF && m->size == 8) ||
            (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
 }
 
@@ -43,6 +52,8 @@ static unsigned hot_pointer(const struct check *k, int64_t off)
         return K_CTX;
     if (off == HOT_VIEWTAB)
         return user ? K_ANY : K_VIEWS;
+    if (off == HOT_TSC_OFF)
+        return K_WIDE;
     if (off == HOT_POLL || off == HOT_IRQ || off == HOT_POISON)
         return K_POLL;
     if (((off >= HOT_SEGMEM && off < HOT_SEGMEM + NSEG * 16) ||
@@ -88,7 +99,7 @@ static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, u
         what = m->size == 8 ? K_VIEW : K_SECRET;
     else if (kind(k, base) == K_CTX)
         what = is_tag(k, m, 32) ? K_TAG : K_SECRET;
-    else if (is_guest_word(m))
+    else if (is_guest_word(k, m))
         what = K_U32;
     return (struct fact){.what = (uint8_t)what};
 }
@@ -113,7 +124,7 @@ static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, un
     if (size == 64)
         return (struct fact){.what = K_ANY};
     return (struct fact){.what =
-                             is_clean(&k->now.r[r]) || kind(k, r) == K_STRING ? K_U32 : K_SECRET};
+                             is_guests(&k->now.r[r]) || kind(k, r) == K_STRING ? K_U32 : K_SECRET};
 }
 
 /* index * 8 + a constant below 2^10, which bounds what is behind the operand's first byte. */
@@ -146,6 +157,8 @@ static unsigned computed64(const struct check *k, const ZydisDecodedOperand *m, 
         return K_SEGMENT;
     if (base == H_R8 && is_clean(&k->now.r[base]) && is_high(k, index))
         return K_KEY;
+    if (is_guests(&k->now.r[base]) && is_guests(&k->now.r[index]))
+        return K_WIDE;
     return kind(k, base) == K_TAG64 && index == H_R8 ? K_MATCH64 : K_ANY;
 }
 
@@ -227,7 +240,7 @@ static bool has_secret(const struct check *k)
         if (r >= 0 && !is_clean(&k->now.r[r]))
             return true;
         if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.type != ZYDIS_MEMOP_TYPE_AGEN &&
-            !checker32_is_guest_memory(k, o) && !is_guest_word(o))
+            !checker32_is_guest_memory(k, o) && !is_guest_word(k, o))
             return true;
     }
     return false;
@@ -251,6 +264,9 @@ static struct fact result(const struct check *k, const ZydisDecodedOperand *d, i
         return (struct fact){.what = K_U32};
     if (size == 64 && is_turned(k))
         return (struct fact){.what = K_HIGH};
+    if (size == 64 && m == ZYDIS_MNEMONIC_RORX && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        is_guests(&k->now.r[checker_gpr(k->op[1].reg.value)]))
+        return (struct fact){.what = K_WIDE};
     if (size == 64 || ((size < 32 || may_not_write(m)) && !is_u32(old)))
         return (struct fact){.what = K_ANY};
     what = size == 32 && d == &k->op[0] ? lookup_step(k, r) : K_U32;

@@ -68,3 +68,25 @@ void emit_rorx(struct emit *e, bool w, unsigned dst, unsigned src, uint8_t by)
     emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
     emit8(e, by);
 }
+
+static void rex_g(struct emit *e, bool w, unsigned reg, const struct gmem *m)
+{
+    emit8(e, 0x65);
+    emit8(e, 0x67);
+    emit_rex(e, w, reg, m->index == H_NONE ? 0 : m->index, m->base == H_NONE ? 0 : m->base);
+}
+
+void emit_ldzx16_g(struct emit *e, unsigned r, const struct gmem *m)
+{
+    rex_g(e, false, r, m);
+    emit8(e, 0x0f);
+    emit8(e, 0xb7);
+    emit_mem_g(e, r, m);
+}
+
+void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m)
+{
+    rex_g(e, true, r, m);
+    emit8(e, 0x8b);
+    emit_mem_g(e, r, m);
+}

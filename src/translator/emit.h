@@ -265,6 +265,10 @@ static inline void emit_setcc_b(struct emit *e, unsigned cc, unsigned base, int3
     emit_mem_b(e, 0, base, disp);
 }
 
+/* movzx r32, word of the window */
+void emit_ldzx16_g(struct emit *e, unsigned r, const struct gmem *m);
+/* mov r64, qword of the window */
+void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m);
 /* lea r32, guest effective address */
 static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)
 {

@@ -228,6 +228,7 @@ void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigne
         next = *next_in_frame(b, frame);
         if (block_covers(b, frame, off, len)) {
             bt_invalidate(e, b);
+            e->stats.overwritten++;
             bt_churn_count(e, frame);
         }
     }

@@ -32,6 +32,13 @@ static lower_fn *const lowerings[NLOWER] = {
     [LOWER_POPF] = lower_popf,
     [LOWER_PUSH_SEG] = lower_push_seg,
     [LOWER_MOV_FROM_SEG] = lower_mov_from_seg,
+    [LOWER_RDTSC] = lower_rdtsc,
+    [LOWER_RDTSCP] = lower_rdtscp,
+    [LOWER_LOAD_SEG] = lower_load_seg,
+    [LOWER_POP_SEG] = lower_pop_seg,
+    [LOWER_MOV_FROM_CR] = lower_mov_from_cr,
+    [LOWER_SYSENTER] = lower_sysenter,
+    [LOWER_SYSEXIT] = lower_sysexit,
 };
 
 void xlate_mark(struct xlate *x, enum bt_site_kind kind)
@@ -49,7 +56,7 @@ void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub)
     emit_patch32(rel32, x->e->code.rw + stub * STUB_BYTES);
 }
 
-bool xlate_callout(struct xlate *x, const struct insn *i)
+bool xlate_call_stub(struct xlate *x, const struct insn *i, unsigned stub)
 {
     struct insn *kept = bt_alloc(x->e, sizeof(*kept));
 
@@ -60,8 +67,13 @@ bool xlate_callout(struct xlate *x, const struct insn *i)
     *kept = *i;
     emit_imm64(&x->em, H_R8, (uint64_t)(uintptr_t)kept);
     emit_imm32(&x->em, H_R9, (uint32_t)x->rip);
-    xlate_to_stub(x, emit_call(&x->em), STUB_CALLOUT);
+    xlate_to_stub(x, emit_call(&x->em), stub);
     return true;
+}
+
+bool xlate_callout(struct xlate *x, const struct insn *i)
+{
+    return xlate_call_stub(x, i, STUB_CALLOUT);
 }
 
 void xlate_exit(struct xlate *x, uint8_t *jump, uint64_t rip)

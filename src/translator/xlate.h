@@ -18,6 +18,10 @@ enum xlate_stub {
     STUB_INDIRECT,
     STUB_WORD,
     STUB_CALLOUT,
+    STUB_SYSENTER,
+    STUB_SYSEXIT,
+    STUB_LOAD_SEG,
+    STUB_POP_SEG,
     STUB64_DIRECT,
     STUB64_INDIRECT,
     STUB64_WORD,
@@ -103,11 +107,16 @@ lower_fn lower_copy, lower_lea, lower_push, lower_pop, lower_leave, lower_string
 lower_fn lower_jmp, lower_jcc, lower_jcxz, lower_loop, lower_call, lower_ret;
 lower_fn lower_cli, lower_sti, lower_df, lower_pushf, lower_popf, lower_push_seg,
     lower_mov_from_seg;
+/* lower_sys.c */
+lower_fn lower_sysenter, lower_sysexit, lower_load_seg, lower_pop_seg, lower_mov_from_cr,
+    lower_rdtsc, lower_rdtscp;
 
 /* Starts a new host->guest map entry for the current instruction. */
 void xlate_mark(struct xlate *x, enum bt_site_kind kind);
 /* A call of the instruction's meaning. False: no room, give up the block. */
 bool xlate_callout(struct xlate *x, const struct insn *i);
+/* By way of another stub that takes what STUB_CALLOUT does. */
+bool xlate_call_stub(struct xlate *x, const struct insn *i, unsigned stub);
 /* A direct exit to guest rip; `jump` is the rel32 to aim. */
 void xlate_exit(struct xlate *x, uint8_t *jump, uint64_t rip);
 /* Leaves if somebody wants the CPU (flag-free; pitfalls A18). */
