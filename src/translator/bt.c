@@ -338,7 +338,7 @@ static struct bt_page *code_page(struct engine *e, uint64_t rip, bool *odd)
     return p;
 }
 
-static const uint8_t *frame_bytes(struct engine *e, uint64_t frame)
+const uint8_t *bt_frame_bytes(struct engine *e, uint64_t frame)
 {
     return e->pm->hva + (frame << PAGE_SHIFT);
 }
@@ -362,7 +362,7 @@ static enum found gather(struct engine *e, uint64_t rip, struct bt_page *page,
     bool odd;
 
     *page2 = NULL;
-    *bytes = frame_bytes(e, page->frame) + (rip & PAGE_MASK);
+    *bytes = bt_frame_bytes(e, page->frame) + (rip & PAGE_MASK);
     *avail = PAGE_SIZE - (rip & PAGE_MASK);
     if (*avail >= MAX_INSN ||
         decode_insn(*bytes, *avail, bt_code_bits(e->cpu->mode), &probe) != DECODE_SHORT)
@@ -371,7 +371,7 @@ static enum found gather(struct engine *e, uint64_t rip, struct bt_page *page,
     if (!*page2)
         return odd ? FOUND_INTERPRET : FOUND_FAULT;
     memcpy(buf, *bytes, *avail);
-    memcpy(buf + *avail, frame_bytes(e, (*page2)->frame), MAX_INSN);
+    memcpy(buf + *avail, bt_frame_bytes(e, (*page2)->frame), MAX_INSN);
     *bytes = buf;
     *avail += MAX_INSN;
     return FOUND;
@@ -496,6 +496,9 @@ static struct bt_exit *handle_exit(struct engine *e)
     case BT_EXIT_FAULT:
         if (e->fault_prepare)
             bt64_prepare(e);
+        if (e->polled)
+            bt_loop_polled(e, e->polled);
+        e->polled = NULL;
         if (e->fault_emulate)
             interpret_one(e);
         if (e->retranslate)
@@ -586,6 +589,10 @@ static void turn(struct engine *e, struct bt_exit **from)
     if (link && flushes == e->stats.flushes && link->from->valid && !link->target &&
         !e->cfg.no_chain && link->from->mode == b->mode)
         bt_link(e, link, b);
+    if (link && e->cfg.loops_at_once && link->target == b && b->rip <= link->from->rip)
+        bt_loop_polled(e, link->from);
+    if (!b->valid)
+        return; /* it will be translated as of the loop */
     bt_ctx_set_entry(e->cur_ctx, b);
     enter(e, b->entry, from);
 }

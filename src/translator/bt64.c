@@ -157,6 +157,7 @@ bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const
     e->fault_emulate = m->kind != SITE_POLL && m->kind != SITE_PROBE;
     if (m->kind == SITE_POLL) {
         e->stats.poll_faults++;
+        e->polled = b;
     } else if (m->kind == SITE_PROBE) {
         if (probe_fine(e, uc))
             return true;

@@ -57,6 +57,30 @@ struct bt_page {
     uint64_t vpn;         /* linear address >> 12 */
     uint32_t id;          /* never 0 */
     struct bt_page *next; /* hash chain */
+    struct bt_loop *loops;
+};
+
+enum { BT_KEYS = 3, BT_SLOTS = 1 + BT_KEYS };
+
+/* An address of the guest's: base + index * scale + disp. */
+struct bt_key {
+    uint8_t base, index; /* registers; NO_REG: none */
+    uint8_t scale;
+    int32_t disp;
+};
+
+enum { BT_LOOP_BLOCKS = 12 };
+
+/* Blocks that follow one another in a loop, and what they agree on (lower64.h); never changed once
+ * a block has been made for it. */
+struct bt_loop {
+    struct bt_loop *next; /* of the page */
+    uint32_t mode;
+    uint16_t borrowed, loaded;
+    uint8_t s0, s1, nkeys, nblocks;
+    uint8_t slot[BT_KEYS]; /* host registers: deltas of key[] */
+    struct bt_key key[BT_KEYS];
+    uint16_t block[BT_LOOP_BLOCKS]; /* offsets in the page */
 };
 
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
@@ -152,13 +176,20 @@ struct bt_block;
 struct bt_callout;
 struct xlate;
 
+/* The same way out for blocks of the same loop: registers stay where they are. */
+struct bt_open {
+    uint8_t *jump;       /* rw address of the rel32; that of bt_exit when nothing is borrowed */
+    const uint8_t *side; /* rx: where it goes instead; NULL: it is a NOP until it is linked */
+};
+
 struct bt_exit {
     uint8_t *jump; /* rw address of the rel32 */
     uint8_t *stub; /* rx address of its own exit stub */
     struct bt_block *from;
     struct bt_block *target; /* NULL: unlinked */
     struct bt_exit *next_incoming;
-    uint64_t rip; /* guest target: a key */
+    uint64_t rip;         /* guest target: a key */
+    struct bt_open *open; /* NULL: none */
 };
 
 /* Host offset -> guest instruction; ascending. A host address belongs to the last entry at or below
@@ -197,9 +228,13 @@ struct bt_block {
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
-    uint16_t borrowed, loaded; /* 64-bit code: lower64.h */
-    uint32_t cs_limit;         /* MODE_ODD_CS: CS's, as the translation assumes */
-    uint8_t *inner;            /* rx: behind its check */
+    uint16_t borrowed, loaded;  /* 64-bit code: lower64.h */
+    uint16_t used;              /* its registers, of the guest's */
+    bool polled;                /* a kick was seen at its backward branch */
+    const struct bt_loop *loop; /* that it is made for; NULL: none */
+    const uint8_t *inner;       /* rx: where its other blocks enter it */
+    uint32_t cs_limit;          /* MODE_ODD_CS: CS's, as the translation assumes */
+    uint8_t *body;              /* rx: behind its check */
     struct bt_exit *exits;
     uint8_t nexits;
     struct bt_exit *incoming;
@@ -210,7 +245,7 @@ struct bt_block {
 };
 
 struct bt_stats {
-    uint64_t blocks, guest_insns, host_bytes, flushes, invalidated, links;
+    uint64_t blocks, guest_insns, host_bytes, flushes, invalidated, links, loops, open_links;
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
@@ -300,6 +335,7 @@ struct engine {
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
     bool fault_emulate; /* the last host fault asks for its instruction to be interpreted */
     struct bt_block *retranslate; /* a site in it was adapted: drop it */
+    struct bt_block *polled;      /* a kick was seen at its backward branch */
     const uint8_t *poison;
     uint8_t quiet_byte;
     bool code_changed; /* blocks were invalidated since the last entry: leave after a callout */
@@ -388,6 +424,9 @@ void *bt_alloc(struct engine *e,
 struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const struct bt_page *page);
 void bt_insert(struct engine *e, struct bt_block *b);
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
+/* All blocks with code in a frame: e->frame_blocks[], and from one to the next. */
+struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame);
+const uint8_t *bt_frame_bytes(struct engine *e, uint64_t frame);
 void bt_invalidate(struct engine *e, struct bt_block *b);
 void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigned len);
 /* Counts an invalidation in the frame; true while the frame is better interpreted. */
@@ -416,6 +455,12 @@ bool bt_has_lowering(uint32_t mode, const struct insn *i);
 struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
                               struct bt_page *page2, const uint8_t *bytes, unsigned avail,
                               bool *interpret);
+
+/* loops.c: the loop that the block at rip is of, or NULL. */
+const struct bt_loop *bt_loop_find(const struct bt_page *page, uint64_t rip, uint32_t mode);
+/* A kick found the block at its backward branch: where they are found, time is spent. Drops the
+ * blocks of a loop, to be translated as such. */
+void bt_loop_polled(struct engine *e, struct bt_block *b);
 
 /* adapt.c */
 enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);

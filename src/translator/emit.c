@@ -1,5 +1,7 @@
 #include "translator/emit.h"
 
+const uint8_t emit_nop5[5] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+
 void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m)
 {
     static const uint8_t log2[9] = {[1] = 0, [2] = 1, [4] = 2, [8] = 3};

@@ -36,6 +36,9 @@ struct emit {
     uint8_t *p;
 };
 
+/* As long as a jump with a rel32. */
+extern const uint8_t emit_nop5[5];
+
 /* A guest effective address: host register numbers (R12 for ESP), H_NONE for absent parts. */
 struct gmem {
     uint8_t base, index, scale; /* scale 1, 2, 4, 8 */

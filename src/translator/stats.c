@@ -70,6 +70,8 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "  code written", s->overwritten);
     line(out, "pages churning", s->churned);
     line(out, "chains made", s->links);
+    line(out, "  within loops", s->open_links);
+    line(out, "loops found", s->loops);
     line(out, "dispatcher look-ups", s->lookups);
     line(out, "  found", s->lookup_hits);
     line(out, "context switches", s->ctx_switches);

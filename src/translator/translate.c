@@ -78,6 +78,7 @@ bool xlate_callout(struct xlate *x, const struct insn *i)
 
 void xlate_exit(struct xlate *x, uint8_t *jump, uint64_t rip)
 {
+    x->opens[x->nexits] = (struct bt_open){0};
     x->exits[x->nexits++] = (struct bt_exit){.jump = jump, .from = x->b, .rip = rip};
 }
 
@@ -282,12 +283,26 @@ static void lower_block(struct xlate *x)
         xlate_mark(x, SITE_PLAIN);
         if (x->w.on) {
             x64_settle(x);
-            x64_close(x);
+            x64_exit_to(x, x->rip);
+        } else {
+            xlate_exit(x, emit_jmp(&x->em), xlate_key(x, (uint32_t)x->rip));
         }
-        xlate_exit(x, emit_jmp(&x->em), x->w.on ? x->rip : xlate_key(x, (uint32_t)x->rip));
     }
     if (x->w.on)
         x64_finish_sides(x);
+}
+
+static bool keep_open(struct xlate *x, unsigned k)
+{
+    struct bt_open *o;
+
+    if (!x->opens[k].jump)
+        return true;
+    o = bt_alloc(x->e, sizeof(*o));
+    if (o)
+        *o = x->opens[k];
+    x->b->exits[k].open = o;
+    return o;
 }
 
 /* Pass 3: exit stubs, map, commit. */
@@ -304,6 +319,8 @@ static struct bt_block *seal_block(struct xlate *x)
     for (unsigned k = 0; k < b->nexits; k++) {
         struct bt_exit *ex = &b->exits[k];
 
+        if (!keep_open(x, k))
+            return NULL;
         ex->stub = codemem_to_rx(cm, x->em.p);
         emit_patch32(ex->jump, x->em.p);
         emit_imm64(&x->em, x->w.on ? H_R11 : H_R8, (uint64_t)(uintptr_t)ex);
@@ -365,10 +382,11 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
         word_check(x, page2);
     if (mode & MODE_ODD_CS)
         seg_check_code(x);
-    b->inner = codemem_to_rx(&e->code, x->em.p);
+    b->body = codemem_to_rx(&e->code, x->em.p);
     if (x->w.on) {
         x64_choose(x);
         x64_open(x);
+        x64_open_loop(x);
         xlate_mark(x, SITE_PLAIN);
     }
     lower_block(x);                      /* 2 host code */

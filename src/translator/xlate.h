@@ -51,15 +51,15 @@ struct x64_value {
 
 /* A scratch register with something to be added to addresses: enum x64_slot_kind. */
 struct x64_slot {
-    uint8_t reg, kind;
+    uint8_t reg, kind, scale;
+    bool kept;      /* for a key of the loop */
     uint32_t of;    /* DELTA: an address less than `slack` from value `of` + off; CONST: the piece;
                        SEG: the segment */
+    uint32_t of2;   /* DELTA: ... + value `of2` * scale */
     uint32_t slack; /* bytes */
     int64_t off;
     unsigned used; /* when: position in the block */
 };
-
-enum { X64_SLOTS = 3 };
 
 /* Register use of a block of 64-bit code: see lower64.h. */
 struct x64_state {
@@ -67,7 +67,8 @@ struct x64_state {
     uint16_t written; /* registers of the guest's that the block writes */
     uint8_t s0, s1;   /* scratch; S1 is the first slot's */
     uint8_t nslots;
-    struct x64_slot slot[X64_SLOTS];
+    struct x64_slot slot[BT_SLOTS];
+    const struct bt_loop *loop;
     struct x64_value value[NGPR];
     uint32_t next_value;
     uint32_t drift; /* bytes RSP has moved since it was last used as an address */
@@ -90,6 +91,7 @@ struct xlate {
     uint16_t used;       /* registers of the guest's in 64-bit code */
     unsigned side_exits; /* found by the scan */
     struct bt_exit exits[BT_MAX_EXITS];
+    struct bt_open opens[BT_MAX_EXITS]; /* of the exit of the same number; jump NULL: none */
     unsigned nexits;
     struct insn insns[BT_MAX_INSNS];
     /* an instruction marks itself, a string or the poll of a branch or POPF (2), and the poll of an
