@@ -48,15 +48,16 @@ static struct bt_trial *trial_at(struct engine *e, uint64_t rip, const uint8_t *
     uint64_t host = (uint64_t)(uintptr_t)in;
     struct bt_trial *t = &e->trial[(host * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
     const struct bt_block *b;
+    unsigned off;
 
     if (t->in == in && t->flushes == e->stats.flushes)
         return t;
     b = bt_block_at(e, host);
     if (!b)
         return NULL;
-    *t = (struct bt_trial){.in = in,
-                           .key = key_of(b->page->frame, (unsigned)rip & PAGE_MASK),
-                           .flushes = e->stats.flushes};
+    off = (unsigned)bt_linear((b->rip & ~UINT64_C(0xffffffff)) | rip, b->mode) & PAGE_MASK;
+    *t = (struct bt_trial){
+        .in = in, .key = key_of(b->page->frame, off), .flushes = e->stats.flushes};
     return t;
 }
 

@@ -39,6 +39,12 @@ OFFSET_IS(struct bt_hot, str_dst, HOT_STRDST);
 OFFSET_IS(struct bt_hot, cpu, HOT_CPU);
 OFFSET_IS(struct bt_hot, engine, HOT_ENGINE);
 OFFSET_IS(struct bt_hot, site, HOT_SITE);
+OFFSET_IS(struct bt_hot, seg_mem, HOT_SEGMEM);
+OFFSET_IS(struct bt_hot, poison, HOT_POISON);
+OFFSET_IS(struct bt_hot, seg_odd, HOT_SEGODD);
+OFFSET_IS(struct bt_hot, seg_room, HOT_SEGROOM);
+OFFSET_IS(struct bt_hot, seg_typed, HOT_SEGTYPED);
+OFFSET_IS(struct bt_hot, seg_null, HOT_SEGNULL);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
@@ -52,16 +58,56 @@ _Static_assert(BT_HASH == 1 << 16, "the page hash takes the upper 16 bits");
 /* Modes translated code can be made for; all others are interpreted. */
 static bool mode_ok(uint32_t mode)
 {
-    const uint32_t need =
-        MODE_PE | MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
-    const uint32_t never = MODE_VM | MODE_AC | MODE_TF | MODE_DR7;
+    const uint32_t never = MODE_AC | MODE_TF | MODE_DR7;
 
     if (mode & never)
         return false;
-    if (mode & MODE_CS64)
-        return true;
     /* Compatibility mode has a window at CPL 3 only. */
-    return (mode & need) == need && (!(mode & MODE_LMA) || (mode & MODE_CPL3));
+    return (mode & MODE_CS64) || !(mode & MODE_LMA) || (mode & MODE_CPL3);
+}
+
+/* What a load in real mode or V86 leaves of the segment's attributes (SDM 3A 20.1.2, 20.2). */
+static uint16_t loaded_attr(const struct cpu *c, const struct seg *g)
+{
+    uint16_t data = ATTR_P | ATTR_S | ATTR_W | ATTR_A;
+
+    return c->mode & MODE_VM ? data | 3 << ATTR_DPL_SHIFT : data | (g->attr & (ATTR_DB | ATTR_G));
+}
+
+static bool is_typed(const struct cpu *c)
+{
+    return (c->mode & (MODE_PE | MODE_VM)) == MODE_PE;
+}
+
+/* Protected mode: the null slot for what the type does not allow, and for segments that expand
+ * down. */
+static void refresh_typed_segment(struct engine *e, unsigned s, uint64_t at)
+{
+    const struct seg *g = &e->cpu->seg[s];
+    bool down = (g->attr & (ATTR_CODE | ATTR_E)) == ATTR_E;
+    bool code = g->attr & ATTR_CODE, w = g->attr & ATTR_W;
+
+    e->hot->seg_typed[s][0] = g->usable && !down && (!code || w) ? at : e->hot->seg_null;
+    e->hot->seg_typed[s][1] = g->usable && !down && !code && w ? at : e->hot->seg_null;
+}
+
+/* The segment's first byte in the window; the null slot, if not every access by 16-bit offsets
+ * ([0]) or by any ([1]) may go there. The type has no say in real mode and V86 (SDM 3A 20.1, 20.2).
+ */
+static void refresh_segment_memory(struct engine *e, unsigned s)
+{
+    const struct cpu *c = e->cpu;
+    const struct seg *g = &c->seg[s];
+    bool typed = is_typed(c), data = !(g->attr & (ATTR_CODE | ATTR_E));
+    uint64_t at = e->hot->window + (uint32_t)g->base, null = (uint64_t)(uintptr_t)POISON;
+    bool open = typed ? g->usable && data && (g->attr & ATTR_W) : data || (g->attr & ATTR_CODE);
+
+    e->hot->seg_mem[s][0] = open && g->limit >= 0xffff ? at : null;
+    e->hot->seg_mem[s][1] = open && g->limit == UINT32_MAX ? at : null;
+    e->hot->seg_room[s] = -(int64_t)g->limit - 1;
+    if (typed)
+        refresh_typed_segment(e, s, at);
+    e->hot->seg_odd[s] = typed || g->limit != 0xffff || g->attr != loaded_attr(c, g);
 }
 
 /* FS and GS accesses add a base; one that is not simply "base + 4 GiB" is aimed at the null slot
@@ -77,6 +123,13 @@ static void refresh_segments(struct engine *e)
     }
 }
 
+static void refresh_all_segments(struct engine *e)
+{
+    e->hot->seg_null = (uint64_t)(uintptr_t)POISON;
+    for (unsigned s = 0; s < NSEG; s++)
+        refresh_segment_memory(e, s);
+}
+
 /* The copies of CPU state that generated code reads; callouts may have changed the originals. */
 static void refresh_copies(struct engine *e)
 {
@@ -88,6 +141,8 @@ static void refresh_copies(struct engine *e)
     e->hot->tsc_aux = (uint32_t)c->tsc_aux;
     e->hot->flags_other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
     refresh_segments(e);
+    if (bt_segmented(c->mode))
+        refresh_all_segments(e);
     bt32_see_gdt(e);
 }
 
@@ -125,7 +180,7 @@ static bool refresh_space(struct engine *e)
     struct cpu *c = e->cpu;
     struct bt_ctx *x;
 
-    if (!e->space_changed && e->cur_ctx && e->cur_ctx->mode == c->mode &&
+    if (!e->space_changed && e->cur_ctx && e->cur_ctx->mode == bt_mode(c) &&
         (!cpu_long(c) ||
          (e->deltas_seen == smmu_deltas_changed(e->mmu) && e->table_seen == smmu_table_of(c))))
         return true;
@@ -133,7 +188,7 @@ static bool refresh_space(struct engine *e)
         e->cross.valid = e->windows_known = false;
     find_memory(e);
     e->deltas_seen = smmu_deltas_changed(e->mmu);
-    x = bt_ctx_get(e, c->mode);
+    x = bt_ctx_get(e, bt_mode(c));
     if (!x)
         return false;
     e->cur_ctx = x;
@@ -150,6 +205,7 @@ static bool arm(struct engine *e)
 
     e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     e->hot->poll_ptr = &e->quiet_byte;
+    e->hot->poison = POISON;
     e->hot->ctx = e->cur_ctx;
     e->code_changed = false;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -166,10 +222,10 @@ void engine_kick(struct engine *e)
 /* The jump cache knows the way already; not when a chain is to be made. */
 static const uint8_t *cached_entry(const struct engine *e)
 {
-    uint64_t rip = e->cpu->rip;
-    uint32_t i = bt_jcache_index(rip);
+    uint64_t key = bt_key(e->cpu);
+    uint32_t i = bt_jcache_index(key);
 
-    return e->cur_ctx->neg_tag[i] == 0 - rip ? e->cur_ctx->host[i] : NULL;
+    return e->cur_ctx->neg_tag[i] == 0 - key ? e->cur_ctx->host[i] : NULL;
 }
 
 /* Nothing waits for the dispatcher at this boundary. */
@@ -205,9 +261,9 @@ static const uint8_t *go_on_elsewhere(struct engine *e, bool was64)
 }
 
 /* Not an instruction that is always a callout, or when it is not as mostly. */
-static bool is_simulated(const struct insn *i)
+static bool is_simulated(uint32_t mode, const struct insn *i)
 {
-    return i->row->lower != LOWER_CALLOUT && i->row->lower < LOWER_LOAD_SEG;
+    return i->row->lower < LOWER_LOAD_SEG && bt_has_lowering(mode, i);
 }
 
 static bool loads_segment(const struct insn *i)
@@ -226,14 +282,14 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
     bt_see_crossing(e);
     e->callout_rip = c->rip;
     e->stats.callouts++;
-    e->simulated += is_simulated(i);
+    e->simulated += is_simulated(mode, i);
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
     if (!cpu_cs64(c))
         next = (uint32_t)next;
     if (!light)
         bt_fpu_save(e, c);
     interp_exec(c, i);
-    if (e->trials && is_simulated(i))
+    if (e->trials && is_simulated(mode, i))
         bt_trial_ran(e, e->callout_rip, resume, c->rip != next && !(i->row->traits & T_ENDS),
                      light);
     if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown ||
@@ -340,10 +396,33 @@ static bool protect(struct engine *e, uint64_t rip, bool both)
            (!both || smmu_fetch(e->mmu, e->cpu, next_page(e, rip), &cp));
 }
 
+/* Bytes of code from rip on, as CS has them. */
+static uint64_t inside_limit(const struct cpu *c)
+{
+    uint64_t limit = c->seg[SEG_CS].limit;
+
+    if (c->mode & (MODE_FLAT_CS | MODE_CS64))
+        return UINT64_MAX;
+    return c->rip <= limit ? limit + 1 - c->rip : 0;
+}
+
+/* The block is of no use any more when CS has another limit now than then. */
+static struct bt_block *find_known(struct engine *e, uint64_t key, uint32_t mode,
+                                   const struct bt_page *page)
+{
+    struct bt_block *b = bt_find(e, key, mode, page);
+
+    if (!b || !(mode & MODE_ODD_CS) || b->cs_limit == e->cpu->seg[SEG_CS].limit)
+        return b;
+    bt_invalidate(e, b);
+    return NULL;
+}
+
 static enum found find_block(struct engine *e, struct bt_block **out)
 {
     struct cpu *c = e->cpu;
-    uint64_t rip = c->rip;
+    uint64_t key = bt_key(c), rip = bt_linear(key, c->mode), inside = inside_limit(c);
+    uint32_t mode = bt_mode(c);
     uint8_t buf[2 * MAX_INSN];
     struct bt_page *page, *page2;
     const uint8_t *bytes;
@@ -353,10 +432,12 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     enum found f;
 
     e->stats.lookups++;
+    if (inside < MAX_INSN) /* an instruction over the limit is the interpreter's */
+        return FOUND_INTERPRET;
     page = code_page(e, rip, &odd);
     if (!page)
         return odd ? FOUND_INTERPRET : FOUND_FAULT;
-    *out = bt_find(e, rip, c->mode, page);
+    *out = find_known(e, key, mode, page);
     if (*out && !(*out)->page2) {
         e->stats.lookup_hits++;
         return FOUND;
@@ -373,8 +454,9 @@ static enum found find_block(struct engine *e, struct bt_block **out)
             return FOUND;
         if (flushes != e->stats.flushes || !protect(e, rip, page2 != NULL))
             return FOUND_INTERPRET;
+        avail = avail < inside ? avail : (unsigned)inside;
         from = __builtin_ia32_rdtsc();
-        *out = bt_translate(e, rip, c->mode, page, page2, bytes, avail, &interpret);
+        *out = bt_translate(e, key, mode, page, page2, bytes, avail, &interpret);
         e->stats.translate_cycles += __builtin_ia32_rdtsc() - from;
         if (*out) {
             made_block(e, *out);
@@ -405,7 +487,7 @@ static struct bt_exit *handle_exit(struct engine *e)
     switch (e->hot->exit_kind) {
     case BT_EXIT_DIRECT:
         x = (struct bt_exit *)(uintptr_t)e->hot->exit_arg;
-        e->cpu->rip = x->rip;
+        e->cpu->rip = bt_rip(x->rip, x->from->mode);
         return x;
     case BT_EXIT_INDIRECT:
         if (bt64_undo_branch(e))
@@ -489,7 +571,7 @@ static void turn(struct engine *e, struct bt_exit **from)
         interpret_one(e);
         return;
     }
-    entry = link ? NULL : cached_entry(e);
+    entry = link || (e->cur_ctx->mode & MODE_ODD_CS) ? NULL : cached_entry(e);
     if (entry) {
         enter(e, entry, from);
         return;

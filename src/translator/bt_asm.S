@@ -102,6 +102,7 @@ bt_stub_direct:
         .globl  bt_stub_indirect
         .type   bt_stub_indirect, @function
 bt_stub_indirect:
+        mov     %r8d, %r8d              # of a key: EIP
         mov     %r8, CPU_RIP(%r14)
         movq    $1, HOT_EXIT_KIND(%r15)
         jmp     leave_cache
@@ -116,7 +117,7 @@ bt_stub_word:
         .globl  bt_fault_exit
         .type   bt_fault_exit, @function
 bt_fault_exit:
-        mov     HOT_FAULT_RIP(%r15), %r8
+        mov     HOT_FAULT_RIP(%r15), %r8d
         mov     %r8, CPU_RIP(%r14)
         movq    $5, HOT_EXIT_KIND(%r15)
         jmp     leave_cache

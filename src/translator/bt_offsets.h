@@ -61,7 +61,13 @@
 #define HOT_TSC_OFF   784
 #define HOT_TSC_AUX   792
 #define HOT_GDT       796
-#define HOT_SEGLOAD   800 /* per segment register SEGLOADS entries */
+#define HOT_SEGMEM    800 /* 16 bytes each */
+#define HOT_POISON    896
+#define HOT_SEGODD    904
+#define HOT_SEGROOM   912 /* 8 bytes each */
+#define HOT_SEGTYPED  960 /* 16 bytes each */
+#define HOT_SEGNULL   1056
+#define HOT_SEGLOAD   1064 /* per segment register SEGLOADS entries */
 
 #define SEGLOADS           4
 #define SEGLOAD_BYTES      40

@@ -12,6 +12,14 @@
  *   R8-R11                        scratch inside one guest instruction
  *   RSP                           the monitor's stack (callouts push return addresses there)
  *
+ * Code is flat (CS, SS, DS, ES: base 0, 4 GiB, 32 bits; lower_*.c), 64-bit (lower64.h) or
+ * segmented (lowerseg.h): real mode, V86, 16-bit code, and 32-bit code whose data or stack segment
+ * is not flat.
+ *
+ * A block is known by its key: CS.base << 32 | EIP, or RIP of 64-bit code. So segmented code that
+ * is reached by another CS:IP is another block, and what is done to IP is known when it is
+ * translated.
+ *
  * Blocks and chains:
  *
  *   exit A.1 --jmp--> B.entry     B.incoming -> A.1 -> C.0 -> NULL
@@ -77,7 +85,7 @@ struct bt_loop {
 
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
 struct bt_ctx {
-    uint64_t neg_tag[BT_JCACHE]; /* -rip of the entry */
+    uint64_t neg_tag[BT_JCACHE]; /* -key of the entry */
     uint8_t *host[BT_JCACHE];
     uint32_t neg_word[BT_WORDS]; /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
@@ -141,8 +149,17 @@ struct bt_hot {
     uint8_t ways; /* enum of bt_offsets.h */
     uint64_t tsc_offset;
     uint32_t tsc_aux;
-    /* 32-bit code: loads of ES, DS, FS, GS that need no callout (cross32.c) */
     uint32_t gdt; /* base */
+    /* Segmented code: where the first byte of a segment is, for operands that end [0] below 64 KiB
+     * and [1] above; or the null slot, when the segment does not serve them all. */
+    uint64_t seg_mem[NSEG][2];
+    const uint8_t *poison;  /* what a load of it faults on: the instruction is interpreted */
+    uint8_t seg_odd[NSEG];  /* a load in real mode or V86 changes more than selector and base */
+    int64_t seg_room[NSEG]; /* -(limit + 1): what an offset makes negative is inside */
+    /* In protected mode: where the segment's first byte is, for [0] reading and [1] writing. */
+    uint64_t seg_typed[NSEG][2];
+    uint64_t seg_null; /* the null slot */
+    /* 32-bit code: loads of ES, DS, FS, GS that need no callout (cross32.c) */
     struct bt_segload segload[NSEG][BT_SEGLOADS];
 };
 
@@ -171,7 +188,7 @@ struct bt_exit {
     struct bt_block *from;
     struct bt_block *target; /* NULL: unlinked */
     struct bt_exit *next_incoming;
-    uint64_t rip;         /* guest target */
+    uint64_t rip;         /* guest target: a key */
     struct bt_open *open; /* NULL: none */
 };
 
@@ -184,6 +201,9 @@ enum bt_site_kind {
     SITE_CHECK,
     SITE_PROBE, /* load through RSP: only its leaving the slot matters */
     SITE_SIDE,  /* behind the block: a way out of one of its instructions */
+    /* A string instruction of segmented code whose source is in segment kind - SITE_SEG_STRING. */
+    SITE_SEG_STRING,
+    SITE_SEG_STRING_LAST = SITE_SEG_STRING + NSEG - 1,
 };
 
 struct bt_map {
@@ -197,7 +217,7 @@ enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
 
 struct bt_block {
     /* one cache line: what a look-up compares */
-    uint64_t rip;
+    uint64_t rip; /* its key */
     uint32_t mode;
     struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
     struct bt_block *hash_next;
@@ -213,6 +233,8 @@ struct bt_block {
     bool polled;                /* a kick was seen at its backward branch */
     const struct bt_loop *loop; /* that it is made for; NULL: none */
     const uint8_t *inner;       /* rx: where its other blocks enter it */
+    uint32_t cs_limit;          /* MODE_ODD_CS: CS's, as the translation assumes */
+    uint8_t *body;              /* rx: behind its check */
     struct bt_exit *exits;
     uint8_t nexits;
     struct bt_exit *incoming;
@@ -428,6 +450,8 @@ void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p);
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn);
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
 
+/* The instruction is a callout only because something about it, or its site, is special. */
+bool bt_has_lowering(uint32_t mode, const struct insn *i);
 /* translate.c: NULL: out of room (flush and retry) or nothing translatable (*interpret set). */
 struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
                               struct bt_page *page2, const uint8_t *bytes, unsigned avail,
@@ -484,7 +508,55 @@ bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const ch
 /* Of the code that is translated in this mode. */
 static inline unsigned bt_code_bits(uint32_t mode)
 {
-    return mode & MODE_CS64 ? 64 : 32;
+    if (mode & MODE_CS64)
+        return 64;
+    return mode & MODE_CS32 ? 32 : 16;
+}
+
+/* In the mode of a block besides enum cpu_mode: CS is not flat, and its limit is not FFFFh. */
+#define MODE_ODD_CS (1u << 31)
+
+/* The last byte that is code, for what is translated in this mode; block or CPU tell an odd one. */
+static inline uint32_t bt_code_limit(uint32_t mode, uint32_t odd)
+{
+    if (mode & (MODE_FLAT_CS | MODE_CS64))
+        return UINT32_MAX;
+    return mode & MODE_ODD_CS ? odd : 0xffff;
+}
+
+/* The mode of a block at rip. */
+static inline uint32_t bt_mode(const struct cpu *c)
+{
+    bool odd = !(c->mode & (MODE_FLAT_CS | MODE_CS64)) && c->seg[SEG_CS].limit != 0xffff;
+
+    return c->mode | (odd ? MODE_ODD_CS : 0);
+}
+
+/* Neither 64-bit nor flat. */
+static inline bool bt_segmented(uint32_t mode)
+{
+    const uint32_t flat =
+        MODE_PE | MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
+
+    return !(mode & MODE_CS64) && (mode & (flat | MODE_VM)) != flat;
+}
+
+/* The key of the code at rip. */
+static inline uint64_t bt_key(const struct cpu *c)
+{
+    return cpu_cs64(c) ? c->rip : c->seg[SEG_CS].base << 32 | (uint32_t)c->rip;
+}
+
+/* Its linear address. */
+static inline uint64_t bt_linear(uint64_t key, uint32_t mode)
+{
+    return mode & MODE_CS64 ? key : (uint32_t)(key + (key >> 32));
+}
+
+/* And its rip. */
+static inline uint64_t bt_rip(uint64_t key, uint32_t mode)
+{
+    return mode & MODE_CS64 ? key : (uint32_t)key;
 }
 
 /* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */

@@ -8,10 +8,30 @@
 
 enum { TRAP_PF = 14 };
 
+/* A host pointer of a string, as the guest's register with `kept` above 16 bits. One in the null
+ * slot has not moved. */
+static greg_t string_register(greg_t pointer, greg_t kept, uint64_t base)
+{
+    if ((uint64_t)pointer >> 32 == 0 || base >> 32 != (uint64_t)pointer >> 32)
+        return (uint32_t)kept;
+    return (greg_t)(((uint32_t)kept & 0xffff0000) | (uint16_t)((uint64_t)pointer - base));
+}
+
+/* R8, R9, R10 hold ESI, EDI, ECX as they were before the string instruction (lowerseg_string.c). */
+static void leave_string(const struct engine *e, greg_t *r, unsigned seg)
+{
+    r[REG_RSI] = string_register(r[REG_RSI], r[REG_R8], e->hot->seg_mem[seg][0]);
+    r[REG_RDI] = string_register(r[REG_RDI], r[REG_R9], e->hot->seg_mem[SEG_ES][0]);
+    r[REG_RCX] = (greg_t)(((uint32_t)r[REG_R10] & 0xffff0000) | (uint16_t)r[REG_RCX]);
+}
+
 static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
                      const struct bt_map *m)
 {
     greg_t *r = uc->uc_mcontext.gregs;
+
+    if (m->kind >= SITE_SEG_STRING)
+        leave_string(e, r, m->kind - SITE_SEG_STRING);
 
     if (m->kind == SITE_STRING) {
         r[REG_RSI] = (uint32_t)r[REG_RSI]; /* host pointers: windows are 4 GiB aligned */
@@ -23,7 +43,9 @@ static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
 
 void bt_judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v)
 {
-    if (bt_adapt_count(e, b->page->frame, (unsigned)(b->rip + m->guest) & PAGE_MASK, v))
+    unsigned off = (unsigned)bt_linear(b->rip + m->guest, b->mode) & PAGE_MASK;
+
+    if (bt_adapt_count(e, b->page->frame, off, v))
         e->retranslate = b;
 }
 
@@ -46,6 +68,8 @@ static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, con
         if (verdict == SMMU_MAPPED && changes == smmu_deltas_changed(e->mmu))
             return true;
         bt_judge(e, b, m, verdict);
+    } else if (bt_segmented(b->mode)) { /* a segment that hot.seg_mem does not serve */
+        bt_judge(e, b, m, SMMU_REMAPPED);
     }
     leave_at(e, uc, b, m);
     return true;

@@ -18,109 +18,20 @@
  * the block, to a fixed stub with the arguments it expects, or through the jump cache after its tag
  * has matched. Nothing runs off the end; nothing enters the host kernel.
  *
+ * Segmented code (lowerseg.h) has two forms more: [segment + 32-bit register], [segment +
+ * constant], where the segment's place in a window is loaded from hot.seg_mem, and ends in the gap
+ * as above. An index into seg_mem is 0 or 1 by construction. Its jump cache compares 64 bits, and
+ * where the key is CS's base of the block and 32 bits of the guest's.
+ *
  * What registers hold is followed along every path: facts(at a label) = facts that all ways to it
  * agree on.
  */
-#include <Zydis/Zydis.h>
+#include "translator/checker32.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "translator/bt_offsets.h"
 #include "translator/checker64.h"
-#include "translator/checker_isa.h"
-#include "translator/xlate.h"
-
-/* What a register is known to hold. From K_U32 on: the upper half is zero. */
-enum known {
-    K_ANY,
-    K_WINDOW, /* base of a window of this CPL, or the null slot */
-    K_CTX,    /* struct bt_ctx */
-    K_VIEWS,  /* the view table */
-    K_POLL,   /* a byte to be read */
-    K_STRING, /* host address inside a window */
-    K_WIDE,   /* 64 bits of the guest's own: it may have either half */
-    K_CONST,  /* struct fact.value */
-    K_U32,
-    K_SECRET,  /* 32 bits of the monitor's: must not reach the guest */
-    K_SEED,    /* R13's value */
-    K_HASH,    /* CRC32 of R8D, started with R13D */
-    K_INDEX,   /* the same, shifted: R8D's index in the jump cache */
-    K_SHIFTED, /* something >> R13: less than BT_JCACHE */
-    K_VIEW,    /* enum smmu_view */
-    K_TAG,     /* R11's tag for index R9 */
-    K_MATCH,   /* K_TAG + R8D: zero if the entry is that of R8D */
-};
-
-struct fact {
-    uint8_t what;
-    uint64_t value; /* K_CONST */
-};
-
-struct facts {
-    struct fact r[16];
-    bool reachable;
-    bool tag_ok; /* the jump-cache entry R9 of context R11 is that of R8D */
-};
-
-enum { MAX_LABELS = 64 };
-
-struct label {
-    uint32_t off;
-    struct facts f;
-};
-
-struct check {
-    const struct engine *e;
-    const struct bt_block *b;
-    ZydisDecodedInstruction in;
-    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
-    struct facts now;
-    struct label label[MAX_LABELS]; /* forward branches seen and not reached yet */
-    unsigned nlabels;
-    uint32_t off;
-    uint64_t pc;
-    const char *why;
-};
-
-static bool breach(struct check *k, const char *why)
-{
-    k->why = why;
-    return false;
-}
-
-/* ---- facts about registers ---- */
-
-static bool is_guest(int r)
-{
-    return (r >= H_RAX && r <= H_RDI && r != H_RSP) || r == H_R12;
-}
-
-static bool is_scratch(int r)
-{
-    return r >= H_R8 && r <= H_R11;
-}
-
-static unsigned kind(const struct check *k, int r)
-{
-    return r < 0 ? K_ANY : k->now.r[r].what;
-}
-
-static bool is_u32(const struct fact *f)
-{
-    return f->what >= K_U32 || (f->what == K_CONST && f->value <= UINT32_MAX);
-}
-
-/* May be in a guest register when control leaves, in guest memory, or be an address of it. */
-static bool is_clean(const struct fact *f)
-{
-    return is_u32(f) && f->what != K_SECRET && f->what != K_TAG && f->what != K_MATCH;
-}
-
-/* Either half may be. */
-static bool is_guests(const struct fact *f)
-{
-    return is_clean(f) || f->what == K_WIDE;
-}
 
 static struct fact meet(struct fact a, struct fact b)
 {
@@ -151,23 +62,6 @@ static void forget_scratch(struct facts *f)
     f->r[H_R13].what = K_SEED;
     f->tag_ok = false;
 }
-
-/* The look-up of the jump cache speaks of R8, R9 and R11: a new value in one is another look-up. */
-static void end_lookup(struct facts *f, int r)
-{
-    if (r != H_R8 && r != H_R9 && r != H_R11)
-        return;
-    f->tag_ok = false;
-    for (unsigned i = 0; i < 16; i++) {
-        struct fact *x = &f->r[i];
-
-        if (x->what == K_TAG || x->what == K_MATCH)
-            x->what = K_SECRET;
-        else if (r == H_R8 && (x->what == K_HASH || x->what == K_INDEX))
-            x->what = x->what == K_INDEX ? K_SHIFTED : K_U32;
-    }
-}
-
 static bool guests_clean(struct check *k)
 {
     for (int r = 0; r < 16; r++)
@@ -175,7 +69,6 @@ static bool guests_clean(struct check *k)
             return breach(k, "a guest register holds a host value where control leaves");
     return true;
 }
-
 /* ---- memory operands ---- */
 
 /* What is stored to the guest is the guest's own. */
@@ -218,7 +111,24 @@ static bool window_operand(struct check *k, const ZydisDecodedOperand *o)
     return window_part(k, o->mem.base) && window_part(k, o->mem.index) && sources_clean(k);
 }
 
-/* [window + 32 bits]: the only register-addressed 64-bit form. */
+/* [segment + 32 bits], [segment + constant] */
+static bool segment_operand(struct check *k, const ZydisDecodedOperand *o, int index)
+{
+    bool fixed = index < 0 && o->mem.disp.value >= 0 && o->mem.disp.value <= UINT16_MAX;
+
+    if (!fixed && (index < 0 || o->mem.scale != 1 || o->mem.disp.value != 0))
+        return breach(k, "a segment's address that is not base and offset");
+    if (index >= 0 && !is_clean(&k->now.r[index]))
+        return breach(k, "a segment's address with more than 32 bits");
+    if (o->mem.type != ZYDIS_MEMOP_TYPE_MEM ||
+        (checker_is_bit_string(&k->in) && k->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE))
+        return breach(k, "a bit string or a vector of addresses in a segment");
+    if (string_pointers_live(k))
+        return breach(k, "a guest access while RSI or RDI is a host pointer");
+    return sources_clean(k);
+}
+
+/* [window + 32 bits]: the only other register-addressed 64-bit form. */
 static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
 {
     bool swapped = kind(k, base) != K_WINDOW && kind(k, index) == K_WINDOW;
@@ -238,6 +148,15 @@ static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int bas
     return sources_clean(k);
 }
 
+/* What the guest gets back at a fault in a string of segmented code. */
+static bool kept_registers(struct check *k)
+{
+    for (int r = H_R8; r <= H_R10; r++)
+        if (!is_clean(&k->now.r[r]))
+            return breach(k, "a fault would leave host pointers in RSI and RDI");
+    return true;
+}
+
 static bool string_operand(struct check *k, const ZydisDecodedOperand *o, int base)
 {
     const struct bt_map *m = bt_map_at(k->b, k->pc);
@@ -247,6 +166,8 @@ static bool string_operand(struct check *k, const ZydisDecodedOperand *o, int ba
         return breach(k, "a string instruction with a host segment or a truncated address");
     if ((base != H_RSI && base != H_RDI) || kind(k, base) != K_STRING)
         return breach(k, "a string instruction without a window address");
+    if (m && m->kind >= SITE_SEG_STRING)
+        return kept_registers(k);
     return m && m->kind == SITE_STRING
                ? true
                : breach(k, "a fault would leave host pointers in RSI and RDI");
@@ -261,6 +182,8 @@ static uint64_t bound_of(const struct check *k, int r)
         return BT_JCACHE - 1;
     case K_VIEW:
         return NVIEWS - 1;
+    case K_BIT:
+        return 1;
     default:
         return UINT64_MAX;
     }
@@ -281,13 +204,39 @@ static bool inside(struct check *k, const ZydisDecodedOperand *o, int index, uin
     return last + bytes <= size ? true : breach(k, "beyond a structure of the monitor");
 }
 
-/* Which kernels may read (SDM 2B MOV). */
-static bool control_register(const struct check *k, const ZydisDecodedOperand *o, int index)
+/* An entry of hot.base for a view, of hot.seg_mem for a bit. */
+static bool is_entry(const struct check *k, const ZydisDecodedOperand *o, int index)
 {
-    int64_t at = o->mem.disp.value;
+    int64_t off = o->mem.disp.value - HOT_SEGMEM;
 
-    return index < 0 && o->size == 32 && !checker_writes(o) && at >= CPU_CR0 && at <= CPU_CR4 &&
-           at % 8 == 0 && !(k->b->mode & (MODE_CPL3 | MODE_CPL12));
+    if (o->mem.scale != 8)
+        return false;
+    if (kind(k, index) == K_VIEW)
+        return o->mem.disp.value == HOT_BASE;
+    return kind(k, index) == K_BIT && off >= 0 && off < NSEG * 16 && off % 16 == 0;
+}
+
+/* Loads of segment registers in real mode and V86: selector, base, and where that is in the window.
+ */
+static bool is_segment_load(const struct check *k, const ZydisDecodedOperand *o, int base)
+{
+    static const uint8_t loadable = ~(1u << SEG_SS) & 0x3f; /* SS opens a shadow */
+    const ZydisDecodedOperand *s = &k->op[1];
+    int64_t off = o->mem.disp.value, at = off - CPU_SEG;
+    int r = s->type == ZYDIS_OPERAND_TYPE_REGISTER ? checker_gpr(s->reg.value) : -1;
+
+    if ((k->b->mode & (MODE_PE | MODE_VM | MODE_CS64)) == MODE_PE || r < 0 || s->size != o->size ||
+        k->in.mnemonic != ZYDIS_MNEMONIC_MOV || o->mem.index != ZYDIS_REGISTER_NONE)
+        return false;
+    if (base == H_R14)
+        return at >= 0 && at < NSEG * 24 && (loadable >> at / 24 & 1) && is_clean(&k->now.r[r]) &&
+               ((at % 24 == 0 && o->size == 16) || (at % 24 == SEG_BASE && o->size == 64));
+    if (off >= HOT_SEL && off < HOT_SEL + NSEG * 4)
+        return off % 4 == HOT_SEL % 4 && (loadable >> (off - HOT_SEL) / 4 & 1) && o->size == 32 &&
+               is_clean(&k->now.r[r]);
+    off -= HOT_SEGMEM;
+    return off >= 0 && off < NSEG * 16 && off % 16 == 0 && (loadable >> off / 16 & 1) &&
+           o->size == 64 && kind(k, r) == K_SEGMENT;
 }
 
 /* What an IRET of kernels finds in the guest's memory, for its stub. */
@@ -314,14 +263,13 @@ static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int b
     if (flag_byte && base == H_R14 && checker_writes(o) && !(k->b->mode & MODE_IOPL_OK) &&
         (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
         return breach(k, "IF without the right to it");
-    if (flag_byte)
+    if (flag_byte || (checker_writes(o) && is_segment_load(k, o, base)))
         return true;
     if (base == H_R14)
-        return control_register(k, o, index) ? true : breach(k, "CPU state");
+        return checker32_control_register(k, o, index) ? true : breach(k, "CPU state");
     if (checker_writes(o))
         return iret_word(k, o, index) ? true : breach(k, "write to monitor memory");
-    if (base == H_R15 && index >= 0 &&
-        (o->mem.disp.value != HOT_BASE || o->mem.scale != 8 || kind(k, index) != K_VIEW))
+    if (base == H_R15 && index >= 0 && !is_entry(k, o, index))
         return breach(k, "indexed access to the hot structure");
     if (base == H_R15)
         return inside(k, o, index, sizeof(struct bt_hot));
@@ -348,232 +296,10 @@ static bool memory_ok(struct check *k, const ZydisDecodedOperand *o)
         return index < 0 && !checker_writes(o) && o->size == 8 && o->mem.disp.value == 0
                    ? true
                    : breach(k, "a poll of more than its byte");
+    if (kind(k, base) == K_SEGMENT)
+        return segment_operand(k, o, index);
     return based_operand(k, o, base, index);
 }
-
-/* ---- what an instruction leaves in its destination ---- */
-
-/* Words of the monitor that hold guest state: the guest may have them. */
-static bool is_guest_word(const struct check *k, const ZydisDecodedOperand *m)
-{
-    int64_t off = m->mem.disp.value;
-
-    if (m->mem.index != ZYDIS_REGISTER_NONE)
-        return false;
-    if (checker_gpr(m->mem.base) == H_R14)
-        return (off == CPU_IFLAG && m->size == 8) || control_register(k, m, -1);
-    if (m->size == 32 && off >= HOT_DESCLIN && off < HOT_FRAME)
-        return true;
-    return ((off == HOT_GDT || off == HOT_TSC_AUX) && m->size == 32) ||
-           (off == HOT_DF && m->size == 8) ||
-           (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
-}
-
-static unsigned hot_pointer(const struct check *k, int64_t off)
-{
-    bool user = k->b->mode & MODE_CPL3;
-
-    if (off == HOT_CTX)
-        return K_CTX;
-    if (off == HOT_VIEWTAB)
-        return user ? K_ANY : K_VIEWS;
-    if (off == HOT_TSC_OFF)
-        return K_WIDE;
-    if (off == HOT_POLL || off == HOT_IRQ)
-        return K_POLL;
-    if (off >= HOT_WINDOW && off < HOT_SEGBASE)
-        return K_WINDOW;
-    /* user code may not choose a window: all but its own show supervisor pages */
-    return off >= HOT_BASE && off < HOT_WINDOW && !user ? K_WINDOW : K_ANY;
-}
-
-static bool is_tag(const struct check *k, const ZydisDecodedOperand *m)
-{
-    return checker_gpr(m->mem.base) == H_R11 && checker_gpr(m->mem.index) == H_R9 &&
-           kind(k, H_R11) == K_CTX && kind(k, H_R9) == K_INDEX && m->mem.scale == 8 &&
-           m->mem.disp.value == CTX_TAGS && m->size == 32;
-}
-
-/* Is the operand, which memory_ok() has accepted, in the guest's memory? */
-static bool is_guest_memory(const struct check *k, const ZydisDecodedOperand *m)
-{
-    int base = checker_gpr(m->mem.base);
-
-    if (m->mem.segment == ZYDIS_REGISTER_GS)
-        return true;
-    return base != H_R14 && base != H_R15 && kind(k, base) != K_CTX && kind(k, base) != K_VIEWS &&
-           kind(k, base) != K_POLL;
-}
-
-/* MOV and MOVZX from memory. */
-static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, unsigned size)
-{
-    int base = checker_gpr(m->mem.base);
-    unsigned what = K_SECRET;
-
-    if (size == 64 && m->mem.segment == ZYDIS_REGISTER_GS)
-        what = K_WIDE;
-    else if (size == 64)
-        what = base == H_R15 && m->size == 64 ? hot_pointer(k, m->mem.disp.value) : K_ANY;
-    else if (is_guest_memory(k, m) || kind(k, base) == K_POLL)
-        what = K_U32;
-    else if (kind(k, base) == K_VIEWS)
-        what = m->size == 8 ? K_VIEW : K_SECRET;
-    else if (kind(k, base) == K_CTX)
-        what = is_tag(k, m) ? K_TAG : K_SECRET;
-    else if (is_guest_word(k, m))
-        what = K_U32;
-    return (struct fact){.what = (uint8_t)what};
-}
-
-/* MOV keeps what the source was; 32 bits of a host pointer are a secret, of a string pointer the
- * guest's own. */
-static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, unsigned size)
-{
-    int r;
-
-    if (s->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
-        return (struct fact){K_CONST, size == 32 ? (uint32_t)s->imm.value.u : s->imm.value.u};
-    if (s->type == ZYDIS_OPERAND_TYPE_MEMORY)
-        return loaded(k, s, size);
-    r = checker_gpr(s->reg.value);
-    if (r < 0) /* MOVD and the like: guest data */
-        return (struct fact){.what = size == 32 ? K_U32 : K_ANY};
-    if (s->size == size && (size == 64 || is_u32(&k->now.r[r])))
-        return k->now.r[r];
-    if (size == 64)
-        return (struct fact){.what = K_ANY};
-    return (struct fact){.what =
-                             is_guests(&k->now.r[r]) || kind(k, r) == K_STRING ? K_U32 : K_SECRET};
-}
-
-static struct fact computed(const struct check *k, const ZydisDecodedOperand *m, int dst,
-                            unsigned size)
-{
-    int base = checker_gpr(m->mem.base), index = checker_gpr(m->mem.index);
-    bool plain = index >= 0 && base >= 0 && m->mem.scale == 1 && m->mem.disp.value == 0;
-
-    if (size == 64) {
-        bool string = plain && (dst == H_RSI || dst == H_RDI) && base == dst &&
-                      is_clean(&k->now.r[base]) && kind(k, index) == K_WINDOW;
-
-        bool wide = plain && is_guests(&k->now.r[base]) && is_guests(&k->now.r[index]);
-
-        return (struct fact){.what = string ? K_STRING : wide ? K_WIDE : K_ANY};
-    }
-    if (plain && kind(k, base) == K_TAG && index == H_R8)
-        return (struct fact){.what = K_MATCH};
-    if ((base >= 0 && !is_clean(&k->now.r[base])) || (index >= 0 && !is_clean(&k->now.r[index])))
-        return (struct fact){.what = K_SECRET};
-    return (struct fact){.what = K_U32};
-}
-
-/* The arithmetic of the jump cache and of the view table. */
-static unsigned lookup_step(const struct check *k, int dst)
-{
-    const ZydisDecodedOperand *s = &k->op[1], *c = &k->op[2];
-
-    if (s->type != ZYDIS_OPERAND_TYPE_REGISTER)
-        return K_U32;
-    if (k->in.mnemonic == ZYDIS_MNEMONIC_CRC32 && kind(k, dst) == K_SEED && s->size == 64 &&
-        checker_gpr(s->reg.value) == H_R8 && is_u32(&k->now.r[H_R8]))
-        return K_HASH;
-    if (k->in.mnemonic == ZYDIS_MNEMONIC_SHRX && c->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-        checker_gpr(c->reg.value) == H_R13)
-        return kind(k, checker_gpr(s->reg.value)) == K_HASH ? K_INDEX : K_SHIFTED;
-    return K_U32;
-}
-
-static bool may_not_write(ZydisMnemonic m)
-{
-    return m == ZYDIS_MNEMONIC_BSF || m == ZYDIS_MNEMONIC_BSR || m == ZYDIS_MNEMONIC_CMPXCHG ||
-           m == ZYDIS_MNEMONIC_NOP;
-}
-
-/* Some source is a host value. */
-static bool has_secret(const struct check *k)
-{
-    for (unsigned i = 0; i < k->in.operand_count; i++) {
-        const ZydisDecodedOperand *o = &k->op[i];
-        int r = o->type == ZYDIS_OPERAND_TYPE_REGISTER ? checker_gpr(o->reg.value) : -1;
-
-        if (!(o->actions & ZYDIS_OPERAND_ACTION_MASK_READ))
-            continue;
-        if (r >= 0 && !is_clean(&k->now.r[r]))
-            return true;
-        if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.type != ZYDIS_MEMOP_TYPE_AGEN &&
-            !is_guest_memory(k, o) && !is_guest_word(k, o))
-            return true;
-    }
-    return false;
-}
-
-static struct fact result(const struct check *k, const ZydisDecodedOperand *d, int r, unsigned size)
-{
-    const struct fact *old = &k->now.r[r];
-    ZydisMnemonic m = k->in.mnemonic;
-    unsigned what;
-
-    if (d == &k->op[0] && size >= 32 && (m == ZYDIS_MNEMONIC_MOV || m == ZYDIS_MNEMONIC_MOVZX))
-        return moved(k, &k->op[1], size);
-    if (d == &k->op[0] && size >= 32 && m == ZYDIS_MNEMONIC_LEA)
-        return computed(k, &k->op[1], r, size);
-    if (k->in.meta.category == ZYDIS_CATEGORY_STRINGOP)
-        return *old; /* RSI, RDI stay in the window or its gap, RCX counts down; EAX of LODS */
-    if (size == 64 && d == &k->op[0] && lookup_step(k, r) == K_HASH)
-        return (struct fact){.what = K_HASH};
-    if (size == 64 && m == ZYDIS_MNEMONIC_RORX && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-        is_guests(&k->now.r[checker_gpr(k->op[1].reg.value)]))
-        return (struct fact){.what = K_WIDE};
-    if (size == 64 || ((size < 32 || may_not_write(m)) && !is_u32(old)))
-        return (struct fact){.what = K_ANY};
-    what = size == 32 && d == &k->op[0] ? lookup_step(k, r) : K_U32;
-    if (what == K_U32 && (has_secret(k) || (size < 32 && !is_clean(old))))
-        what = K_SECRET;
-    return (struct fact){.what = (uint8_t)what};
-}
-
-static bool register_write(struct check *k, const ZydisDecodedOperand *d, struct facts *next)
-{
-    unsigned size = d->size;
-    int r = checker_gpr(d->reg.value);
-
-    if (r == H_RSP && k->in.mnemonic == ZYDIS_MNEMONIC_CALL)
-        return true;
-    if (!is_guest(r) && !is_scratch(r))
-        return breach(k, "a register of the monitor is written");
-    next->r[r] = result(k, d, r, size);
-    end_lookup(next, r);
-    if (is_guest(r) && !is_u32(&next->r[r]) && next->r[r].what != K_STRING)
-        return breach(k, "upper half of a guest register");
-    return true;
-}
-
-static bool registers_ok(struct check *k)
-{
-    struct facts next = k->now;
-
-    for (unsigned i = 0; i < k->in.operand_count; i++) {
-        const ZydisDecodedOperand *o = &k->op[i];
-        ZydisRegisterClass c;
-
-        if (o->type != ZYDIS_OPERAND_TYPE_REGISTER)
-            continue;
-        c = ZydisRegisterGetClass(o->reg.value);
-        if (checker_is_system(o->reg.value))
-            return breach(k, "a system register");
-        if (c < ZYDIS_REGCLASS_GPR8 || c > ZYDIS_REGCLASS_GPR64)
-            continue;
-        if (k->in.mnemonic != ZYDIS_MNEMONIC_CALL &&
-            (checker_gpr(o->reg.value) == H_RSP || checker_gpr(o->reg.value) >= H_R14))
-            return breach(k, "a pointer of the monitor as an operand");
-        if (checker_writes(o) && !register_write(k, o, &next))
-            return false;
-    }
-    k->now = next;
-    return true;
-}
-
 /* ---- branches ---- */
 
 static bool add_label(struct check *k, uint32_t off, const struct facts *f)
@@ -609,8 +335,8 @@ static bool is_callout(unsigned stub)
     return stub >= STUB_CALLOUT && stub <= STUB_POP_SEG;
 }
 
-/* SYSENTER may come from anywhere; to go to CPL 3 and to load a segment register without a callout
- * takes CPL 0. */
+/* SYSENTER may come from anywhere; to go to CPL 3 and to load a segment register without a
+ * callout takes CPL 0. */
 static bool crossing_ok(struct check *k, unsigned stub, const struct fact *r8)
 {
     const struct insn *i = (const struct insn *)(uintptr_t)r8->value;
@@ -648,7 +374,8 @@ static bool stub_ok(struct check *k, unsigned stub)
         return false;
     if (stub == STUB_DIRECT && !(r8->what == K_CONST && is_own_exit(k, r8->value)))
         return breach(k, "a direct exit that is not the block's own");
-    if ((stub == STUB_INDIRECT || stub == STUB_WORD) && !is_clean(r8))
+    if ((stub == STUB_INDIRECT || stub == STUB_WORD) && !is_clean(r8) &&
+        !(stub == STUB_INDIRECT && r8->what == K_KEY))
         return breach(k, "an exit without a guest address");
     return true;
 }
@@ -697,6 +424,8 @@ static bool branch_ok(struct check *k)
     if (k->in.mnemonic == ZYDIS_MNEMONIC_JECXZ && kind(k, H_RCX) == K_MATCH &&
         kind(k, H_R8) != K_ANY)
         taken.tag_ok = is_clean(&taken.r[H_R8]);
+    if (k->in.mnemonic == ZYDIS_MNEMONIC_JRCXZ && kind(k, H_RCX) == K_MATCH64)
+        taken.tag_ok = kind(k, H_R8) == K_KEY;
     return add_label(k, (uint32_t)(target - code), &taken);
 }
 
@@ -707,7 +436,8 @@ static bool instruction_ok(struct check *k)
     ZydisInstructionCategory c = k->in.meta.category;
     bool jump = c == ZYDIS_CATEGORY_UNCOND_BR;
 
-    if (!checker_isa_allows(&k->in) && k->in.mnemonic != ZYDIS_MNEMONIC_RDTSC)
+    if (!checker_isa_allows(&k->in) && k->in.mnemonic != ZYDIS_MNEMONIC_JRCXZ &&
+        k->in.mnemonic != ZYDIS_MNEMONIC_RDTSC)
         return breach(k, "instruction of a forbidden kind");
     if (jump || c == ZYDIS_CATEGORY_COND_BR || c == ZYDIS_CATEGORY_CALL) {
         if (!branch_ok(k))
@@ -720,13 +450,14 @@ static bool instruction_ok(struct check *k)
     for (unsigned i = 0; i < k->in.operand_count; i++)
         if (k->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY && !memory_ok(k, &k->op[i]))
             return false;
-    if (!registers_ok(k))
+    if (!checker32_registers_ok(k))
         return false;
     k->now.reachable = k->in.mnemonic != ZYDIS_MNEMONIC_UD2;
     return true;
 }
 
-/* Labels that end here add their facts. One that was passed over pointed into an instruction. */
+/* Labels that end here add their facts. One that was passed over pointed into an instruction.
+ */
 static bool arrive(struct check *k)
 {
     unsigned kept = 0;

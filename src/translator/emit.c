@@ -42,13 +42,33 @@ void emit_crc32(struct emit *e, unsigned dst, unsigned src)
     emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
 }
 
-void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count)
+static void shrx(struct emit *e, bool w, unsigned dst, unsigned src, unsigned count)
 {
     emit8(e, 0xc4);
     emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 2);
-    emit8(e, (~count & 15) << 3 | 3);
+    emit8(e, (unsigned)w << 7 | (~count & 15) << 3 | 3);
     emit8(e, 0xf7);
     emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+}
+
+void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count)
+{
+    shrx(e, false, dst, src, count);
+}
+
+void emit_shrx64(struct emit *e, unsigned dst, unsigned src, unsigned count)
+{
+    shrx(e, true, dst, src, count);
+}
+
+void emit_rorx(struct emit *e, bool w, unsigned dst, unsigned src, uint8_t by)
+{
+    emit8(e, 0xc4);
+    emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 3);
+    emit8(e, (unsigned)w << 7 | 0x7b);
+    emit8(e, 0xf0);
+    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+    emit8(e, by);
 }
 
 static void rex_g(struct emit *e, bool w, unsigned reg, const struct gmem *m)
@@ -71,14 +91,4 @@ void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m)
     rex_g(e, true, r, m);
     emit8(e, 0x8b);
     emit_mem_g(e, r, m);
-}
-
-void emit_ror32(struct emit *e, unsigned dst, unsigned src, uint8_t n)
-{
-    emit8(e, 0xc4);
-    emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 3);
-    emit8(e, 0x7b);
-    emit8(e, 0xf0);
-    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
-    emit8(e, n);
 }

@@ -213,6 +213,43 @@ static inline void emit_movzx8(struct emit *e, unsigned dst, unsigned src)
     emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
 }
 
+/* movzx r32, r16 */
+static inline void emit_movzx16(struct emit *e, unsigned dst, unsigned src)
+{
+    emit_rex(e, false, dst, 0, src);
+    emit8(e, 0x0f);
+    emit8(e, 0xb7);
+    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+}
+
+/* mov r16, r16 */
+static inline void emit_mov16(struct emit *e, unsigned dst, unsigned src)
+{
+    emit8(e, 0x66);
+    emit_mov32(e, dst, src);
+}
+
+/* lea dst, [src*8 + disp] */
+static inline void emit_lea_by8(struct emit *e, bool w, unsigned dst, unsigned src, int32_t disp)
+{
+    emit_rex(e, w, dst, src, 0);
+    emit8(e, 0x8d);
+    emit8(e, 0x04 | (dst & 7) << 3);
+    emit8(e, 0xc5 | (src & 7) << 3);
+    emit32(e, (uint32_t)disp);
+}
+
+/* RORX: no flags. */
+void emit_rorx(struct emit *e, bool w, unsigned dst, unsigned src, uint8_t by);
+
+/* NOT r32: no flags. */
+static inline void emit_not32(struct emit *e, unsigned r)
+{
+    emit_rex(e, false, 0, 0, r);
+    emit8(e, 0xf7);
+    emit8(e, 0xd0 | (r & 7));
+}
+
 /* movzx r32, byte [base + disp] */
 static inline void emit_ldzx8_b(struct emit *e, unsigned r, unsigned base, int32_t disp)
 {
@@ -231,22 +268,10 @@ static inline void emit_setcc_b(struct emit *e, unsigned cc, unsigned base, int3
     emit_mem_b(e, 0, base, disp);
 }
 
-/* movzx r32, r16 */
-static inline void emit_movzx16(struct emit *e, unsigned dst, unsigned src)
-{
-    emit_rex(e, false, dst, 0, src);
-    emit8(e, 0x0f);
-    emit8(e, 0xb7);
-    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
-}
-
 /* movzx r32, word of the window */
 void emit_ldzx16_g(struct emit *e, unsigned r, const struct gmem *m);
 /* mov r64, qword of the window */
 void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m);
-/* RORX r32, r32, n (BMI2; no flags). */
-void emit_ror32(struct emit *e, unsigned dst, unsigned src, uint8_t n);
-
 /* lea r32, guest effective address */
 static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)
 {
@@ -260,6 +285,8 @@ static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)
 void emit_crc32(struct emit *e, unsigned dst, unsigned src);
 /* SHRX r32, r/m32, r32 (BMI2; no flags). */
 void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count);
+/* The same with 64 bits. */
+void emit_shrx64(struct emit *e, unsigned dst, unsigned src, unsigned count);
 
 /* movzx r32, byte [base + index] */
 static inline void emit_ldzx8_x(struct emit *e, unsigned r, unsigned base, unsigned index)

@@ -27,11 +27,11 @@ static void xrstor(const void *area, uint64_t mask)
                      : "memory");
 }
 
-/* The guest's bytes from rip on that belong to b's pages. */
-static unsigned guest_bytes(struct engine *e, const struct bt_block *b, uint64_t rip,
+/* The guest's bytes from linear address lin on that belong to b's pages. */
+static unsigned guest_bytes(struct engine *e, const struct bt_block *b, uint64_t lin,
                             uint8_t bytes[MAX_INSN])
 {
-    unsigned off = rip & PAGE_MASK, n = 0;
+    unsigned off = lin & PAGE_MASK, n = 0;
     const struct bt_page *page = b->page;
 
     for (; n < MAX_INSN; n++, off++) {
@@ -46,16 +46,16 @@ static unsigned guest_bytes(struct engine *e, const struct bt_block *b, uint64_t
     return n;
 }
 
-/* The x87 instruction at rip, where the host has recorded its opcode and operand: for every one, or
+/* The x87 instruction at lin, where the host has recorded its opcode and operand: for every one, or
  * only for one that raised an unmasked exception (SDM 1 8.1.9.1). */
-static bool recorded_insn(struct engine *e, struct cpu *c, const struct bt_block *b, uint64_t rip,
+static bool recorded_insn(struct engine *e, struct cpu *c, const struct bt_block *b, uint64_t lin,
                           struct insn *i)
 {
     uint8_t bytes[MAX_INSN] = {0};
 
     if (c->model->fdp_on_exception && !(ld16(c->fpu + AREA_FSW) & FSW_ES_BIT))
         return false;
-    return decode_insn(bytes, guest_bytes(e, b, rip, bytes), bt_code_bits(b->mode), i) ==
+    return decode_insn(bytes, guest_bytes(e, b, lin, bytes), bt_code_bits(b->mode), i) ==
                DECODE_OK &&
            i->map == 0 && (i->opcode & 0xf8) == 0xd8;
 }
@@ -85,9 +85,9 @@ static void fix_pointers(struct engine *e, struct cpu *c)
         b = bt_block_at(e, fip);
         m = b ? bt_map_at(b, fip) : NULL;
         host = fip;
-        fip = m ? b->rip + m->guest : 0;
+        fip = m ? bt_rip(b->rip + m->guest, b->mode) : 0;
         __builtin_memcpy(c->fpu + AREA_FIP, &fip, 8);
-        if (m && recorded_insn(e, c, b, fip, &i)) {
+        if (m && recorded_insn(e, c, b, bt_linear(b->rip + m->guest, b->mode), &i)) {
             fix_opcode(c, host, &i);
             if (i.modrm >> 6 != 3) /* FDP is an offset into the segment (SDM 1 8.1.8) */
                 base = c->seg[i.seg].base;

@@ -6,8 +6,9 @@
 
 static void list_guest(struct engine *e, const struct bt_block *b, csh cs)
 {
-    const uint8_t *bytes = e->pm->hva + (b->page->frame << PAGE_SHIFT) + (b->rip & PAGE_MASK);
-    size_t len = b->page2 ? PAGE_SIZE - (b->rip & PAGE_MASK) : b->guest_len;
+    unsigned off = (unsigned)bt_linear(b->rip, b->mode) & PAGE_MASK;
+    const uint8_t *bytes = e->pm->hva + (b->page->frame << PAGE_SHIFT) + off;
+    size_t len = b->page2 ? PAGE_SIZE - off : b->guest_len;
     cs_insn *insn;
     size_t n = cs_disasm(cs, bytes, len, b->rip, 0, &insn);
 
@@ -36,12 +37,23 @@ static void list_host(struct engine *e, const struct bt_block *b, csh cs)
     cs_free(insn, n);
 }
 
+static cs_mode guest_bits(const struct bt_block *b)
+{
+    switch (bt_code_bits(b->mode)) {
+    case 64:
+        return CS_MODE_64;
+    case 32:
+        return CS_MODE_32;
+    default:
+        return CS_MODE_16;
+    }
+}
+
 void bt_list_block(struct engine *e, const struct bt_block *b)
 {
     csh cs;
 
-    if (log_on(e->log, LOG_IN_ASM) &&
-        cs_open(CS_ARCH_X86, b->mode & MODE_CS64 ? CS_MODE_64 : CS_MODE_32, &cs) == CS_ERR_OK) {
+    if (log_on(e->log, LOG_IN_ASM) && cs_open(CS_ARCH_X86, guest_bits(b), &cs) == CS_ERR_OK) {
         list_guest(e, b, cs);
         cs_close(&cs);
     }

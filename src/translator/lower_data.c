@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "translator/bt_offsets.h"
-#include "translator/reencode.h"
 
 /* CS overrides are rare and code may be execute-only, which no mode bit says: they are callouts. */
 static bool seg_is_flat(const struct xlate *x, const struct insn *i)
@@ -63,7 +62,7 @@ bool xlate_linear(struct xlate *x, const struct insn *i)
     return true;
 }
 
-static bool append(struct xlate *x, const struct insn *i, const struct remem *mem)
+bool xlate_append(struct xlate *x, const struct insn *i, const struct remem *mem)
 {
     unsigned len;
 
@@ -84,10 +83,10 @@ bool lower_copy(struct xlate *x, const struct insn *i)
     if ((i->row->traits & T_ALL_VECTORS) && (x->mode & MODE_LMA))
         return false; /* here all are sixteen, in compatibility mode eight */
     if (!insn_mem(i))
-        return !(i->prefixes & PFX_LOCK) && append(x, i, NULL);
+        return !(i->prefixes & PFX_LOCK) && xlate_append(x, i, NULL);
     if (xlate_gmem(x, i, &m))
-        return append(x, i, &window);
-    return xlate_linear(x, i) && append(x, i, &linear);
+        return xlate_append(x, i, &window);
+    return xlate_linear(x, i) && xlate_append(x, i, &linear);
 }
 
 bool lower_lea(struct xlate *x, const struct insn *i)

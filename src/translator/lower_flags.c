@@ -47,14 +47,11 @@ static void push_r8(struct xlate *x)
     emit_lea32(&x->em, H_R12, H_R12, -4);
 }
 
-/* RF and VM are pushed as zero (SDM 2B PUSHF). Flags and EAX are whole again before the store that
- * may fault. */
-bool lower_pushf(struct xlate *x, const struct insn *i)
+/* RF and VM are pushed as zero (SDM 2B PUSHF). */
+void xlate_flags_image(struct xlate *x)
 {
     struct emit *em = &x->em;
 
-    if (!flat_stack(x, i) || x->adapt != ADAPT_NONE)
-        return false;
     flags_to_ax(em);
     emit_mov32(em, H_R8, H_RAX);
     emit_movzx8(em, H_R10, H_R8);
@@ -70,6 +67,14 @@ bool lower_pushf(struct xlate *x, const struct insn *i)
     emit_op_rr(em, 0x09, H_R8, H_R10);
     emit_op_b(em, false, 0x0b, H_R8, H_R15, HOT_OTHER);
     ax_to_flags(em);
+}
+
+/* Flags and EAX are whole again before the store that may fault. */
+bool lower_pushf(struct xlate *x, const struct insn *i)
+{
+    if (!flat_stack(x, i) || x->adapt != ADAPT_NONE)
+        return false;
+    xlate_flags_image(x);
     push_r8(x);
     return true;
 }
@@ -119,17 +124,12 @@ static void poll_if_enabled(struct xlate *x, const struct insn *i)
     emit_mov64(em, H_RCX, H_R10);
 }
 
-/* CPL 0: everything may change, but only IF, DF and the arithmetic flags do without leaving the
- * cache. The load is the only access that can fault; after it the old flags are of no interest. */
-bool lower_popf(struct xlate *x, const struct insn *i)
+bool xlate_load_flags(struct xlate *x, const struct insn *i, uint32_t must_stay,
+                      void (*drop)(struct xlate *x))
 {
-    const uint32_t must_stay = EF_TF | EF_IOPL | EF_NT | EF_AC | EF_ID;
     struct emit *em = &x->em;
     uint8_t *fast, *done;
 
-    if (!flat_stack(x, i) || (x->mode & (MODE_CPL3 | MODE_CPL12)) || x->adapt != ADAPT_NONE)
-        return false;
-    emit_op_g(em, 0x8b, H_R8, &stack_top);
     emit_mov32(em, H_R9, H_R8);
     emit_op_b(em, false, 0x33, H_R9, H_R15, HOT_OTHER);
     emit_rex(em, false, 0, 0, H_R9); /* test r9d, imm32 */
@@ -145,10 +145,27 @@ bool lower_popf(struct xlate *x, const struct insn *i)
     emit_setcc_b(em, CC_C, H_R14, CPU_IFLAG);
     load_df(em);
     load_arith(em);
-    emit_lea32(em, H_R12, H_R12, 4);
+    drop(x);
     emit_patch32(done, em->p);
     poll_if_enabled(x, i);
     return true;
+}
+
+static void drop_flags(struct xlate *x)
+{
+    emit_lea32(&x->em, H_R12, H_R12, 4);
+}
+
+/* CPL 0: everything may change, but only IF, DF and the arithmetic flags do without leaving the
+ * cache. The load is the only access that can fault; after it the old flags are of no interest. */
+bool lower_popf(struct xlate *x, const struct insn *i)
+{
+    const uint32_t must_stay = EF_TF | EF_IOPL | EF_NT | EF_AC | EF_ID;
+
+    if (!flat_stack(x, i) || (x->mode & (MODE_CPL3 | MODE_CPL12)) || x->adapt != ADAPT_NONE)
+        return false;
+    emit_op_g(&x->em, 0x8b, H_R8, &stack_top);
+    return xlate_load_flags(x, i, must_stay, drop_flags);
 }
 
 bool lower_push_seg(struct xlate *x, const struct insn *i)

@@ -63,7 +63,7 @@ static bool load_segment(struct xlate *x, const struct insn *i, unsigned stub)
     static const struct gmem entry = {.base = H_R9, .index = H_R11, .scale = 8, .disp = 0};
     struct emit *em = &x->em;
 
-    emit_ror32(em, H_R11, H_R10, 3);
+    emit_rorx(em, false, H_R11, H_R10, 3);
     emit_movzx16(em, H_R11, H_R11);
     emit_ld32_b(em, H_R9, H_R15, HOT_GDT);
     emit_ld64_g(em, H_R11, &entry);

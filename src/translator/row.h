@@ -66,6 +66,10 @@ enum lower_kind {
     LOWER_DF,       /* CLD, STD: the host's DF and the shadow of it */
     LOWER_LOAD_SEG, /* MOV, POP to ES, DS, FS, GS */
     LOWER_POP_SEG,
+    LOWER_LOAD_FAR, /* LDS, LES, LFS, LGS */
+    LOWER_FAR_JMP,
+    LOWER_FAR_CALL,
+    LOWER_FAR_RET,
     LOWER_MOV_FROM_CR,
     LOWER_SYSENTER,
     LOWER_SYSEXIT,
@@ -73,7 +77,7 @@ enum lower_kind {
     LOWER_SYSRET,
     LOWER_IRET,
     LOWER_SWAPGS,
-    LOWER_EXIT, /* call the meaning, then leave the block (far transfers, INT, IRET, HLT, mode
+    LOWER_EXIT, /* call the meaning, then leave the block (INT, IRET, HLT, mode
                    changes) */
     NLOWER,
 };

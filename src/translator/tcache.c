@@ -196,7 +196,7 @@ void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
     x->next_incoming = target->incoming;
     target->incoming = x;
     if (!link_open(e, x, target))
-        aim(e, x, same_page ? target->entry : target->checked);
+        aim(e, x, same_page ? target->body : target->checked);
     e->stats.links++;
 }
 
@@ -249,7 +249,7 @@ void bt_invalidate(struct engine *e, struct bt_block *b)
 /* Does the block have code bytes in [off, off+len) of the frame? */
 static bool block_covers(const struct bt_block *b, uint64_t frame, unsigned off, unsigned len)
 {
-    unsigned start = (unsigned)b->rip & PAGE_MASK;
+    unsigned start = (unsigned)bt_linear(b->rip, b->mode) & PAGE_MASK;
 
     if (b->page->frame == frame && off < start + b->guest_len && start < off + len)
         return true;

@@ -8,6 +8,7 @@
 
 #include "translator/bt_offsets.h"
 #include "translator/lower64.h"
+#include "translator/lowerseg.h"
 
 static lower_fn *const lowerings[NLOWER] = {
     [LOWER_COPY] = lower_copy,
@@ -150,6 +151,8 @@ static bool available(const struct xlate *x, const struct insn *i)
 
     if (!r->valid || !model_has(x->e->cpu->model, r->feature) || is_bit_scan_gone(x, i))
         return false;
+    if ((r->traits & (T_PROT | T_AVX)) && (x->mode & (MODE_PE | MODE_VM)) != MODE_PE)
+        return false;
     if ((r->traits & (T_FPU | T_MMX)) && (x->mode & MODE_NOFPU))
         return false;
     if (((r->traits & T_SSE) || uses_xmm(i)) && !(r->traits & T_AVX) && (x->mode & MODE_NOSSE))
@@ -168,7 +171,9 @@ static bool ends_block(const struct insn *i)
  * Backward ones close loops. */
 static bool goes_on_after(struct xlate *x, const struct insn *i)
 {
-    return i->row->lower == LOWER_JCC && i->opsize == (x->w.on ? 8 : 4) && (int64_t)i->imm >= 0 &&
+    bool near = x->seg || i->opsize == (x->w.on ? 8 : 4);
+
+    return i->row->lower == LOWER_JCC && near && (int64_t)i->imm >= 0 &&
            x->side_exits++ < BT_MAX_SIDE_EXITS;
 }
 
@@ -219,18 +224,30 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
 /* CPL 3 never looks a view up: it may only see its own (isolation, not speed). */
 static enum bt_adapt adaptation(const struct xlate *x)
 {
-    enum bt_adapt a = bt_adapt_of(x->e, x->b->page->frame, x->rip & PAGE_MASK);
+    unsigned off = (unsigned)bt_linear(x->rip, x->mode) & PAGE_MASK;
+    enum bt_adapt a = bt_adapt_of(x->e, x->b->page->frame, off);
 
     return a == ADAPT_VIEW && (x->mode & MODE_CPL3) && !x->w.on ? ADAPT_NONE : a;
 }
 
+static lower_fn *lowering_of(uint32_t mode, const struct insn *i)
+{
+    if (mode & MODE_CS64)
+        return lowerings64[i->row->lower];
+    return (bt_segmented(mode) ? lowerings_seg : lowerings)[i->row->lower];
+}
+
+bool bt_has_lowering(uint32_t mode, const struct insn *i)
+{
+    return lowering_of(mode, i) != NULL;
+}
+
 static void lower_one(struct xlate *x, struct insn *i)
 {
-    const struct row *r = i->row;
     uint8_t *before = x->em.p;
     unsigned nmap, nexits = x->nexits;
     struct x64_state was;
-    lower_fn *lower = (x->w.on ? lowerings64 : lowerings)[r->lower];
+    lower_fn *lower = lowering_of(x->mode, i);
 
     x->insn = i;
     xlate_mark(x, SITE_PLAIN);
@@ -269,7 +286,7 @@ static void lower_block(struct xlate *x)
             x64_settle(x);
             x64_exit_to(x, x->rip);
         } else {
-            xlate_exit(x, emit_jmp(&x->em), (uint32_t)x->rip);
+            xlate_exit(x, emit_jmp(&x->em), xlate_key(x, (uint32_t)x->rip));
         }
     }
     if (x->w.on)
@@ -346,6 +363,8 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
 
     *x = (struct xlate){.e = e, .mode = mode};
     x->w.on = mode & MODE_CS64;
+    x->seg = bt_segmented(mode);
+    x->limit = bt_code_limit(mode, e->cpu->seg[SEG_CS].limit);
     len = scan_block(x, bytes, avail, page2 != NULL); /* 1 decode */
     *interpret = x->n == 0;
     if (*interpret)
@@ -355,12 +374,16 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
         return NULL;
     b->guest_len = (uint16_t)len;
     b->ninsns = (uint16_t)x->n;
+    b->cs_limit = x->limit;
     x->rip = rip;
     xlate_mark(x, SITE_CHECK);
     word_check(x, page);
     b->entry = codemem_to_rx(&e->code, x->em.p);
     if (page2)
         word_check(x, page2);
+    if (mode & MODE_ODD_CS)
+        seg_check_code(x);
+    b->body = codemem_to_rx(&e->code, x->em.p);
     if (x->w.on) {
         x64_choose(x);
         x64_open(x);

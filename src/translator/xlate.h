@@ -10,6 +10,7 @@
 
 #include "translator/bt_priv.h"
 #include "translator/emit64.h"
+#include "translator/reencode.h"
 
 /* Fixed entry points at the start of the code memory: absolute jumps to bt_asm.S. */
 enum xlate_stub {
@@ -99,6 +100,8 @@ struct xlate {
     struct bt_map map[BT_MAX_INSNS * 6 + 4];
     unsigned nmap;
     struct x64_state w; /* 64-bit code only */
+    bool seg;           /* segmented code: lowerseg.h */
+    uint32_t limit;     /* of CS, or what code needs of it */
 };
 
 typedef bool lower_fn(struct xlate *x, const struct insn *i);
@@ -137,6 +140,21 @@ bool xlate_linear(struct xlate *x, const struct insn *i);
 
 /* Which of rSI and rDI a string instruction uses. False: not one that is lowered. */
 bool xlate_string_form(const struct insn *i, bool *src, bool *dst);
+
+/* Re-emits i with its memory operand replaced. */
+bool xlate_append(struct xlate *x, const struct insn *i, const struct remem *mem);
+
+/* R8D = what PUSHFD pushes. Flags and EAX are whole again. */
+void xlate_flags_image(struct xlate *x);
+/* POPF of what R8D holds; a change of a bit in must_stay becomes a callout. `drop` moves rSP. */
+bool xlate_load_flags(struct xlate *x, const struct insn *i, uint32_t must_stay,
+                      void (*drop)(struct xlate *x));
+
+/* The key of code in the block's segment. */
+static inline uint64_t xlate_key(const struct xlate *x, uint32_t eip)
+{
+    return (x->b->rip & ~UINT64_C(0xffffffff)) | eip;
+}
 
 static inline bool xlate_is_last(const struct xlate *x, const struct insn *i)
 {

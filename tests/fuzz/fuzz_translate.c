@@ -1,5 +1,5 @@
-/* fuzz_translate.c - any bytes as 32-bit or 64-bit guest code in any mode, translated; the jail
- * checker must accept every block.
+/* fuzz_translate.c - any bytes as 16-bit, 32-bit or 64-bit guest code in any mode, translated; the
+ * jail checker must accept every block.
  *
  *   bytes 0-3 mode bits and rip, 4 how sites are adapted, 64-bit or not, rest: code
  */
@@ -11,6 +11,20 @@
 enum { FRAME = 16, MAX_CODE = 1024 };
 
 enum how { HOW_STRADDLES = 8, HOW_LONG = 16 };
+
+/* Real mode, 16-bit protected mode, a code segment of an odd limit. */
+static uint32_t segmented(uint32_t mode, uint32_t bits)
+{
+    const uint32_t flat =
+        MODE_CS32 | MODE_SS32 | MODE_FLAT_CS | MODE_FLAT_SS | MODE_FLAT_DS | MODE_FLAT_ES;
+
+    if (bits >> 14 & 3)
+        mode &= ~flat;
+    if (bits >> 15 & 1)
+        mode &= ~(uint32_t)(MODE_PE | MODE_PG);
+    return bits >> 6 & 1 && bt_segmented(mode) && !(mode & MODE_FLAT_CS) ? mode | MODE_ODD_CS
+                                                                         : mode;
+}
 
 static uint32_t mode_of(uint32_t bits, uint32_t how)
 {
@@ -25,11 +39,11 @@ static uint32_t mode_of(uint32_t bits, uint32_t how)
         /* rarely: the dispatcher never asks for it */
         mode ^= (bits >> (8 + i) & 1) && (bits >> 7 & 1) ? may_lack[i] : 0;
     }
-    return mode;
+    return how & HOW_LONG ? mode : segmented(mode, bits);
 }
 
 /* User code, the kernel's text, a module, the edges. */
-static uint64_t rip_of(uint32_t where, uint32_t how)
+static uint64_t rip_of(uint32_t where, uint32_t how, uint32_t mode)
 {
     static const uint64_t high[] = {0,
                                     0x7fff00000000,
@@ -40,6 +54,9 @@ static uint64_t rip_of(uint32_t where, uint32_t how)
                                     0x100000000,
                                     0x555500000000};
     uint64_t rip = (where & 0xf000) << 16;
+
+    if (!(mode & (MODE_FLAT_CS | MODE_CS64)))
+        rip = (uint64_t)(where & 0xf000) << 36; /* CS.base = .. << 4 */
 
     rip |= how & HOW_STRADDLES ? PAGE_SIZE - 1 : where & 0x7ff;
     return how & HOW_LONG ? rip | high[how >> 5] : rip;
@@ -79,13 +96,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t how = (uint32_t)fuzz_take(&in, 1), mode = mode_of(bits, how);
     unsigned n = in.left < MAX_CODE ? (unsigned)in.left : MAX_CODE;
     bool straddles = how & HOW_STRADDLES;
-    uint64_t rip = rip_of(where, how);
+    uint64_t rip = rip_of(where, how, mode);
     struct bt_block *b;
     const char *why;
     uint64_t at;
 
     if (!r.e)
         FUZZ_CHECK(bt_rig_open(&r) == 0, "rig");
+    r.c->seg[SEG_CS].limit = 0x1234;
     adapt_sites(&r, rip, how, n);
     memcpy(r.pm.hva + (FRAME << PAGE_SHIFT) + (rip & PAGE_MASK), in.p, n);
     b = bt_rig_translate(&r, rip, mode, in.p, n, straddles);

@@ -72,9 +72,18 @@ static void note_walked(void *opaque, gpa_t pa, size_t len)
     w->written(w->opaque, pa, len);
 }
 
+static void pass_map_change(void *opaque)
+{
+    struct pair_walked *w = opaque;
+
+    w->map_changed(w->opaque);
+}
+
 static void watch_walks(struct machine *m, struct pair_walked *w)
 {
     w->written = m->mem.written;
+    w->map_changed = m->mem.map_changed;
+    m->mem.map_changed = pass_map_change;
     w->opaque = m->mem.opaque;
     m->mem.written = note_walked;
     m->mem.opaque = w;

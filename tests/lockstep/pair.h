@@ -35,6 +35,7 @@ struct pair_walked {
     gpa_t at[PAIR_WALKED];
     unsigned n;
     void (*written)(void *opaque, gpa_t pa, size_t len); /* what hears of the machine's writes */
+    void (*map_changed)(void *opaque);                   /* ... and of its map */
     void *opaque;
 };
 

@@ -90,8 +90,8 @@ static inline void bt_rig_sites(struct bt_rig *r, uint64_t frame, unsigned off, 
 /* 64-bit kernel code. */
 enum { BT_RIG_LONG = BT_RIG_MODE | MODE_LMA | MODE_CS64 };
 
-/* The translation of bytes at rip (the first instruction may straddle: then the rest is on another
- * page). NULL: not translatable. */
+/* The translation of bytes at rip, a key (the first instruction may straddle: then the rest is on
+ * another page). NULL: not translatable. */
 static inline struct bt_block *bt_rig_translate(struct bt_rig *r, uint64_t rip, uint32_t mode,
                                                 const uint8_t *bytes, unsigned n, bool straddles)
 {
@@ -99,8 +99,9 @@ static inline struct bt_block *bt_rig_translate(struct bt_rig *r, uint64_t rip, 
     bool interpret = false;
 
     for (unsigned attempt = 0; attempt < 2 && !b && !interpret; attempt++) {
-        struct bt_page *page = bt_page_get(r->e, rip >> PAGE_SHIFT, 16);
-        struct bt_page *page2 = straddles ? bt_page_get(r->e, (rip >> PAGE_SHIFT) + 1, 17) : NULL;
+        uint64_t vpn = bt_linear(rip, mode) >> PAGE_SHIFT;
+        struct bt_page *page = bt_page_get(r->e, vpn, 16);
+        struct bt_page *page2 = straddles ? bt_page_get(r->e, vpn + 1, 17) : NULL;
 
         if (page && (page2 || !straddles))
             b = bt_translate(r->e, rip, mode, page, page2, bytes, n, &interpret);

@@ -66,7 +66,7 @@ START_TEST(test_immediates)
     ck_assert_uint_eq(i.imm, 0x44332211);
     ck_assert_uint_eq(i.imm2, 0x6655);
     ck_assert(insn_is_far(&i));
-    ck_assert_uint_eq(i.row->lower, LOWER_EXIT);
+    ck_assert_uint_eq(i.row->lower, LOWER_FAR_JMP);
     i = DECODE(32, 0xff, 0x2b);
     ck_assert(insn_is_far(&i));
     i = DECODE(32, 0xff, 0x23);

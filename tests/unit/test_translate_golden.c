@@ -7,9 +7,10 @@
  *     host instructions, indented
  *
  * with guest bytes, flags (user: CPL 3; view, simulate: every site adapted so; checked: from the
- * checked entry; nofpu) and a remark after two blanks. With GOLDEN_UPDATE=1 in the environment the
- * file is written anew: add a line with '>', run, read the difference, commit. Host pointers are
- * masked: exits and callouts are named.
+ * checked entry; nofpu; real: real mode; code16:
+ * 16-bit protected mode; odd: code segment of 1 MiB) and a remark after two blanks. With
+ * GOLDEN_UPDATE=1 in the environment the file is written anew: add a line with '>', run, read the
+ * difference, commit. Host pointers are masked: exits and callouts are named.
  */
 #include <capstone/capstone.h>
 #include <check.h>
@@ -142,12 +143,19 @@ static void run_case(struct golden *g, const char *line)
                                       : ADAPT_NONE;
     if (flag(flags, "user"))
         mode = (mode | MODE_CPL3) & ~(uint32_t)MODE_IOPL_OK;
+    if (flag(flags, "real"))
+        mode = MODE_IOPL_OK;
+    if (flag(flags, "code16"))
+        mode = MODE_IOPL_OK | MODE_PE;
+    if (flag(flags, "odd"))
+        mode |= MODE_ODD_CS;
     if (flag(flags, "nofpu"))
         mode |= MODE_NOFPU | MODE_NOSSE | MODE_NOAVX;
     bt_flush(g->rig.e);
     memset(g->rig.e->sites, 0, SITE_HASH * sizeof(*g->rig.e->sites));
     for (unsigned off = 0; off < n && adapt != ADAPT_NONE; off++)
         bt_rig_sites(&g->rig, FRAME, off, adapt);
+    g->rig.c->seg[SEG_CS].limit = 0xfffff;
     put(&g->out, "%s\n", line);
     b = bt_rig_translate(&g->rig, EIP, mode, bytes, n, false);
     ck_assert_msg(b != NULL, "not translated: %s", line);
