@@ -160,12 +160,12 @@ struct page {
     char dir[64];
     struct web *web;
     struct web_config cfg;
-    volatile int upgraded; /* a descriptor */
+    int upgraded; /* a descriptor; the server's thread sets it */
 };
 
 static void on_upgrade(void *opaque, int fd)
 {
-    ((struct page *)opaque)->upgraded = fd;
+    __atomic_store_n(&((struct page *)opaque)->upgraded, fd, __ATOMIC_SEQ_CST);
 }
 
 static void write_file(const struct page *p, const char *name, const char *text)
@@ -317,7 +317,7 @@ START_TEST(test_upgrade)
     send(fd, request, 20, 0);
     usleep(20000);
     put(fd, request + 20);
-    for (unsigned i = 0; i < 1000 && p.upgraded < 0; i++)
+    for (unsigned i = 0; i < 1000 && __atomic_load_n(&p.upgraded, __ATOMIC_SEQ_CST) < 0; i++)
         usleep(5000);
     ck_assert_int_ge(p.upgraded, 0);
     ck_assert_int_eq(recv(p.upgraded, text, sizeof(text) - 1, 0), sizeof(request) - 1);
