@@ -14,9 +14,9 @@ entry=
 cat >"$work/steps" <<STEPS
 wait $seconds Use the
 send $entry\r
-wait $seconds login: 
+wait $seconds login:[ ]
 send root\r
-wait 60 Password: 
+wait 60 Password:[ ]
 send dragoman\r
 wait 120 root@debian:~#
 send echo \$((6 * 7))-\$(dpkg --print-architecture) \$(systemctl is-system-running --wait)\r

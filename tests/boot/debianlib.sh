@@ -27,7 +27,7 @@ expect() { # FILE PATTERN
 }
 
 finish() {
-    [ $bad -eq 0 ] || tail -n 40 "$work/console" "$work/err"
+    [ $bad -eq 0 ] || tail -n 40 "$work/console" "$work/err" 2>&1
     exit $bad
 }
 
@@ -46,19 +46,19 @@ take_kernel() {
     done
 }
 
-# shell_command ENGINE APPEND OPTIONS..: writes "$work/command", a script that becomes dragoman: the system's root shell
-# on the serial port, and on the second IDE channel the files of "$work/script", which it runs by `sh /dev/sdc`.
+# What to type at the shell's prompt: Linux names disks in the order in which they answer, so they are found by channel.
+start_script='c=/sys/class/scsi_device; until s=$(ls $c/1:0:0:0/device/block 2>&1) && d=$(ls $c/0:0:1:0/device/block 2>&1) && [ -b /dev/$s ] && [ -b /dev/$d ]; do sleep 0.1; done; sh /dev/$s /dev/$d'
+
+# shell_command ENGINE APPEND IMAGE FORMAT: writes "$work/command", a script that becomes dragoman: the system's root
+# shell on the serial port, $work/script to be started by $start_script, its $1 the disk in IMAGE.
 shell_command() {
-    engine=$1
-    append=$2
-    shift 2
     cp "$work/script" "$work/script.disk"
     printf '\nexit 0\n' >>"$work/script.disk"
     truncate -s 64K "$work/script.disk"
     cat >"$work/command" <<COMMAND
-exec "$dragoman" -engine $engine -m 512 -kernel "$work/vmlinuz" -initrd "$work/initrd.img" \\
-    -append "console=ttyS0 root=/dev/sda1 ro init=/bin/sh quiet $append" \\
-    -drive "file=$system,format=raw,snapshot=on,index=0" -drive "file=$work/script.disk,format=raw,readonly=on,index=2" \\
-    -nographic -no-reboot --timeout $seconds $*
+exec "$dragoman" -engine $1 -m 512 -kernel "$work/vmlinuz" -initrd "$work/initrd.img" \\
+    -append "console=ttyS0 root=LABEL=debian ro init=/bin/sh quiet $2" -drive "file=$system,format=raw,snapshot=on" \\
+    -drive "file=$3,format=$4,index=1" -drive "file=$work/script.disk,format=raw,readonly=on,index=2" \\
+    -nographic -no-reboot --timeout $seconds
 COMMAND
 }

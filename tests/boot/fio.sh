@@ -17,27 +17,27 @@ mount -t tmpfs none /tmp
 mount -t tmpfs none /run
 echo "mode \$(cat /sys/class/ata_device/dev1.1/xfer_mode)"
 cd /tmp
-common="--filename=/dev/sdb --direct=1 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --randrepeat=1 ----minimal"
+common="--filename=\$1 --direct=1 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --randrepeat=1 --minimal"
 fio --name=sequential --rw=write --bs=64k --size=100% \$common >log && echo 'sequential verified'
 fio --name=random --rw=randrw --bsrange=512-128k --blockalign=512 --fsync=32 --size=25% \$common >log && echo 'random verified'
 fio --name=queue --rw=randwrite --bs=4k --ioengine=libaio --iodepth=8 --offset=50% --size=25% \$common >log && echo 'queue verified'
 sync
 echo 3 >/proc/sys/vm/drop_caches
-echo "sum \$(sha256sum </dev/sdb)"
+echo "sum \$(sha256sum <\$1)"
 echo o >/proc/sysrq-trigger
 sleep 60
 SCRIPT
 transfer=
 [ "$4" = dma ] || transfer=libata.dma=0
-shell_command "$1" "$transfer" -drive "file=$image,format=$3,index=1"
+shell_command "$1" "$transfer" "$image" "$3"
 cat >"$work/steps" <<STEPS
-wait $seconds # 
-send until [ -b /dev/sdb ] && [ -b /dev/sdc ]; do sleep 0.1; done; sh /dev/sdc\n
+wait $seconds #[ ]
+send $start_script\n
 wait $seconds Power down
 STEPS
 "$drive" "$work/steps" "$work/console" sh "$work/command" 2>"$work/err"
 expect_status 0 $?
-expect console "^mode $(echo "$4" | sed 's/dma/(XFER_)?(MW|U)DMA/; s/pio/(XFER_)?PIO/')"
+expect console "^mode $(echo "$4" | sed 's/dma/XFER_(MW_|U)DMA/; s/pio/XFER_PIO/')"
 for name in sequential random queue; do
     expect console "^$name verified"
 done

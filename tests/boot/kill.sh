@@ -17,13 +17,13 @@ image=$work/data.$3
 # Records have a length that their number gives; every eighth is a file of its own, renamed and its directory synced.
 cat >"$work/script" <<'SCRIPT'
 mount -t tmpfs none /tmp
-mount /dev/sdb /mnt && mkdir -p /mnt/d /mnt/noise
+mount "$1" /mnt && mkdir -p /mnt/d /mnt/noise
 perl -MIO::Handle - <<'PERL'
 $| = 1;
 open my $all, '+>>', '/mnt/log' or die;
 seek $all, 0, 0;
 my $n = 0;
-while (<$all>) { $n = $1 if /^record (\d+) x*$/ }
+while (<$all>) { $n = $1 - 1 if /^record (\d+) x*$/ }  # the last one again: it may lack its file
 print {$all} "\n";
 if (!fork) {
     while (1) {
@@ -58,6 +58,6 @@ if [ "$3" = qcow2 ]; then
 else
     mv "$work/fs" "$image"
 fi
-shell_command "$1" '' -drive "file=$image,format=$3,index=1"
-perl "$here/tests/boot/killer" "$work/command" "$image" "$3" "$4" "${5:-1}" "$work" "$seconds" || bad=1
+shell_command "$1" '' "$image" "$3"
+perl "$here/tests/boot/killer" "$work/command" "$image" "$3" "$4" "${5:-1}" "$work" "$seconds" "$start_script" || bad=1
 finish
