@@ -71,10 +71,24 @@ need_packages() {
         die "could not install:$missing"
 }
 
+# The system's sources, without what ties them to this machine's architecture; binary packages only.
+copy_sources() { # DIRECTORY
+    for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ -r "$list" ] || continue
+        sed -E -n 's/(\[[^]]*)\barch=[^] ]*/\1/; s/\[ *\]//; /^[[:space:]]*deb[[:space:]]/p' "$list" \
+            >"$1/$(basename "$list")"
+    done
+    for list in /etc/apt/sources.list.d/*.sources; do
+        [ -r "$list" ] || continue
+        sed -E -e '/^Architectures(-Add|-Remove)?:/Id' -e 's/^(Types:.*)\bdeb-src\b/\1/I' "$list" \
+            >"$1/$(basename "$list")"
+    done
+}
+
 need_build_packages() {
     need_packages gcc libc6-dev binutils make cmake pkg-config libzydis-dev libcapstone-dev libelf-dev check perl-base \
         zlib1g-dev liblzma-dev liblz4-dev libzstd-dev libpng-dev libncurses-dev libvncserver-dev \
-        libjansson-dev
+        libjansson-dev libnbd-dev
 }
 
 # build PRESET [target..]: configures (again only if needed) and builds.

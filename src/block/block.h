@@ -26,7 +26,7 @@ enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH };
 enum block_format { BLOCK_FORMAT_PROBE, BLOCK_FORMAT_RAW, BLOCK_FORMAT_QCOW2 };
 
 struct block_options {
-    const char *path;
+    const char *path;         /* of a file, or the URI of an NBD server's disk */
     enum block_format format; /* PROBE: by content; a guest can then not make a raw image a qcow2 */
     bool read_only;
     bool snapshot; /* writes go to a temporary file and are lost at the end */
@@ -59,6 +59,8 @@ struct block_stats {
 struct block;
 struct block_node;
 
+/* Does the path name an NBD server's disk? Its format is the server's business: here it is raw. */
+bool block_is_uri(const char *path);
 /* 0, or -errno with a sentence in err. */
 int block_open(struct block **out, const struct block_options *opt,
                struct block_error *err) MUST_CHECK;

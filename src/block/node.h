@@ -30,6 +30,9 @@ struct block_node {
 /* Takes the file over, except when it fails. */
 int block_raw_create(struct block_node **out, struct block_file *f, bool read_only,
                      bool probed) MUST_CHECK;
+/* A disk of an NBD server's, nbd:// or nbd+unix://. */
+int block_nbd_open(struct block_node **out, const char *uri, bool read_only,
+                   struct block_error *err) MUST_CHECK;
 /* Reads fall through to `below`, which becomes the overlay's, except when this fails. */
 int block_overlay_open(struct block_node **out, struct block_node *below,
                        struct block_error *err) MUST_CHECK;

@@ -134,7 +134,13 @@ static int open_image(struct block_node **out, const struct request *req, struct
 {
     enum block_format format = req->format;
     struct block_file f;
-    int e = block_file_open(&f, req->path, req->read_only, err);
+    int e;
+
+    if (block_is_uri(req->path) && format == BLOCK_FORMAT_QCOW2)
+        return block_fail(err, -ENOTSUP, "%s: the server's disks are raw here", req->path);
+    if (block_is_uri(req->path))
+        return block_nbd_open(out, req->path, req->read_only, err);
+    e = block_file_open(&f, req->path, req->read_only, err);
 
     if (e < 0)
         return e;

@@ -78,7 +78,9 @@ int drives_open(struct machine *m, struct machine_error *err)
 {
     const struct options *o = m->opt;
     bool look = o->image && !o->image_is_kernel && !o->flat;
-    enum medium kind = look ? medium_of(o->image) : MEDIUM_OTHER;
+    enum medium kind = !look                    ? MEDIUM_OTHER
+                       : block_is_uri(o->image) ? MEDIUM_DISK
+                                                : medium_of(o->image);
     int e = 0;
 
     if (kind == MEDIUM_OTHER)

@@ -533,8 +533,9 @@ const struct option_row option_rows[] = {
     {"fdb", "FILE", OPTION_BOOT, option_set_disk, NULL, NULL, false},
     {"cdrom", "FILE", OPTION_BOOT, option_set_disk, "CD or DVD image, as hdc", NULL, false},
     {"drive", "PROPS", OPTION_BOOT, option_set_drive,
-     "file=PATH,format=raw|qcow2,media=disk|cdrom,index=0..3,readonly=on,\nsnapshot=on", NULL,
-     false},
+     "file=PATH,format=raw|qcow2,media=disk|cdrom,index=0..3,readonly=on,\nsnapshot=on; PATH may "
+     "be nbd://HOST/NAME or nbd+unix:///NAME?socket=FILE",
+     NULL, false},
     {"snapshot", NULL, OPTION_BOOT, set_snapshot,
      "what is written to disks is thrown away at the end", NULL, false},
     {"boot", "ORDER", OPTION_BOOT, option_set_boot,

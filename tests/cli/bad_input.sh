@@ -138,6 +138,21 @@ refuse 'zstd' zst
 refuse 'qcow2' qcow2
 refuse 'nothing to load' elf
 refuse '-flat ADDR' zeros
+refuse 'connect' -flat 0x100000 zeros -hda 'nbd+unix:///?socket=nobody-here'
+
+# a disk that another machine writes to
+bytes spin 0 '\353\376'
+"$vm" -flat 0x100000 spin -hda mbr -nographic -timeout 20 </dev/null >/dev/null 2>&1 &
+writer=$!
+tries=0
+while [ $tries -lt 100 ] && ! grep -q "OFDLCK.*WRITE.*:$(stat -c %i mbr) " /proc/locks; do
+    tries=$((tries + 1))
+    sleep 0.1
+done
+refuse 'in use' -flat 0x100000 spin -hda mbr
+refuse 'in use' -flat 0x100000 spin -hda mbr -snapshot
+kill $writer
+wait $writer
 refuse 'nothing known' stub
 refuse 'larger than the guest' /dev/zero
 refuse 'above 4 GiB' -flat 0x100000000 zeros

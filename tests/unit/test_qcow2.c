@@ -237,6 +237,38 @@ START_TEST(test_table_called_free)
 }
 END_TEST
 
+/* Somebody shortens the file, or writes to it, while the guest runs: errors and a sentence, and
+ * what is whole is read. */
+START_TEST(test_changes_under_us)
+{
+    uint8_t image[Q_BYTES], buf[2 * 512] = {0};
+    char path[128];
+    struct block_error err;
+    struct block *b;
+
+    qcow2_make(image);
+    write_file("short.qcow2", image, sizeof(image));
+    b = open_ok("short.qcow2", false);
+    ck_assert_int_eq(truncate(in_dir(path, "short.qcow2"), Q_DATA + 1024), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 0, 2, buf), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 2, 1, buf), -EIO);
+    ck_assert_int_eq(truncate(path, Q_L2), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 0, 1, buf), -EIO);
+    block_close(b);
+    write_file("short.qcow2", image, Q_L2); /* a copy that ended early */
+    open_fails("short.qcow2", "L2 table");
+    qcow2_make(image);
+    write_file("short.qcow2", image, sizeof(image));
+    b = open_ok("short.qcow2", false);
+    st64be(image + Q_L2, Q_L1 | Q_COPIED);
+    write_file("short.qcow2", image, sizeof(image));
+    ck_assert_int_eq(transfer(b, BLOCK_WRITE, 0, 1, buf), -EIO);
+    ck_assert(block_take_report(b, &err));
+    ck_assert_ptr_nonnull(strstr(err.text, "L2 entry"));
+    block_close(b);
+}
+END_TEST
+
 START_TEST(test_bad_backing)
 {
     uint8_t image[Q_BYTES];
@@ -479,10 +511,12 @@ int main(void)
     strcpy(dir, "/tmp/test-qcow2-XXXXXX");
     if (!mkdtemp(dir))
         return EXIT_FAILURE;
+    tcase_set_timeout(tc, 60); /* flushes wait for the host's disk */
     tcase_add_test(tc, test_handmade);
     tcase_add_loop_test(tc, test_bad_header, 0, ARRAY_SIZE(bad_headers));
     tcase_add_loop_test(tc, test_bad_table, 0, ARRAY_SIZE(bad_tables));
     tcase_add_test(tc, test_table_called_free);
+    tcase_add_test(tc, test_changes_under_us);
     tcase_add_test(tc, test_bad_backing);
     if (run("qemu-img --version && qemu-io --version") == 0) {
         tcase_add_loop_test(tc, test_against_qemu_img, 0, ARRAY_SIZE(variants));
