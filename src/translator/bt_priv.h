@@ -494,14 +494,15 @@ void bt_step_finish(struct engine *e);
 
 /* listing.c */
 void bt_list_block(struct engine *e, const struct bt_block *b);
+/* Aborts with a report when the block breaks the jail rules. */
+void bt_check_block(struct engine *e, const struct bt_block *b);
 
 /* perfmap.c: /tmp/perf-PID.map lines, so that perf report names guest code. */
 int bt_perf_map_open(struct engine *e) MUST_CHECK;
 void bt_perf_map_add(struct engine *e, const struct bt_block *b);
 void bt_perf_map_close(struct engine *e);
 
-/* checker.c: aborts with a report when a block breaks the jail rules. */
-void bt_check_block(struct engine *e, const struct bt_block *b);
+/* checker.c */
 bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const char **why,
                       uint64_t *where);
 
