@@ -221,7 +221,7 @@ static struct bt_page *code_page(struct engine *e, uint64_t rip, bool *odd)
     return p;
 }
 
-static const uint8_t *frame_bytes(struct engine *e, uint64_t frame)
+const uint8_t *bt_frame_bytes(struct engine *e, uint64_t frame)
 {
     return e->pm->hva + (frame << PAGE_SHIFT);
 }
@@ -245,7 +245,7 @@ static enum found gather(struct engine *e, uint64_t rip, struct bt_page *page,
     bool odd;
 
     *page2 = NULL;
-    *bytes = frame_bytes(e, page->frame) + (rip & PAGE_MASK);
+    *bytes = bt_frame_bytes(e, page->frame) + (rip & PAGE_MASK);
     *avail = PAGE_SIZE - (rip & PAGE_MASK);
     if (*avail >= MAX_INSN ||
         decode_insn(*bytes, *avail, bt_code_bits(e->cpu->mode), &probe) != DECODE_SHORT)
@@ -254,7 +254,7 @@ static enum found gather(struct engine *e, uint64_t rip, struct bt_page *page,
     if (!*page2)
         return odd ? FOUND_INTERPRET : FOUND_FAULT;
     memcpy(buf, *bytes, *avail);
-    memcpy(buf + *avail, frame_bytes(e, (*page2)->frame), MAX_INSN);
+    memcpy(buf + *avail, bt_frame_bytes(e, (*page2)->frame), MAX_INSN);
     *bytes = buf;
     *avail += MAX_INSN;
     return FOUND;
@@ -262,6 +262,10 @@ static enum found gather(struct engine *e, uint64_t rip, struct bt_page *page,
 
 static void made_block(struct engine *e, const struct bt_block *b)
 {
+    if (!e->cfg.check_blocks && !e->perf_map && !log_on(e->log, LOG_IN_ASM) &&
+        !log_on(e->log, LOG_OUT_ASM))
+        return;
+    bt_fpu_save(e, e->cpu);
     if (e->cfg.check_blocks)
         bt_check_block(e, b);
     if (log_on(e->log, LOG_IN_ASM) || log_on(e->log, LOG_OUT_ASM))
@@ -302,6 +306,10 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     }
     if (bt_churning(e, page->frame))
         return FOUND_INTERPRET;
+    if (!*out && (*out = bt_clone(e, rip, c->mode, page)) != NULL) {
+        made_block(e, *out);
+        return FOUND;
+    }
     bt_fpu_save(e, c);
     for (int attempt = 0; attempt < 2; attempt++) {
         flushes = e->stats.flushes;
@@ -355,7 +363,7 @@ static struct bt_exit *handle_exit(struct engine *e)
         if (e->fault_emulate)
             interpret_one(e);
         if (e->retranslate)
-            bt_invalidate(e, e->retranslate);
+            bt_retranslate(e, e->retranslate);
         e->retranslate = NULL;
         return NULL;
     default:

@@ -150,6 +150,30 @@ struct bt_map {
 /* How a guest instruction that faulted too often is translated from then on. */
 enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
 
+/* Fields of a block's bytes that depend on where guest or host code lies (clone.c). */
+enum bt_move_kind {
+    MOVE_RIP32, /* guest address, 32 bits of it */
+    MOVE_RIP64,
+    MOVE_BRANCH,  /* guest address << 16, and something */
+    MOVE_PIECE,   /* offset in a table of deltas: piece of what RIP-relative operands name */
+    MOVE_WORD,    /* offset in a context: word of the block's page */
+    MOVE_PAGE_ID, /* of the block's page */
+    MOVE_STUB,    /* rel32 to what is not in the block */
+    MOVE_INSN,    /* struct insn *: shared by copies */
+    MOVE_SITE,    /* struct bt_callout * */
+};
+
+struct bt_move {
+    uint16_t at; /* offset from block start */
+    uint8_t kind;
+};
+
+struct bt_moves {
+    int64_t near_lo, near_hi; /* RIP-relative operands name addresses of rip + near_lo.. */
+    unsigned n;
+    struct bt_move move[];
+};
+
 struct bt_block {
     /* one cache line: what a look-up compares */
     uint64_t rip;
@@ -169,12 +193,14 @@ struct bt_block {
     struct bt_exit *incoming;
     struct bt_map *map;
     uint32_t nmap;
-    struct bt_block *frame_next; /* blocks with code in the same frame */
+    const struct bt_moves *moves; /* NULL: is not copied */
+    struct bt_block *twin_next;   /* hash chain of templates */
+    struct bt_block *frame_next;  /* blocks with code in the same frame */
     struct bt_block *frame2_next;
 };
 
 struct bt_stats {
-    uint64_t blocks, guest_insns, host_bytes, flushes, invalidated, links;
+    uint64_t blocks, cloned, guest_insns, host_bytes, flushes, invalidated, links;
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
@@ -218,6 +244,7 @@ struct engine {
     size_t code_keep; /* bytes of fixed stubs at the start of the code memory */
 
     struct bt_block **hash;
+    struct bt_block **twins;   /* templates by frame, offset and mode */
     struct bt_block **by_addr; /* all blocks by host address since the last flush */
     uint32_t nblocks, max_blocks;
     struct bt_block **frame_blocks; /* per frame: first block */
@@ -316,6 +343,9 @@ void *bt_alloc(struct engine *e,
 struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const struct bt_page *page);
 void bt_insert(struct engine *e, struct bt_block *b);
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
+/* All blocks with code in a frame: e->frame_blocks[], and from one to the next. */
+struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame);
+const uint8_t *bt_frame_bytes(struct engine *e, uint64_t frame);
 void bt_invalidate(struct engine *e, struct bt_block *b);
 void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigned len);
 /* Counts an invalidation in the frame; true while the frame is better interpreted. */
@@ -342,6 +372,18 @@ void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
 struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
                               struct bt_page *page2, const uint8_t *bytes, unsigned avail,
                               bool *interpret);
+
+/* clone.c: a block from one of the same code elsewhere. NULL: there is none, or no room. */
+struct bt_block *bt_clone(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page);
+/* For bt_insert() and bt_invalidate(): blocks that may be copied. */
+void bt_twin_add(struct engine *e, struct bt_block *b);
+void bt_twin_remove(struct engine *e, struct bt_block *b);
+/* Drops the block and all of the same code: a site was adapted. */
+void bt_retranslate(struct engine *e, struct bt_block *b);
+/* A copy of b elsewhere is what a translation there is. */
+bool bt_check_moves(struct engine *e, const struct bt_block *b);
+/* Equal but for where their host code is. */
+bool bt_same_code(const struct bt_block *a, const struct bt_block *b);
 
 /* adapt.c */
 enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);

@@ -70,12 +70,15 @@ static bool lower64_copy(struct xlate *x, const struct insn *i)
     return append(x, i, has_mem ? &a : NULL);
 }
 
-static void lea_constant(struct xlate *x, unsigned dst, bool wide, uint64_t v)
+static void lea_rip(struct xlate *x, unsigned dst, bool wide, uint64_t v)
 {
-    if (wide && v > UINT32_MAX)
+    if (wide && v > UINT32_MAX) {
         emit_imm64(&x->em, dst, v);
-    else
+        xlate_moves(x, MOVE_RIP64, x->em.p - 8);
+    } else {
         emit_imm32(&x->em, dst, (uint32_t)v);
+        xlate_moves(x, MOVE_RIP32, x->em.p - 4);
+    }
 }
 
 static bool lower64_lea(struct xlate *x, const struct insn *i)
@@ -93,7 +96,7 @@ static bool lower64_lea(struct xlate *x, const struct insn *i)
     if (i->base == BASE_RIP) {
         if (i->adsize != 8)
             return false;
-        lea_constant(x, dst, wide, x64_next(x, i) + (uint64_t)i->disp);
+        lea_rip(x, dst, wide, x64_next(x, i) + (uint64_t)i->disp);
     } else if (i->base == RSP && dst == x->w.s0 && i->index == NO_REG && wide && !a.addr32) {
         return x64_move_rsp(x, i->disp);
     } else {
@@ -387,6 +390,7 @@ static void emit_indirect(struct xlate *x, int undo)
     hit = emit_jrcxz(em);
     emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
     emit_imm64(em, H_R10, x->rip << 16 | (uint8_t)undo);
+    xlate_moves(x, MOVE_BRANCH, em->p - 8);
     xlate_to_stub(x, emit_jmp(em), STUB64_INDIRECT);
     emit_patch8(hit, em->p);
     emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
@@ -508,6 +512,7 @@ static void push_return(struct xlate *x, const struct insn *i)
         emit32(&x->em, (uint32_t)next);
     } else {
         emit_imm64(&x->em, x->w.s0, next);
+        xlate_moves(x, MOVE_RIP64, x->em.p - 8);
         emit_push(&x->em, x->w.s0);
     }
     x64_touched(x);

@@ -58,6 +58,7 @@ static void print_bt(const struct engine *e, FILE *out)
 
     fprintf(out, "translator\r\n");
     line(out, "blocks translated", s->blocks);
+    line(out, "blocks copied from elsewhere", s->cloned);
     line(out, "guest instructions", s->guest_insns);
     line(out, "host bytes", s->host_bytes);
     line(out, "cache flushes", s->flushes);
