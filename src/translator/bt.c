@@ -44,7 +44,7 @@ OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
 _Static_assert(BT_JCACHE == 1 << (32 - BT_SHIFT), "13 bits");
 _Static_assert((int)SMMU_VIEW_SHIFT == (int)BT_SHIFT, "R13 serves both");
-_Static_assert(BT_HASH == 1 << 16, "the page hash takes the upper 16 bits");
+_Static_assert(BT_PAGE_HASH == 1 << 16, "the upper 16 bits");
 
 /* Slot 0 of the window area: reserved, never mapped (host/slots.h). */
 #define POISON ((const uint8_t *)(uintptr_t)(UINT64_C(1) << 40))

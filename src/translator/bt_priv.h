@@ -37,7 +37,9 @@ enum {
     BT_MAX_SIDE_EXITS = 4, /* forward conditional branches a block may go on after */
     BT_MAX_EXITS = BT_MAX_SIDE_EXITS + 2,
     BT_BLOCK_ROOM = 24576, /* bytes of code a block can at most need */
-    BT_HASH = 1 << 16,
+    BT_HASH_BITS = 19,     /* of blocks: a chain is a cache miss per block */
+    BT_HASH = 1 << BT_HASH_BITS,
+    BT_PAGE_HASH = 1 << 16,
 };
 
 /* A guest code page as a context sees it: identity of (linear page, frame). Never reused before a

@@ -79,7 +79,7 @@ static struct bt_block **twin_slot(struct engine *e, uint64_t frame, uint64_t of
 {
     uint64_t h = (frame << PAGE_SHIFT | off) ^ (uint64_t)mode << 40;
 
-    return &e->twins[h * UINT64_C(0x9e3779b97f4a7c15) >> 48];
+    return &e->twins[h * UINT64_C(0x9e3779b97f4a7c15) >> (64 - BT_HASH_BITS)];
 }
 
 static struct bt_block *twin_of(struct engine *e, uint64_t frame, uint64_t off, uint32_t mode)

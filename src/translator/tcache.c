@@ -31,7 +31,7 @@ int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes)
     e->arena = map_pages(e->arena_size);
     e->hash = map_pages(BT_HASH * sizeof(*e->hash));
     e->twins = map_pages(BT_HASH * sizeof(*e->twins));
-    e->page_hash = map_pages(BT_HASH * sizeof(*e->page_hash));
+    e->page_hash = map_pages(BT_PAGE_HASH * sizeof(*e->page_hash));
     e->by_addr = map_pages(MAX_BLOCKS * sizeof(*e->by_addr));
     e->frame_blocks = map_pages(nframes * sizeof(*e->frame_blocks));
     e->churn = map_pages(nframes * sizeof(*e->churn));
@@ -55,7 +55,7 @@ void bt_cache_fini(struct engine *e)
     unmap_pages(e->arena, e->arena_size);
     unmap_pages(e->hash, BT_HASH * sizeof(*e->hash));
     unmap_pages(e->twins, BT_HASH * sizeof(*e->twins));
-    unmap_pages(e->page_hash, BT_HASH * sizeof(*e->page_hash));
+    unmap_pages(e->page_hash, BT_PAGE_HASH * sizeof(*e->page_hash));
     unmap_pages(e->by_addr, MAX_BLOCKS * sizeof(*e->by_addr));
     unmap_pages(e->frame_blocks, e->nframes * sizeof(*e->frame_blocks));
     unmap_pages(e->churn, e->nframes * sizeof(*e->churn));
@@ -107,7 +107,7 @@ void bt_flush(struct engine *e)
     memset(e->frame_blocks, 0, e->nframes * sizeof(*e->frame_blocks));
     memset(e->hash, 0, BT_HASH * sizeof(*e->hash));
     memset(e->twins, 0, BT_HASH * sizeof(*e->twins));
-    memset(e->page_hash, 0, BT_HASH * sizeof(*e->page_hash));
+    memset(e->page_hash, 0, BT_PAGE_HASH * sizeof(*e->page_hash));
     bt_ctx_drop_all(e);
     e->nblocks = 0;
     e->arena_used = 0;
@@ -122,7 +122,7 @@ static uint32_t hash_of(uint64_t rip, uint32_t mode, const struct bt_page *page)
     uint64_t h =
         (rip ^ (uint64_t)mode << 40 ^ (uint64_t)page->id << 32) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return (uint32_t)(h >> 48);
+    return (uint32_t)(h >> (64 - BT_HASH_BITS));
 }
 
 struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const struct bt_page *page)
