@@ -42,7 +42,7 @@ OFFSET_IS(struct bt_hot, site, HOT_SITE);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
-_Static_assert(BT_JCACHE == 1 << (32 - BT_SHIFT), "13 bits");
+_Static_assert(BT_JCACHE == 1 << (32 - BT_SHIFT) && BT_SHIFT == JCACHE_SHIFT, "15 bits");
 _Static_assert((int)SMMU_VIEW_SHIFT == (int)BT_SHIFT, "R13 serves both");
 _Static_assert(BT_PAGE_HASH == 1 << 16, "the upper 16 bits");
 
@@ -260,7 +260,7 @@ static enum found gather(struct engine *e, uint64_t rip, struct bt_page *page,
     return FOUND;
 }
 
-static void made_block(struct engine *e, const struct bt_block *b)
+void bt_made_block(struct engine *e, const struct bt_block *b)
 {
     if (!e->cfg.check_blocks && !e->perf_map && !log_on(e->log, LOG_IN_ASM) &&
         !log_on(e->log, LOG_OUT_ASM))
@@ -307,7 +307,8 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     if (bt_churning(e, page->frame))
         return FOUND_INTERPRET;
     if (!*out && (*out = bt_clone(e, rip, c->mode, page)) != NULL) {
-        made_block(e, *out);
+        bt_made_block(e, *out);
+        bt_clone_page(e, e->cur_ctx, page);
         return FOUND;
     }
     bt_fpu_save(e, c);
@@ -322,7 +323,7 @@ static enum found find_block(struct engine *e, struct bt_block **out)
             return FOUND_INTERPRET;
         *out = bt_translate(e, rip, c->mode, page, page2, bytes, avail, &interpret);
         if (*out) {
-            made_block(e, *out);
+            bt_made_block(e, *out);
             return FOUND;
         }
         if (interpret)
@@ -458,7 +459,8 @@ static void turn(struct engine *e, struct bt_exit **from)
     if (link && flushes == e->stats.flushes && link->from->valid && !link->target &&
         !e->cfg.no_chain && link->from->mode == b->mode)
         bt_link(e, link, b);
-    bt_ctx_set_entry(e->cur_ctx, b);
+    else
+        bt_ctx_asked(e->cur_ctx, b);
     enter(e, b->entry, from);
 }
 

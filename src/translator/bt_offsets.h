@@ -71,7 +71,9 @@
 #define WAY_IRET_SAME 4 /* to CPL 0 */
 
 #define CTX_TAGS  0
-#define CTX_HOSTS 65536
-#define CTX_WORDS 131072
+#define CTX_HOSTS 262144
+#define CTX_WORDS 524288
+
+#define JCACHE_SHIFT 17
 
 #endif

@@ -8,7 +8,7 @@
  *   GS base                       the window code of this CPL runs in
  *   R14                           struct cpu
  *   R15                           struct bt_hot
- *   R13                           19: count for SHRX (jump-cache index, view table)
+ *   R13                           17: count for SHRX (jump-cache index, view table)
  *   R8-R11                        scratch inside one guest instruction
  *   RSP                           the monitor's stack (callouts push return addresses there)
  *
@@ -30,9 +30,10 @@
 #include "translator/row.h"
 
 enum {
-    BT_JCACHE = 8192, /* entries of a context's jump cache: 13 bits of a hash, SHRX by R13 */
+    BT_JCACHE = 32768, /* entries of a context's jump cache: 15 bits of a hash, SHRX by R13 */
+    BT_JOURNAL = 2048,
     BT_WORDS = 4096,
-    BT_SHIFT = 19,
+    BT_SHIFT = 17,
     BT_MAX_INSNS = 64,
     BT_MAX_SIDE_EXITS = 4, /* forward conditional branches a block may go on after */
     BT_MAX_EXITS = BT_MAX_SIDE_EXITS + 2,
@@ -46,9 +47,11 @@ enum {
  * flush. */
 struct bt_page {
     uint64_t frame;
-    uint64_t vpn;         /* linear address >> 12 */
-    uint32_t id;          /* never 0 */
-    struct bt_page *next; /* hash chain */
+    uint64_t vpn;             /* linear address >> 12 */
+    uint32_t id;              /* never 0 */
+    struct bt_page *next;     /* hash chain */
+    struct bt_block *targets; /* blocks that jump caches are asked for */
+    bool spread;              /* copies were made of all that could be */
 };
 
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
@@ -58,7 +61,8 @@ struct bt_ctx {
     uint32_t neg_word[BT_WORDS]; /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
     uint32_t mode;
-    bool jcache_used;    /* an entry was made since the last reset */
+    uint32_t nset; /* entries made since the jump cache was empty; the first of them: */
+    uint16_t set[BT_JOURNAL];
     struct bt_ctx *next; /* of the same space */
     struct bt_ctx *all_next, **all_prev;
 };
@@ -189,6 +193,7 @@ struct bt_block {
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
+    bool target;               /* is on its page's list */
     uint16_t borrowed, loaded; /* 64-bit code: lower64.h */
     struct bt_exit *exits;
     uint8_t nexits;
@@ -196,8 +201,10 @@ struct bt_block {
     struct bt_map *map;
     uint32_t nmap;
     const struct bt_moves *moves; /* NULL: is not copied */
-    struct bt_block *twin_next;   /* hash chain of templates */
-    struct bt_block *frame_next;  /* blocks with code in the same frame */
+    struct bt_block *target_next;
+    struct bt_block *frame_twin; /* next template of the frame */
+    struct bt_block *twin_next;  /* hash chain of templates */
+    struct bt_block *frame_next; /* blocks with code in the same frame */
     struct bt_block *frame2_next;
 };
 
@@ -246,8 +253,9 @@ struct engine {
     size_t code_keep; /* bytes of fixed stubs at the start of the code memory */
 
     struct bt_block **hash;
-    struct bt_block **twins;   /* templates by frame, offset and mode */
-    struct bt_block **by_addr; /* all blocks by host address since the last flush */
+    struct bt_block **frame_twins; /* per frame: first template */
+    struct bt_block **twins;       /* templates by frame, offset and mode */
+    struct bt_block **by_addr;     /* all blocks by host address since the last flush */
     uint32_t nblocks, max_blocks;
     struct bt_block **frame_blocks; /* per frame: first block */
     struct bt_churn *churn;         /* per frame */
@@ -360,7 +368,12 @@ const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
 /* ctx.c */
 struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode);
 void bt_ctx_reset(struct bt_ctx *x);
-void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b);
+/* The dispatcher was asked for a block of a page that the context knows. The jump cache gets it;
+ * when nothing was there, also what else was ever asked for of the page: the context may be new. */
+void bt_ctx_asked(struct bt_ctx *x, struct bt_block *b);
+/* For bt_invalidate(), and for copies of what was asked for. */
+void bt_target_remove(struct bt_block *b);
+void bt_target_add(struct bt_block *b);
 void bt_ctx_drop_block(struct engine *e, const struct bt_block *b);
 void bt_ctx_drop_all(struct engine *e);
 void bt_ctx_fini(struct engine *e);
@@ -377,6 +390,8 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
 
 /* clone.c: a block from one of the same code elsewhere. NULL: there is none, or no room. */
 struct bt_block *bt_clone(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page);
+/* Copies to the page what else of its frame is known, and chains the copies. */
+void bt_clone_page(struct engine *e, const struct bt_ctx *x, struct bt_page *page);
 /* For bt_insert() and bt_invalidate(): blocks that may be copied. */
 void bt_twin_add(struct engine *e, struct bt_block *b);
 void bt_twin_remove(struct engine *e, struct bt_block *b);
@@ -392,6 +407,9 @@ enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
 /* Counts one fault; returns true when the site's translation must change. */
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
 bool bt_adapt_amnesty(struct engine *e);
+
+/* bt.c: looks at a new block as the configuration wants: checker, listing, perf map. */
+void bt_made_block(struct engine *e, const struct bt_block *b);
 
 /* btfault.c */
 int bt_fault_init(struct engine *e) MUST_CHECK;

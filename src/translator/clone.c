@@ -16,6 +16,8 @@
 #define LOWEST  (8 * GIB)
 #define HIGHEST ((UINT64_C(1) << 47) - 4 * GIB)
 
+enum { SPREAD = 128 }; /* copies made at once */
+
 static const uint8_t move_size[] = {
     [MOVE_RIP32] = 4,   [MOVE_RIP64] = 8, [MOVE_BRANCH] = 8, [MOVE_PIECE] = 4, [MOVE_WORD] = 4,
     [MOVE_PAGE_ID] = 4, [MOVE_STUB] = 4,  [MOVE_INSN] = 8,   [MOVE_SITE] = 8,
@@ -100,6 +102,8 @@ void bt_twin_add(struct engine *e, struct bt_block *b)
         return;
     b->twin_next = *slot;
     *slot = b;
+    b->frame_twin = e->frame_twins[b->page->frame];
+    e->frame_twins[b->page->frame] = b;
 }
 
 void bt_twin_remove(struct engine *e, struct bt_block *b)
@@ -108,8 +112,12 @@ void bt_twin_remove(struct engine *e, struct bt_block *b)
 
     while (*p && *p != b)
         p = &(*p)->twin_next;
-    if (*p)
-        *p = b->twin_next;
+    if (!*p)
+        return;
+    *p = b->twin_next;
+    for (p = &e->frame_twins[b->page->frame]; *p != b; p = &(*p)->frame_twin)
+        ;
+    *p = b->frame_twin;
 }
 
 void bt_retranslate(struct engine *e, struct bt_block *b)
@@ -243,6 +251,7 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
     c.b->checked = c.b->code + (t->checked - t->code);
     c.b->hash_next = c.b->frame_next = c.b->frame2_next = c.b->twin_next = NULL;
     c.b->incoming = NULL;
+    c.b->target = false;
     memcpy(c.code, codemem_to_rw(&e->code, t->code), t->code_len);
     for (unsigned k = 0; k < t->moves->n; k++)
         if (!move_field(&c, &t->moves->move[k]))
@@ -253,19 +262,72 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
     return c.b;
 }
 
-struct bt_block *bt_clone(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page)
+static struct bt_block *clone_of(struct engine *e, const struct bt_block *t, uint64_t rip,
+                                 struct bt_page *page)
 {
-    struct bt_block *t = twin_of(e, page->frame, rip & PAGE_MASK, mode), *b;
+    struct bt_block *b;
 
-    if (!t || !may_lie_at(t, rip))
+    if (!may_lie_at(t, rip))
         return NULL;
     b = copy_block(e, t, rip, page);
     if (!b)
         return NULL;
     bt_insert(e, b);
+    if (t->target)
+        bt_target_add(b);
     e->stats.cloned++;
     e->stats.host_bytes += b->code_len;
     return b;
+}
+
+struct bt_block *bt_clone(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page)
+{
+    const struct bt_block *t = twin_of(e, page->frame, rip & PAGE_MASK, mode);
+
+    return t ? clone_of(e, t, rip, page) : NULL;
+}
+
+/* The page that the context has there, or NULL. */
+static const struct bt_page *page_at(const struct bt_ctx *x, uint64_t rip)
+{
+    const struct bt_page *p = x->page[(rip >> PAGE_SHIFT) % BT_WORDS];
+
+    return p && p->vpn == rip >> PAGE_SHIFT ? p : NULL;
+}
+
+/* Ways forward only: what goes backward is chained when it does. */
+static void chain(struct engine *e, const struct bt_ctx *x, struct bt_block *b)
+{
+    for (unsigned k = 0; k < b->nexits && !e->cfg.no_chain; k++) {
+        struct bt_exit *ex = &b->exits[k];
+        const struct bt_page *p = page_at(x, ex->rip);
+        struct bt_block *to = p && ex->rip > b->rip ? bt_find(e, ex->rip, b->mode, p) : NULL;
+
+        if (to && !to->page2 && !ex->target)
+            bt_link(e, ex, to);
+    }
+}
+
+void bt_clone_page(struct engine *e, const struct bt_ctx *x, struct bt_page *page)
+{
+    const struct bt_block *t = page->spread ? NULL : e->frame_twins[page->frame];
+    uint64_t base = page->vpn << PAGE_SHIFT;
+    uint32_t before = e->nblocks;
+
+    page->spread = true;
+    for (unsigned n = 0; t && n < SPREAD; t = t->frame_twin) {
+        uint64_t rip = base | (t->rip & PAGE_MASK);
+        struct bt_block *b = t->mode == x->mode && !bt_find(e, rip, t->mode, page)
+                                 ? clone_of(e, t, rip, page)
+                                 : NULL;
+
+        if (b) {
+            bt_made_block(e, b);
+            n++;
+        }
+    }
+    for (uint32_t k = before; k < e->nblocks; k++)
+        chain(e, x, e->by_addr[k]);
 }
 
 /* ---- proof ---- */

@@ -30,14 +30,15 @@ int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes)
     e->max_blocks = MAX_BLOCKS;
     e->arena = map_pages(e->arena_size);
     e->hash = map_pages(BT_HASH * sizeof(*e->hash));
+    e->frame_twins = map_pages(nframes * sizeof(*e->frame_twins));
     e->twins = map_pages(BT_HASH * sizeof(*e->twins));
     e->page_hash = map_pages(BT_PAGE_HASH * sizeof(*e->page_hash));
     e->by_addr = map_pages(MAX_BLOCKS * sizeof(*e->by_addr));
     e->frame_blocks = map_pages(nframes * sizeof(*e->frame_blocks));
     e->churn = map_pages(nframes * sizeof(*e->churn));
     e->next_page_id = 1;
-    if (!e->arena || !e->hash || !e->twins || !e->page_hash || !e->by_addr || !e->frame_blocks ||
-        !e->churn) {
+    if (!e->arena || !e->hash || !e->twins || !e->frame_twins || !e->page_hash || !e->by_addr ||
+        !e->frame_blocks || !e->churn) {
         bt_cache_fini(e);
         return -ENOMEM;
     }
@@ -54,6 +55,7 @@ void bt_cache_fini(struct engine *e)
 {
     unmap_pages(e->arena, e->arena_size);
     unmap_pages(e->hash, BT_HASH * sizeof(*e->hash));
+    unmap_pages(e->frame_twins, e->nframes * sizeof(*e->frame_twins));
     unmap_pages(e->twins, BT_HASH * sizeof(*e->twins));
     unmap_pages(e->page_hash, BT_PAGE_HASH * sizeof(*e->page_hash));
     unmap_pages(e->by_addr, MAX_BLOCKS * sizeof(*e->by_addr));
@@ -106,6 +108,7 @@ void bt_flush(struct engine *e)
      */
     memset(e->frame_blocks, 0, e->nframes * sizeof(*e->frame_blocks));
     memset(e->hash, 0, BT_HASH * sizeof(*e->hash));
+    memset(e->frame_twins, 0, e->nframes * sizeof(*e->frame_twins));
     memset(e->twins, 0, BT_HASH * sizeof(*e->twins));
     memset(e->page_hash, 0, BT_PAGE_HASH * sizeof(*e->page_hash));
     bt_ctx_drop_all(e);
@@ -218,6 +221,7 @@ void bt_invalidate(struct engine *e, struct bt_block *b)
     if (b->page2 && b->page2->frame != b->page->frame)
         drop_from_frame(e, b, b->page2->frame);
     bt_twin_remove(e, b);
+    bt_target_remove(b);
     bt_ctx_drop_block(e, b);
     e->code_changed = true;
     e->stats.invalidated++;

@@ -34,7 +34,7 @@ static const struct block good[] = {
     {NULL, "LODS and SCAS", "4d8b4f384a8d340e66ad89f64a8d3c0ff2ae89ff49b8 @exit e9 @direct"},
     {NULL, "the jump cache",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d143ffa4cb00000100"},
+     "4c89d143ffa4cb00000400"},
     {NULL, "the word of a page",
      "4d8b1f4989ca418b8b048401008d494d67e30e4c89d141b800100000e9 @word 4c89d149b8 @exit e9 "
      "@direct"},
@@ -252,7 +252,7 @@ static const struct block bad[] = {
     {"write to monitor", "a context", "4d8b1f4989830080000049b8 @exit e9 @direct"},
     {"without a bound", "a guest index into the context", "4d8b1f458b048349b8 @exit e9 @direct"},
     {"beyond a structure", "a bounded index, a large scale",
-     "4d8b1fc46213f7c84f8b84cb0040020049b8 @exit e9 @direct"},
+     "4d8b1fc46213f7c84f8b84cb0000060049b8 @exit e9 @direct"},
     {"beyond a structure", "past the view table",
      "4d8b5f18c46213f7c8478b040b49b8 @exit e9 @direct"},
     {"without a bound", "a count other than R13",
@@ -303,27 +303,27 @@ static const struct block bad[] = {
     {"not through the jump cache", "CALL through the context",
      "4d8b1f41ff930080000049b8 @exit e9 @direct"},
     {"before its tag", "no tag compared",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c943ffa4cb00000100"},
+     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c943ffa4cb00000400"},
     {"not through the jump cache", "another target than the tag was for",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14189d843ffa4cb00000100"},
+     "4c89d14189d843ffa4cb00000400"},
     {"not through the jump cache", "another index",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d1c46213f7c843ffa4cb00000100"},
+     "4c89d1c46213f7c843ffa4cb00000400"},
     {"before its tag", "another context",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14d8b1f43ffa4cb00000100"},
+     "4c89d14d8b1f43ffa4cb00000400"},
     {"not through the jump cache", "hosts at another place",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
      "4c89d143ffa4cb08800000"},
     {"not through the jump cache", "a context of nobody",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14d8b9fb800000043ffa4cb00000100"},
+     "4c89d14d8b9fb800000043ffa4cb00000400"},
     {"not through the jump cache", "an unhashed index",
-     "4189c04d8b1fc44213f7c84989ca438b0ccb428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
+     "4189c04d8b1fc44213f7c84989ca438b0ccb428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
     {"before its tag", "the compare on one path",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca7413438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d143ffa4cb00000100"},
+     "4c89d143ffa4cb00000400"},
     {"out of the block", "JMP elsewhere", "e9 @out"},
     {"out of the block", "a loop", "ffc075fc49b8 @exit e9 @direct"},
     {"into an instruction", "JMP into an instruction", "7401b80f05909049b8 @exit e9 @direct"},
@@ -480,8 +480,8 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, seg_window), 0x40);
     ck_assert_uint_eq(offsetof(struct bt_hot, seg_base), 0x70);
     ck_assert_uint_eq(offsetof(struct bt_hot, df), 216);
-    ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x10000);
-    ck_assert_uint_eq(offsetof(struct bt_ctx, neg_word), 0x20000);
+    ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x40000);
+    ck_assert_uint_eq(offsetof(struct bt_ctx, neg_word), 0x80000);
 }
 END_TEST
 

@@ -19,8 +19,10 @@ static void teardown(void)
     bt_rig_close(&rig);
 }
 
-static const uint64_t home32 = 0x08048100, away32 = 0xb7d33100;
-static const uint64_t home64 = UINT64_C(0x555555556100), away64 = UINT64_C(0x7f1234567100);
+#define HOME64 UINT64_C(0x555555556100)
+#define AWAY64 UINT64_C(0x7f1234567100)
+#define HOME32 UINT64_C(0x08048100)
+#define AWAY32 UINT64_C(0xb7d33100)
 
 static unsigned left_of_page(uint64_t rip)
 {
@@ -123,10 +125,10 @@ START_TEST(copies_are_translations)
     unsigned seen = 0, user = (BT_RIG_MODE | MODE_CPL3) & ~(unsigned)MODE_IOPL_OK;
 
     for (unsigned i = 0; i < ARRAY_SIZE(code32); i++)
-        one_copy(code32[i].what, code32[i].code, code32[i].n, home32, away32, user, &seen);
+        one_copy(code32[i].what, code32[i].code, code32[i].n, HOME32, AWAY32, user, &seen);
     user |= MODE_LMA | MODE_CS64;
     for (unsigned i = 0; i < ARRAY_SIZE(code64); i++)
-        one_copy(code64[i].what, code64[i].code, code64[i].n, home64, away64, user, &seen);
+        one_copy(code64[i].what, code64[i].code, code64[i].n, HOME64, AWAY64, user, &seen);
     ck_assert_uint_eq(seen, (1u << (MOVE_SITE + 1)) - 1);
 }
 END_TEST
@@ -135,12 +137,12 @@ END_TEST
 START_TEST(exits_begin_unlinked)
 {
     static const uint8_t jmp[] = {0xeb, 0x10};
-    struct bt_block *b = translate(home32, BT_RIG_MODE, jmp, 2), *copy, *made;
-    struct bt_block *to = translate(home32 + 0x12, BT_RIG_MODE, jmp, 2);
+    struct bt_block *b = translate(HOME32, BT_RIG_MODE, jmp, 2), *copy, *made;
+    struct bt_block *to = translate(HOME32 + 0x12, BT_RIG_MODE, jmp, 2);
 
     bt_link(rig.e, &b->exits[0], to);
-    copy = copy_at(away32, BT_RIG_MODE);
-    made = made_at(away32, BT_RIG_MODE);
+    copy = copy_at(AWAY32, BT_RIG_MODE);
+    made = made_at(AWAY32, BT_RIG_MODE);
     ck_assert(copy && made && bt_same_code(copy, made));
     ck_assert(!copy->exits[0].target && !copy->incoming);
 }
@@ -153,16 +155,16 @@ START_TEST(not_everywhere)
     static const uint8_t moffs[] = {0x48, 0xa1, 0, 0, 0, 0, 0x55, 0x55, 0, 0, 0xc3};
     uint32_t mode = BT_RIG_LONG | MODE_CPL3;
 
-    ck_assert(translate(home32 & ~UINT64_C(0xfff), BT_RIG_MODE, back, sizeof(back)) != NULL);
+    ck_assert(translate(HOME32 & ~UINT64_C(0xfff), BT_RIG_MODE, back, sizeof(back)) != NULL);
     ck_assert(copy_at(0x1000, BT_RIG_MODE) != NULL);
     ck_assert(copy_at(0, BT_RIG_MODE) == NULL); /* the target would wrap */
-    ck_assert(translate(home64, mode, rip, sizeof(rip))->moves != NULL);
+    ck_assert(translate(HOME64, mode, rip, sizeof(rip))->moves != NULL);
     ck_assert(copy_at(UINT64_C(0x7f0080000100), mode) != NULL);
     ck_assert(copy_at(UINT64_C(0x400100), mode) == NULL);
     ck_assert(copy_at(UINT64_C(0x7fff80000100), mode) == NULL);
     ck_assert(copy_at(UINT64_C(0xffffffff81000100), mode) == NULL);
     ck_assert(translate(UINT64_C(0x400200), mode, rip, sizeof(rip))->moves == NULL);
-    ck_assert(translate(home64 + 0x300, mode, moffs, sizeof(moffs))->moves == NULL);
+    ck_assert(translate(HOME64 + 0x300, mode, moffs, sizeof(moffs))->moves == NULL);
 }
 END_TEST
 
@@ -172,7 +174,7 @@ START_TEST(pieces_stay_together)
     static const uint8_t two[] = {0x8b, 0x05, 0, 0, 0, 0, 0x8b, 0x0d, 0, 0, 0x10, 0};
     uint32_t mode = BT_RIG_LONG | MODE_CPL3;
 
-    ck_assert(translate(home64, mode, two, sizeof(two))->moves != NULL);
+    ck_assert(translate(HOME64, mode, two, sizeof(two))->moves != NULL);
     ck_assert(copy_at(UINT64_C(0x7f00ffc00100), mode) != NULL);
     ck_assert(copy_at(UINT64_C(0x7f00fff80100), mode) == NULL);
     bt_flush(rig.e);
@@ -184,23 +186,136 @@ END_TEST
 START_TEST(templates_end)
 {
     static const uint8_t mov[] = {0x8b, 0x03, 0xc3};
-    struct bt_block *b = translate(home32, BT_RIG_MODE, mov, sizeof(mov)), *copy;
+    struct bt_block *b = translate(HOME32, BT_RIG_MODE, mov, sizeof(mov)), *copy;
 
-    copy = copy_at(away32, BT_RIG_MODE);
+    copy = copy_at(AWAY32, BT_RIG_MODE);
     ck_assert(b && copy);
-    bt_invalidate_range(rig.e, FRAME, home32 & PAGE_MASK, 1);
+    bt_invalidate_range(rig.e, FRAME, HOME32 & PAGE_MASK, 1);
     ck_assert(!b->valid && !copy->valid);
-    ck_assert(copy_at(away32, BT_RIG_MODE) == NULL);
-    b = translate(home32, BT_RIG_MODE, mov, sizeof(mov));
-    copy = copy_at(away32, BT_RIG_MODE);
+    ck_assert(copy_at(AWAY32, BT_RIG_MODE) == NULL);
+    b = translate(HOME32, BT_RIG_MODE, mov, sizeof(mov));
+    copy = copy_at(AWAY32, BT_RIG_MODE);
     ck_assert(b && copy);
     bt_retranslate(rig.e, copy);
     ck_assert(!b->valid && !copy->valid);
-    ck_assert(copy_at(away32, BT_RIG_MODE) == NULL);
-    ck_assert(translate(home32, BT_RIG_MODE, mov, sizeof(mov)) != NULL);
-    ck_assert(copy_at(away32, BT_RIG_MODE | MODE_CPL3) == NULL);
+    ck_assert(copy_at(AWAY32, BT_RIG_MODE) == NULL);
+    ck_assert(translate(HOME32, BT_RIG_MODE, mov, sizeof(mov)) != NULL);
+    ck_assert(copy_at(AWAY32, BT_RIG_MODE | MODE_CPL3) == NULL);
     bt_flush(rig.e);
-    ck_assert(copy_at(away32, BT_RIG_MODE) == NULL);
+    ck_assert(copy_at(AWAY32, BT_RIG_MODE) == NULL);
+}
+END_TEST
+
+static struct bt_ctx *new_context(uint32_t mode, struct bt_page *page)
+{
+    struct bt_ctx *x = calloc(1, sizeof(*x));
+
+    ck_assert(x != NULL);
+    bt_ctx_reset(x);
+    x->mode = mode;
+    x->page[page->vpn % BT_WORDS] = page;
+    return x;
+}
+
+/* One block of a page brings the others, chained where they go forward. */
+START_TEST(pages_are_copied_whole)
+{
+    static const uint8_t code[] = {0xeb, 0x0e, [0x10] = 0xeb, 0xee, [0x20] = 0xeb, 0xee};
+    const uint64_t home = HOME32 & ~UINT64_C(0xfff), away = AWAY32 & ~UINT64_C(0xfff);
+    struct bt_page *page = bt_page_get(rig.e, away >> PAGE_SHIFT, FRAME);
+    struct bt_ctx *x = new_context(BT_RIG_MODE, page);
+    struct bt_block *first, *second, *third;
+
+    ck_assert(translate(home, BT_RIG_MODE, code, sizeof(code)) != NULL);
+    ck_assert(translate(home + 0x10, BT_RIG_MODE, code + 0x10, 2) != NULL);
+    ck_assert(translate(home + 0x20, BT_RIG_MODE, code + 0x20, 2) != NULL);
+    ck_assert(translate(home + 0x30, BT_RIG_MODE | MODE_CPL3, code, 2) != NULL);
+    second = copy_at(away + 0x10, BT_RIG_MODE);
+    ck_assert(second && !bt_find(rig.e, away, BT_RIG_MODE, page));
+    bt_clone_page(rig.e, x, page);
+    first = bt_find(rig.e, away, BT_RIG_MODE, page);
+    third = bt_find(rig.e, away + 0x20, BT_RIG_MODE, page);
+    ck_assert(first && third && first->exits[0].target == second && !third->exits[0].target);
+    ck_assert(!bt_find(rig.e, away + 0x30, BT_RIG_MODE | MODE_CPL3, page));
+    bt_invalidate(rig.e, first);
+    bt_clone_page(rig.e, x, page); /* once */
+    ck_assert(!bt_find(rig.e, away, BT_RIG_MODE, page));
+    free(x);
+}
+END_TEST
+
+static bool knows(const struct bt_ctx *x, const struct bt_block *b)
+{
+    uint32_t i = bt_jcache_index(b->rip);
+
+    return x->neg_tag[i] == 0 - b->rip && x->host[i] == b->entry;
+}
+
+START_TEST(contexts_learn_pages)
+{
+    static const uint8_t ret[] = {0xc3};
+    struct bt_block *b[3], *copy;
+    struct bt_ctx *x, *y;
+
+    for (unsigned k = 0; k < 3; k++)
+        b[k] = translate(HOME32 + k, BT_RIG_MODE, ret, 1);
+    x = new_context(BT_RIG_MODE, b[0]->page);
+    y = new_context(BT_RIG_MODE, b[0]->page);
+    ck_assert(!knows(x, b[0]));
+    bt_ctx_asked(x, b[0]);
+    bt_ctx_asked(x, b[1]);
+    ck_assert(knows(x, b[0]) && knows(x, b[1]) && !knows(x, b[2]));
+    y->neg_tag[bt_jcache_index(b[1]->rip)] = 1; /* something else */
+    bt_ctx_asked(y, b[0]);
+    ck_assert(knows(y, b[0]) && !knows(y, b[1]));
+    bt_ctx_reset(y);
+    bt_ctx_reset(x);
+    ck_assert(!knows(x, b[0]) && !knows(x, b[1]));
+    bt_ctx_asked(x, b[1]);
+    ck_assert(knows(x, b[0]) && knows(x, b[1]) && !knows(x, b[2]));
+    copy = copy_at(AWAY32, BT_RIG_MODE);
+    ck_assert(copy->target && copy->page->targets == copy);
+    bt_invalidate(rig.e, b[0]);
+    bt_ctx_reset(x);
+    bt_ctx_asked(x, b[1]);
+    ck_assert(!knows(x, b[0]) && knows(x, b[1]));
+    free(x);
+    free(y);
+}
+END_TEST
+
+/* The context may not know its second page, and a look-up would find it for ever. */
+START_TEST(straddlers_are_not_learned)
+{
+    static const uint8_t mov[] = {0xb8, 1, 2, 3, 4, 0xc3};
+    struct bt_block *b =
+        bt_rig_translate(&rig, HOME32 | 0xffe, BT_RIG_MODE, mov, sizeof(mov), true);
+    struct bt_ctx *x = new_context(BT_RIG_MODE, b->page);
+
+    bt_ctx_asked(x, b);
+    ck_assert(knows(x, b) && !b->page->targets && !b->moves);
+    free(x);
+}
+END_TEST
+
+/* More entries than the journal has are forgotten as well. */
+START_TEST(contexts_forget)
+{
+    static struct bt_page page = {.vpn = HOME32 >> PAGE_SHIFT};
+    struct bt_ctx *x = new_context(BT_RIG_MODE, &page);
+
+    for (unsigned n = BT_JOURNAL - 1; n < BT_JOURNAL + 2; n++) {
+        for (unsigned k = 0; k < n; k++) {
+            struct bt_block b = {.rip = k * 64, .page = &page};
+
+            bt_ctx_asked(x, &b);
+            page.targets = NULL;
+        }
+        bt_ctx_reset(x);
+        for (unsigned i = 0; i < BT_JCACHE; i++)
+            ck_assert_uint_eq(x->neg_tag[i], i == bt_jcache_index(0) ? UINT64_MAX : 0);
+    }
+    free(x);
 }
 END_TEST
 
@@ -208,7 +323,7 @@ END_TEST
 START_TEST(the_proof_sees_differences)
 {
     static const uint8_t call[] = {0xe8, 0, 1, 0, 0};
-    struct bt_block *b = translate(home32, BT_RIG_MODE, call, sizeof(call));
+    struct bt_block *b = translate(HOME32, BT_RIG_MODE, call, sizeof(call));
     struct bt_moves *m = (struct bt_moves *)(uintptr_t)b->moves;
     unsigned n = m->n;
 
@@ -237,6 +352,10 @@ int main(void)
     tcase_add_test(t, not_everywhere);
     tcase_add_test(t, pieces_stay_together);
     tcase_add_test(t, templates_end);
+    tcase_add_test(t, pages_are_copied_whole);
+    tcase_add_test(t, contexts_learn_pages);
+    tcase_add_test(t, straddlers_are_not_learned);
+    tcase_add_test(t, contexts_forget);
     tcase_add_test(t, the_proof_sees_differences);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_NORMAL);
