@@ -109,6 +109,22 @@ static void report_unclaimed(const struct bus *b, const char *what, uint64_t add
                    what, size, addr);
 }
 
+void bus_set_light(struct bus *b, uint64_t base)
+{
+    unsigned at = first_above(b, base);
+
+    assert(at < b->nranges && b->range[at].base == base);
+    b->range[at].light = true;
+}
+
+bool bus_is_light(const struct bus *b, uint64_t addr, unsigned size)
+{
+    for (unsigned i = first_above(b, addr); i < b->nranges && b->range[i].base < addr + size; i++)
+        if (!b->range[i].light)
+            return false;
+    return true;
+}
+
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size)
 {
     uint64_t val = 0;

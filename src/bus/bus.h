@@ -22,6 +22,7 @@ struct bus_range {
     const struct io_ops *ops;
     void *dev;
     const char *name;
+    bool light;
 };
 
 enum { BUS_MAX_RANGES = 64 };
@@ -41,6 +42,12 @@ int bus_add(struct bus *b, uint64_t base, uint64_t len, const struct io_ops *ops
 
 /* Gives up the range that begins at base; there must be one. */
 void bus_remove(struct bus *b, uint64_t base);
+
+/* The device behind the range that begins at base needs nothing of libc but system calls: it may be
+ * called while the guest's FPU state is in the host's registers (docs/decisions/0003). */
+void bus_set_light(struct bus *b, uint64_t base);
+/* An access that concerns no other devices. */
+bool bus_is_light(const struct bus *b, uint64_t addr, unsigned size);
 
 /* Any address, size 1, 2, 4 (or 8 for mmio). Unclaimed bytes read as ones. */
 uint64_t bus_read(struct bus *b, uint64_t addr, unsigned size);

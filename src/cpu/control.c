@@ -79,8 +79,18 @@ static bool install(struct cpu *c, const struct paging_regs *r, bool latch)
 
 static void tell_paging_changed(struct cpu *c)
 {
-    if (c->hooks.paging_changed)
-        c->hooks.paging_changed(c->hooks.opaque, c);
+    if (!c->hooks.paging_changed)
+        return;
+    cpu_fpu_sync(c);
+    c->hooks.paging_changed(c->hooks.opaque, c);
+}
+
+static void tell_cr3_written(struct cpu *c)
+{
+    if (!c->hooks.cr3_written)
+        return;
+    cpu_fpu_sync(c);
+    c->hooks.cr3_written(c->hooks.opaque, c);
 }
 
 /* PG changes with EFER.LME set: long mode begins or ends (SDM 3A 9.8.5). */
@@ -152,8 +162,7 @@ static bool write_cr3(struct cpu *c, uint64_t val)
         return cpu_raise(c, VEC_GP, 0);
     if (!install(c, &r, true))
         return false;
-    if (c->hooks.cr3_written)
-        c->hooks.cr3_written(c->hooks.opaque, c);
+    tell_cr3_written(c);
     return true;
 }
 
@@ -221,8 +230,8 @@ bool cpu_invpcid(struct cpu *c, uint64_t type, uint64_t pcid, gva_t lin)
     if (type == ADDRESS && pcid == (c->cr4 & CR4_PCIDE ? c->cr3 & CR3_PCID : 0)) {
         if (c->hooks.invlpg)
             c->hooks.invlpg(c->hooks.opaque, c, lin);
-    } else if (c->hooks.cr3_written) {
-        c->hooks.cr3_written(c->hooks.opaque, c);
+    } else {
+        tell_cr3_written(c);
     }
     return true;
 }

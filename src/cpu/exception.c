@@ -131,6 +131,7 @@ static void enter_shutdown(struct cpu *c)
     if (!c->log || !log_on(c->log, LOG_CPU_RESET))
         return;
     log_printf(c->log, LOG_CPU_RESET, "Triple fault\n");
+    cpu_fpu_sync(c);
     cpu_dump(c, c->log->out);
 }
 

@@ -86,6 +86,7 @@ static void move_tsc(struct cpu *c, uint64_t by)
 {
     c->tsc_offset += by;
     c->tsc_adjust += by;
+    cpu_fpu_sync(c);
     if (c->hooks.tsc_moved)
         c->hooks.tsc_moved(c->hooks.opaque);
 }
@@ -107,6 +108,7 @@ static bool write_tsc_adjust(struct cpu *c, const struct msr_row *r, uint32_t in
 static bool read_board(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *val)
 {
     (void)r;
+    cpu_fpu_sync(c);
     *val = c->hooks.msr_read ? c->hooks.msr_read(c->hooks.opaque, index) : 0;
     return true;
 }
@@ -115,6 +117,7 @@ static bool write_board(struct cpu *c, const struct msr_row *r, uint32_t index, 
 {
     if (val & ~r->arg)
         return bad(c);
+    cpu_fpu_sync(c);
     if (c->hooks.msr_written)
         c->hooks.msr_written(c->hooks.opaque, index, val);
     return true;
@@ -130,6 +133,7 @@ static bool write_apic_base(struct cpu *c, const struct msr_row *r, uint32_t ind
     if (val & ~(page | BSP | ENABLE))
         return bad(c);
     c->apic_base = val;
+    cpu_fpu_sync(c);
     if (c->hooks.msr_written)
         c->hooks.msr_written(c->hooks.opaque, index, val);
     return true;
@@ -173,8 +177,10 @@ static bool write_efer(struct cpu *c, const struct msr_row *r, uint32_t index, u
         return bad(c);
     c->efer = val;
     cpu_update_mode(c);
-    if ((changed & EFER_NXE) && c->hooks.paging_changed)
+    if ((changed & EFER_NXE) && c->hooks.paging_changed) {
+        cpu_fpu_sync(c);
         c->hooks.paging_changed(c->hooks.opaque, c);
+    }
     return true;
 }
 

@@ -163,8 +163,10 @@ static bool load_cr3(struct cpu *c, uint32_t cr3)
         c->cr3 = old;
         return cpu_raise(c, VEC_GP, 0);
     }
-    if (c->hooks.cr3_written)
+    if (c->hooks.cr3_written) {
+        cpu_fpu_sync(c);
         c->hooks.cr3_written(c->hooks.opaque, c);
+    }
     return true;
 }
 

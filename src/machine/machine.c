@@ -299,12 +299,20 @@ static int make_board(struct machine *m, struct machine_error *err)
 
 static uint32_t io_read(void *opaque, uint16_t port, unsigned size)
 {
-    return (uint32_t)bus_read(&((struct machine *)opaque)->ports, port, size);
+    struct machine *m = opaque;
+
+    if (!bus_is_light(&m->ports, port, size))
+        cpu_fpu_sync(m->cpu);
+    return (uint32_t)bus_read(&m->ports, port, size);
 }
 
 static void io_write(void *opaque, uint16_t port, unsigned size, uint32_t val)
 {
-    bus_write(&((struct machine *)opaque)->ports, port, size, val);
+    struct machine *m = opaque;
+
+    if (!bus_is_light(&m->ports, port, size))
+        cpu_fpu_sync(m->cpu);
+    bus_write(&m->ports, port, size, val);
 }
 
 static int intr_ack(void *opaque)
@@ -412,6 +420,7 @@ static int make_engine(struct machine *m, struct machine_error *err)
         .perf_map = m->opt->perf_map,
         .check_blocks = m->opt->check_blocks || TORTURE,
         .flush_every = TORTURE ? 997 : 0,
+        .loops_at_once = TORTURE,
         .host_tsc = m->time == NULL,
         .stepped = m->time != NULL,
         .fatal = machine_fatal,

@@ -221,6 +221,15 @@ static void wire(struct pc *pc, const struct pc_config *cfg)
     fw_cfg_init(&pc->fw_cfg, cfg->mem);
 }
 
+/* What kernels read and write most, and to the end in our own code. */
+static void mark_light(struct bus *ports)
+{
+    static const uint16_t base[] = {0x20, 0x40, 0x80, 0xa0, 0xed};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(base); i++)
+        bus_set_light(ports, base[i]);
+}
+
 int pc_init(struct pc *pc, const struct pc_config *cfg)
 {
     struct bus *b = cfg->ports;
@@ -236,6 +245,7 @@ int pc_init(struct pc *pc, const struct pc_config *cfg)
         i8237_attach(&pc->dma, b) < 0 || fpu_error_attach(&pc->fpu_error, b) < 0 ||
         pc_pci_init(pc, cfg) < 0 || acpi_pm_attach(&pc->acpi, b) < 0)
         return -EBUSY;
+    mark_light(b);
     if (pc->has_fdc)
         err = fdc_attach(&pc->fdc, b);
     if (err == 0 && cfg->bios.len)

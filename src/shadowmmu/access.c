@@ -15,10 +15,34 @@ struct piece {
     unsigned len;
 };
 
+/* A REP takes longer to begin than this takes for a descriptor or a stack frame. */
+static void copy_few(uint8_t *to, const uint8_t *from, size_t n)
+{
+    for (; n >= 8; n -= 8, to += 8, from += 8)
+        st64(to, ld64(from));
+    if (n & 4) {
+        st32(to, ld32(from));
+        to += 4;
+        from += 4;
+    }
+    if (n & 2) {
+        st16(to, ld16(from));
+        to += 2;
+        from += 2;
+    }
+    if (n & 1)
+        *to = *from;
+}
+
 /* No memcpy, no memset: the library's use vector registers. */
 static void copy_bytes(void *dst, const void *src, size_t n)
 {
-    __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
+    enum { FEW = 64 };
+
+    if (n <= FEW)
+        copy_few(dst, src, n);
+    else
+        __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
 }
 
 void softtlb_flush(struct smmu *m)
@@ -183,13 +207,30 @@ static void mmio_write(struct physmem *pm, gpa_t pa, const uint8_t *buf, unsigne
     }
 }
 
+/* Where an access inside one page goes that the software TLB knows; NULL: it does not. */
+static hva_t known_place(struct cpu *c, gva_t lin, unsigned len, enum mem_rights as, bool write)
+{
+    const struct softtlb_entry *e = slot_for(c, lin, flags_of(as));
+
+    if ((write ? e->write_tag : e->read_tag) != (lin & ~(gva_t)PAGE_MASK) ||
+        (lin & PAGE_MASK) + len > PAGE_SIZE)
+        return NULL;
+    return (hva_t)(uintptr_t)(lin + e->addend);
+}
+
 bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, enum mem_rights as)
 {
     struct smmu *m = c->mmu;
     struct piece p[MAX_ACCESS_PAGES];
-    unsigned n = translate_all(c, lin, len, flags_of(as), p);
+    const uint8_t *known = known_place(c, lin, len, as, false);
     uint8_t *to = buf;
+    unsigned n;
 
+    if (known) {
+        copy_bytes(buf, known, len);
+        return true;
+    }
+    n = translate_all(c, lin, len, flags_of(as), p);
     for (unsigned i = 0; i < n; to += p[i].len, i++) {
         if (p[i].host)
             copy_bytes(to, p[i].host, p[i].len);
@@ -221,9 +262,15 @@ bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, enu
 {
     struct smmu *m = c->mmu;
     struct piece p[MAX_ACCESS_PAGES];
-    unsigned n = translate_all(c, lin, len, WALK_WRITE | flags_of(as), p);
+    hva_t known = known_place(c, lin, len, as, true);
     const uint8_t *from = buf;
+    unsigned n;
 
+    if (known) {
+        store(known, from, len);
+        return true;
+    }
+    n = translate_all(c, lin, len, WALK_WRITE | flags_of(as), p);
     for (unsigned i = 0; i < n; from += p[i].len, i++) {
         if (p[i].host)
             store(p[i].host, from, p[i].len);
@@ -241,7 +288,8 @@ bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, enum mem_rights as)
 {
     struct piece p[MAX_ACCESS_PAGES];
 
-    return len == 0 || translate_all(c, lin, len, WALK_WRITE | flags_of(as), p) != 0;
+    return len == 0 || known_place(c, lin, len, as, true) ||
+           translate_all(c, lin, len, WALK_WRITE | flags_of(as), p) != 0;
 }
 
 hva_t mem_ptr(struct cpu *c, gva_t lin, unsigned len, bool write, bool user)

@@ -25,6 +25,82 @@ enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off)
     return s->key == key ? s->adapt : ADAPT_NONE;
 }
 
+/* What an instruction that is simulated on trial costs in the cache, when it faults: a signal. */
+enum { PATIENCE = 8, MAX_REVERTED = 10, TRIAL_RUNS = 256, LIGHT_GAIN = 40, HEAVY_GAIN = 6 };
+
+/* Faults that are the guest's own. Where they are frequent, the signal is most of what they cost;
+ * but a site that runs a thousand times between two of them had better run as it is. */
+static bool count_true(struct engine *e, struct bt_site *s)
+{
+    if (s->adapt == ADAPT_VIEW || ++s->faults < PATIENCE << s->reverted)
+        return false;
+    s->faults = 0;
+    s->adapt = ADAPT_SIMULATE;
+    s->on_trial = e->trials = true;
+    e->stats.adapted[ADAPT_SIMULATE]++;
+    e->stats.adapted_for[SMMU_TRUE]++;
+    return true;
+}
+
+/* What is remembered of the callout that goes on at `in`. NULL: nobody knows its block. */
+static struct bt_trial *trial_at(struct engine *e, uint64_t rip, const uint8_t *in)
+{
+    uint64_t host = (uint64_t)(uintptr_t)in;
+    struct bt_trial *t = &e->trial[(host * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
+    const struct bt_block *b;
+
+    if (t->in == in && t->flushes == e->stats.flushes)
+        return t;
+    b = bt_block_at(e, host);
+    if (!b)
+        return NULL;
+    *t = (struct bt_trial){.in = in,
+                           .key = key_of(b->page->frame, (unsigned)rip & PAGE_MASK),
+                           .flushes = e->stats.flushes};
+    return t;
+}
+
+/* Ends the trial when it does not pay: one that comes after it must see twice as many faults. */
+static bool pays(struct engine *e, struct bt_site *s, bool light)
+{
+    bool worth = s->faults * (light ? LIGHT_GAIN : HEAVY_GAIN) >= s->runs;
+
+    if (s->runs < TRIAL_RUNS)
+        return true;
+    s->runs = s->faults = 0;
+    if (worth)
+        return true;
+    s->adapt = ADAPT_NONE;
+    s->on_trial = false;
+    s->reverted += s->reverted < MAX_REVERTED;
+    e->stats.reverted++;
+    return false;
+}
+
+void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulted, bool light)
+{
+    struct bt_trial *t = trial_at(e, rip, in);
+    struct bt_site *s;
+    bool drop;
+
+    if (!t)
+        return;
+    s = site_of(e, t->key);
+    if (s->key == t->key && s->on_trial) {
+        t->on_trial = true;
+        s->runs++;
+        s->faults += faulted;
+        drop = !pays(e, s, light);
+    } else {
+        /* over, by way of another block; or the site was forgotten */
+        drop = t->on_trial;
+    }
+    if (drop) {
+        t->in = NULL;
+        bt_retranslate(e, bt_block_at(e, (uint64_t)(uintptr_t)in));
+    }
+}
+
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v)
 {
     uint64_t key = key_of(frame, off);
@@ -32,7 +108,7 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
     enum bt_adapt want = v == SMMU_VIEW ? ADAPT_VIEW : ADAPT_SIMULATE;
     unsigned limit = v == SMMU_VIEW ? VIEW_LIMIT : SIMULATE_LIMIT;
 
-    if (v == SMMU_TRUE || v == SMMU_HOST_ERR || v == SMMU_MAPPED || v == SMMU_TABLE)
+    if (v == SMMU_HOST_ERR || v == SMMU_MAPPED || v == SMMU_TABLE)
         return false;
     if (s->key != key)
         *s = (struct bt_site){.key = key};
@@ -41,11 +117,17 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
         want = ADAPT_SIMULATE;
         limit = 64;
     }
+    if (v == SMMU_TRUE && s->adapt != ADAPT_SIMULATE)
+        return count_true(e, s);
+    /* Another block with the site in it, translated before: it still faults. */
+    if (s->adapt == ADAPT_SIMULATE)
+        return true;
     if (s->adapt == want || ++s->count[want] < limit)
         return false;
     s->adapt = (uint8_t)want;
     s->count[want] = 0;
     e->stats.adapted[want]++;
+    e->stats.adapted_for[v]++;
     return true;
 }
 
@@ -59,6 +141,8 @@ bool bt_adapt_amnesty(struct engine *e)
         return false;
     e->simulated = 0;
     memset(e->sites, 0, SITE_HASH * sizeof(*e->sites));
+    memset(e->trial, 0, sizeof(e->trial));
+    e->trials = false;
     e->stats.amnesties++;
     return true;
 }

@@ -72,11 +72,8 @@ static void refresh_segments(struct engine *e)
 
     for (unsigned s = SEG_FS; s <= SEG_GS; s++) {
         const struct seg *g = &c->seg[s];
-        bool simple = g->usable && g->limit == UINT32_MAX && (g->attr & ATTR_W) &&
-                      !(g->attr & (ATTR_CODE | ATTR_E));
-
         e->hot->seg_base[s] = (uint32_t)g->base;
-        e->hot->seg_window[s] = simple ? e->hot->window : (uint64_t)(uintptr_t)POISON;
+        e->hot->seg_window[s] = bt_seg_plain(g) ? e->hot->window : (uint64_t)(uintptr_t)POISON;
     }
 }
 
@@ -87,8 +84,11 @@ static void refresh_copies(struct engine *e)
 
     for (unsigned s = 0; s < NSEG; s++)
         e->hot->sel[s] = c->seg[s].sel;
+    e->hot->tsc_offset = c->tsc_offset;
+    e->hot->tsc_aux = (uint32_t)c->tsc_aux;
     e->hot->flags_other = c->rflags & ~(uint32_t)(EF_ARITH | EF_DF | EF_RF | EF_VM);
     refresh_segments(e);
+    bt32_see_gdt(e);
 }
 
 static void set_gs(struct engine *e, uint64_t base)
@@ -99,10 +99,12 @@ static void set_gs(struct engine *e, uint64_t base)
     e->gs_base = base;
 }
 
+/* 32-bit windows move with the address space only. */
 static void find_windows(struct engine *e)
 {
-    for (unsigned v = 0; v < NVIEWS; v++)
+    for (unsigned v = 0; v < NVIEWS && !e->windows_known; v++)
         e->hot->base[v] = smmu_base(e->mmu, v);
+    e->windows_known = !cpu_long(e->cpu);
     e->hot->window = e->hot->base[e->cpu->cpl == 3 ? VIEW_USER : VIEW_KERNEL];
 }
 
@@ -128,7 +130,7 @@ static bool refresh_space(struct engine *e)
          (e->deltas_seen == smmu_deltas_changed(e->mmu) && e->table_seen == smmu_table_of(c))))
         return true;
     if (e->space_changed)
-        e->cross.valid = false;
+        e->cross.valid = e->windows_known = false;
     find_memory(e);
     e->deltas_seen = smmu_deltas_changed(e->mmu);
     x = bt_ctx_get(e, c->mode);
@@ -161,35 +163,94 @@ void engine_kick(struct engine *e)
     e->hot->ctx = e->empty_ctx;
 }
 
-int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot)
+/* The jump cache knows the way already; not when a chain is to be made. */
+static const uint8_t *cached_entry(const struct engine *e)
+{
+    uint64_t rip = e->cpu->rip;
+    uint32_t i = bt_jcache_index(rip);
+
+    return e->cur_ctx->neg_tag[i] == 0 - rip ? e->cur_ctx->host[i] : NULL;
+}
+
+/* Nothing waits for the dispatcher at this boundary. */
+static bool undisturbed(const struct engine *e)
+{
+    const struct cpu *c = e->cpu;
+
+    return !c->kick && !c->halted && !c->shutdown && !c->intr_shadow && !c->debug_trap &&
+           !cpu_intr_ready(c) && !(c->nmi_pending && !c->nmi_blocked) && !e->step_ctx &&
+           !e->cfg.flush_every && !log_on(e->log, LOG_EXEC);
+}
+
+/* The callout has gone elsewhere, to another privilege level perhaps: what the dispatcher would do
+ * when the context knows the way. NULL: it has to. */
+static const uint8_t *go_on_elsewhere(struct engine *e, bool was64)
+{
+    struct cpu *c = e->cpu;
+    const uint8_t *entry;
+
+    if (!undisturbed(e) || !mode_ok(c->mode) || cpu_cs64(c) != was64 || !refresh_space(e))
+        return NULL;
+    set_gs(e, e->hot->window); /* at once: bt64_see_crossing() compares the two */
+    entry = cached_entry(e);
+    if (!entry)
+        return NULL;
+    refresh_copies(e);
+    bt_fpu_restore(e, c);
+    c->rflags &= ~(uint32_t)EF_RF; /* as in enter() */
+    e->stats.gone_on++;
+    if (!was64)
+        bt32_prepare_crossings(e);
+    return arm(e) ? entry : NULL;
+}
+
+/* Not an instruction that is always a callout, or when it is not as mostly. */
+static bool is_simulated(const struct insn *i)
+{
+    return i->row->lower != LOWER_CALLOUT && i->row->lower < LOWER_LOAD_SEG;
+}
+
+static bool loads_segment(const struct insn *i)
+{
+    return i->row->lower == LOWER_LOAD_SEG || i->row->lower == LOWER_POP_SEG;
+}
+
+const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
+                          const uint8_t *resume)
 {
     struct engine *e = hot->engine;
     uint64_t next = c->rip + i->len;
     uint32_t mode = c->mode;
-    bool light = i->row->traits & T_LIGHT;
+    bool cs64 = cpu_cs64(c), light = i->row->traits & T_LIGHT;
 
+    bt_see_crossing(e);
     e->callout_rip = c->rip;
     e->stats.callouts++;
-    e->simulated += i->row->lower != LOWER_CALLOUT && i->row->lower != LOWER_EXIT;
+    e->simulated += is_simulated(i);
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
     if (!cpu_cs64(c))
         next = (uint32_t)next;
     if (!light)
         bt_fpu_save(e, c);
     interp_exec(c, i);
+    if (e->trials && is_simulated(i))
+        bt_trial_ran(e, e->callout_rip, resume, c->rip != next && !(i->row->traits & T_ENDS),
+                     light);
     if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown ||
         c->intr_shadow || cpu_intr_ready(c) || (c->nmi_pending && !c->nmi_blocked) ||
         e->space_changed || e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
         (i->row->traits & T_ENDS))
-        return 1;
-    if (cpu_cs64(c) && e->table_seen != smmu_table_of(c)) { /* STAC, CLAC, POPF */
+        return go_on_elsewhere(e, cs64);
+    if (cs64 && e->table_seen != smmu_table_of(c)) { /* STAC, CLAC, POPF */
         find_memory(e);
         set_gs(e, e->hot->window);
     }
     refresh_copies(e);
+    if (loads_segment(i) && !cs64)
+        bt32_remember_load(e, i->op[0].reg);
     e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     bt_fpu_restore(e, c);
-    return 0;
+    return resume;
 }
 
 /* The frame behind the linear page of rip, remembered per context. NULL: #PF recorded, or not RAM
@@ -291,7 +352,7 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     struct bt_page *page, *page2;
     const uint8_t *bytes;
     unsigned avail;
-    uint64_t flushes;
+    uint64_t flushes, from;
     bool odd, interpret;
     enum found f;
 
@@ -321,7 +382,9 @@ static enum found find_block(struct engine *e, struct bt_block **out)
             return FOUND;
         if (flushes != e->stats.flushes || !protect(e, rip, page2 != NULL))
             return FOUND_INTERPRET;
+        from = __builtin_ia32_rdtsc();
         *out = bt_translate(e, rip, c->mode, page, page2, bytes, avail, &interpret);
+        e->stats.translate_cycles += __builtin_ia32_rdtsc() - from;
         if (*out) {
             bt_made_block(e, *out);
             return FOUND;
@@ -338,7 +401,6 @@ static enum found find_block(struct engine *e, struct bt_block **out)
 
 static void interpret_one(struct engine *e)
 {
-    bt_fpu_save(e, e->cpu);
     e->stats.interp_steps++;
     interp_step(e->interp, e->cpu);
 }
@@ -361,6 +423,9 @@ static struct bt_exit *handle_exit(struct engine *e)
     case BT_EXIT_FAULT:
         if (e->fault_prepare)
             bt64_prepare(e);
+        if (e->polled)
+            bt_loop_polled(e, e->polled);
+        e->polled = NULL;
         if (e->fault_emulate)
             interpret_one(e);
         if (e->retranslate)
@@ -389,15 +454,6 @@ static bool take_events(struct engine *e)
     return false;
 }
 
-/* The jump cache knows the way already; not when a chain is to be made. */
-static const uint8_t *cached_entry(const struct engine *e)
-{
-    uint64_t rip = e->cpu->rip;
-    uint32_t i = bt_jcache_index(rip);
-
-    return e->cur_ctx->neg_tag[i] == 0 - rip ? e->cur_ctx->host[i] : NULL;
-}
-
 static void log_entry(const struct engine *e)
 {
     log_printf(e->log, LOG_EXEC, "%08" PRIx64 " mode %05x\n", e->cpu->rip, e->cpu->mode);
@@ -420,10 +476,11 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
     if (cpu_cs64(e->cpu)) {
         bt64_refresh(e);
         bt64_enter(e->cpu, e->hot, entry);
-        bt64_see_crossing(e);
     } else {
+        bt32_prepare_crossings(e);
         bt_enter(e->cpu, e->hot, entry);
     }
+    bt_see_crossing(e);
     *from = handle_exit(e);
 }
 
@@ -435,6 +492,7 @@ static void turn(struct engine *e, struct bt_exit **from)
     struct bt_exit *link = *from;
     const uint8_t *entry;
     struct bt_block *b;
+    bool linked;
 
     *from = NULL;
     if (!refresh_space(e)) {
@@ -456,10 +514,15 @@ static void turn(struct engine *e, struct bt_exit **from)
     case FOUND:
         break;
     }
-    if (link && flushes == e->stats.flushes && link->from->valid && !link->target &&
-        !e->cfg.no_chain && link->from->mode == b->mode)
+    linked = link && flushes == e->stats.flushes && link->from->valid && !link->target &&
+             !e->cfg.no_chain && link->from->mode == b->mode;
+    if (linked)
         bt_link(e, link, b);
-    else
+    if (link && e->cfg.loops_at_once && link->target == b && b->rip <= link->from->rip)
+        bt_loop_polled(e, link->from);
+    if (!b->valid)
+        return; /* it will be translated as of the loop */
+    if (!linked)
         bt_ctx_asked(e->cur_ctx, b);
     enter(e, b->entry, from);
 }

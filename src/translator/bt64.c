@@ -20,21 +20,19 @@ void bt64_refresh(struct engine *e)
         h->seg_lin[s] = c->seg[s].base;
         h->seg_host[s] = c->seg[s].base + smmu_delta(e->mmu, t, c->seg[s].base);
     }
-    h->tsc_offset = c->tsc_offset;
-    h->tsc_aux = (uint32_t)c->tsc_aux;
     bt64_prepare_crossings(e);
 }
 
 const uint8_t *bt64_callout(struct engine *e)
 {
     const struct bt_callout *site = e->hot->site;
+    const uint8_t *to;
 
-    bt64_see_crossing(e);
     e->cpu->rip = site->rip;
-    if (bt_callout(e->cpu, &site->insn, e->hot))
-        return NULL;
-    bt64_refresh(e);
-    return site->resume;
+    to = bt_callout(e->cpu, &site->insn, e->hot, site->resume);
+    if (to)
+        bt64_refresh(e);
+    return to;
 }
 
 static void show_for(struct engine *e, gva_t lin, unsigned access)
@@ -159,6 +157,7 @@ bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const
     e->fault_emulate = m->kind != SITE_POLL && m->kind != SITE_PROBE;
     if (m->kind == SITE_POLL) {
         e->stats.poll_faults++;
+        e->polled = b;
     } else if (m->kind == SITE_PROBE) {
         if (probe_fine(e, uc))
             return true;

@@ -130,14 +130,23 @@ bt_stub_callout:
         mov     %r14, %rdi
         mov     %r8, %rsi
         mov     %r15, %rdx
+        mov     (%rsp), %rcx
         sub     $8, %rsp
         call    bt_callout
         add     $8, %rsp
-        test    %eax, %eax
-        jnz     .Lleave
+        test    %rax, %rax
+        jz      .Lleave
+        cmp     %rax, (%rsp)
+        jne     .Lelsewhere
         load_flags
         load_gprs
         ret
+.Lelsewhere:
+        add     $8, %rsp
+        mov     %rax, %r8
+        load_flags
+        load_gprs
+        jmp     *%r8
         /* The return address goes with the rest of the stack. */
 .Lleave:
         movq    $3, HOT_EXIT_KIND(%r15)

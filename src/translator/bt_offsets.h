@@ -13,6 +13,12 @@
 #define CPU_MODE   156
 #define CPU_NMIBLK 164
 #define CPU_SEG    176 /* 24 bytes each */
+#define CPU_CR0    400
+#define CPU_CR2    408
+#define CPU_CR3    416
+#define CPU_CR4    424
+#define CPU_SEESP  576
+#define CPU_SEEIP  584
 #define CPU_LSTAR  600
 #define CPU_FMASK  616
 #define CPU_KGS    624
@@ -54,6 +60,17 @@
 #define HOT_WAYS      776
 #define HOT_TSC_OFF   784
 #define HOT_TSC_AUX   792
+#define HOT_GDT       796
+#define HOT_SEGLOAD   800 /* per segment register SEGLOADS entries */
+
+#define SEGLOADS           4
+#define SEGLOAD_BYTES      40
+#define SEGLOAD_SEL        0
+#define SEGLOAD_PLAIN      4
+#define SEGLOAD_DESCRIPTOR 8
+#define SEGLOAD_SEG        16
+
+#define INSN_SEG 18 /* op[0].reg */
 
 #define LEVEL_CTX   0
 #define LEVEL_BLOCK 8
@@ -69,6 +86,7 @@
 #define WAY_FAST_CALL 1 /* SYSCALL, SYSRET */
 #define WAY_IRET_OUT  2 /* IRET to CPL 3 */
 #define WAY_IRET_SAME 4 /* to CPL 0 */
+#define WAY_SYSENTER  8 /* SYSENTER, SYSEXIT of 32-bit code */
 
 #define CTX_TAGS  0
 #define CTX_HOSTS 262144

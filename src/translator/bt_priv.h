@@ -41,6 +41,8 @@ enum {
     BT_HASH_BITS = 19,     /* of blocks: a chain is a cache miss per block */
     BT_HASH = 1 << BT_HASH_BITS,
     BT_PAGE_HASH = 1 << 16,
+    BT_SEGLOADS = 4, /* by bits 3 and 4 of the selector */
+    BT_NO_SEL = 1 << 16,
 };
 
 /* A guest code page as a context sees it: identity of (linear page, frame). Never reused before a
@@ -52,6 +54,30 @@ struct bt_page {
     struct bt_page *next;     /* hash chain */
     struct bt_block *targets; /* blocks that jump caches are asked for */
     bool spread;              /* copies were made of all that could be */
+    struct bt_loop *loops;
+};
+
+enum { BT_KEYS = 3, BT_SLOTS = 1 + BT_KEYS };
+
+/* An address of the guest's: base + index * scale + disp. */
+struct bt_key {
+    uint8_t base, index; /* registers; NO_REG: none */
+    uint8_t scale;
+    int32_t disp;
+};
+
+enum { BT_LOOP_BLOCKS = 12 };
+
+/* Blocks that follow one another in a loop, and what they agree on (lower64.h); never changed once
+ * a block has been made for it. */
+struct bt_loop {
+    struct bt_loop *next; /* of the page */
+    uint32_t mode;
+    uint16_t borrowed, loaded;
+    uint8_t s0, s1, nkeys, nblocks;
+    uint8_t slot[BT_KEYS]; /* host registers: deltas of key[] */
+    struct bt_key key[BT_KEYS];
+    uint16_t block[BT_LOOP_BLOCKS]; /* offsets in the page */
 };
 
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
@@ -67,13 +93,22 @@ struct bt_ctx {
     struct bt_ctx *all_next, **all_prev;
 };
 
-/* What 64-bit code at a privilege level finds; [0] CPL 0, [1] CPL 3: cross64.c. */
+/* What code at a privilege level finds; [0] CPL 0, [1] CPL 3: cross64.c, cross32.c. */
 struct bt_level {
     struct bt_ctx *ctx;
     uint64_t block; /* GS base */
     struct seg cs, ss;
     uint32_t sel[2]; /* of CS and SS, as in hot.sel */
     uint32_t mode;
+};
+
+/* What loading a segment register with a selector of the GDT at CPL 0 comes to, as long as the
+ * descriptor is what it was. */
+struct bt_segload {
+    uint32_t sel;   /* BT_NO_SEL: none */
+    uint32_t plain; /* base + 4 GiB, writable: FS and GS have a window */
+    uint64_t descriptor;
+    struct seg seg; /* of a null selector only sel, attr and usable count */
 };
 
 /* Written by the engine, read by generated code through R15. */
@@ -112,6 +147,9 @@ struct bt_hot {
     uint8_t ways; /* enum of bt_offsets.h */
     uint64_t tsc_offset;
     uint32_t tsc_aux;
+    /* 32-bit code: loads of ES, DS, FS, GS that need no callout (cross32.c) */
+    uint32_t gdt; /* base */
+    struct bt_segload segload[NSEG][BT_SEGLOADS];
 };
 
 enum bt_exit_kind {
@@ -127,13 +165,20 @@ struct bt_block;
 struct bt_callout;
 struct xlate;
 
+/* The same way out for blocks of the same loop: registers stay where they are. */
+struct bt_open {
+    uint8_t *jump;       /* rw address of the rel32; that of bt_exit when nothing is borrowed */
+    const uint8_t *side; /* rx: where it goes instead; NULL: it is a NOP until it is linked */
+};
+
 struct bt_exit {
     uint8_t *jump; /* rw address of the rel32 */
     uint8_t *stub; /* rx address of its own exit stub */
     struct bt_block *from;
     struct bt_block *target; /* NULL: unlinked */
     struct bt_exit *next_incoming;
-    uint64_t rip; /* guest target */
+    uint64_t rip;         /* guest target */
+    struct bt_open *open; /* NULL: none */
 };
 
 /* Host offset -> guest instruction; ascending. A host address belongs to the last entry at or below
@@ -193,8 +238,12 @@ struct bt_block {
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
-    bool target;               /* is on its page's list */
-    uint16_t borrowed, loaded; /* 64-bit code: lower64.h */
+    bool target;                /* is on its page's list */
+    uint16_t borrowed, loaded;  /* 64-bit code: lower64.h */
+    uint16_t used;              /* its registers, of the guest's */
+    bool polled;                /* a kick was seen at its backward branch */
+    const struct bt_loop *loop; /* that it is made for; NULL: none */
+    const uint8_t *inner;       /* rx: where its other blocks enter it */
     struct bt_exit *exits;
     uint8_t nexits;
     struct bt_exit *incoming;
@@ -209,29 +258,44 @@ struct bt_block {
 };
 
 struct bt_stats {
-    uint64_t blocks, cloned, guest_insns, host_bytes, flushes, invalidated, links;
+    uint64_t blocks, cloned, guest_insns, host_bytes, flushes, invalidated, links, loops,
+        open_links;
     uint64_t exits[8];
-    uint64_t lookups, lookup_hits, ctx_switches;
+    uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
     uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
     uint64_t churned; /* times a page was found not worth translating */
+    uint64_t adapted_for[SMMU_NVERDICTS], overwritten;
+    uint64_t reverted;
+    uint64_t translate_cycles, fault_cycles; /* of the host's TSC; without what the kernel does */
     uint64_t callout_by_mnemonic[2048];
 };
 
 /* What level[] of the hot structure was made from. */
 struct bt_cross {
     bool valid; /* of this address space */
+    bool wide;  /* for 64-bit code */
     uint8_t ways;
     uint32_t mode;
-    uint64_t cr4, star, efer;
+    uint64_t cr4, star, efer, sysenter_cs;
     struct dtable gdtr;
 };
 
-enum { SITE_HASH = 8192 };
+enum { SITE_HASH = 8192, TRIALS = 1024 };
 
 struct bt_site {
     uint64_t key; /* frame << 12 | offset, +1 */
     uint8_t adapt, count[3];
+    bool on_trial;    /* simulated for the guest's own faults */
+    uint8_t reverted; /* how often that did not pay */
+    uint16_t runs, faults;
+};
+
+/* A callout in place of a memory operand: its site. */
+struct bt_trial {
+    const uint8_t *in; /* where it goes on */
+    uint64_t key, flushes;
+    bool on_trial;
 };
 
 /* How often code of a frame was invalidated lately: a page that code and data share is interpreted
@@ -271,18 +335,23 @@ struct engine {
     struct bt_ctx *empty_ctx; /* every look-up misses: what a kick installs */
     struct bt_ctx *cur_ctx;
     bool space_changed;
+    bool windows_known;   /* hot->base[] is the current space's */
     uint64_t deltas_seen; /* smmu_deltas_changed() when windows were last looked up */
     enum smmu_table table_seen;
 
     struct bt_site *sites;
+    struct bt_trial trial[TRIALS];
+    bool trials;        /* there are some */
     uint64_t simulated; /* callouts for memory operands since sites were forgotten */
     uint64_t gs_base;   /* what the host's GS base is now */
     struct bt_cross cross;
+    struct dtable gdt_seen; /* segload[] of the hot structure is of this one */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
     bool fault_emulate; /* the last host fault asks for its instruction to be interpreted */
     struct bt_block *retranslate; /* a site in it was adapted: drop it */
+    struct bt_block *polled;      /* a kick was seen at its backward branch */
     const uint8_t *poison;
     uint8_t quiet_byte;
     bool code_changed; /* blocks were invalidated since the last entry: leave after a callout */
@@ -301,7 +370,11 @@ void bt_stub_direct(void);   /* jumped to with R8 = struct bt_exit */
 void bt_stub_indirect(void); /* R8D = target rip */
 void bt_stub_word(void);     /* R8D = target rip */
 void bt_stub_callout(void);  /* called with R8 = struct insn, R9D = its rip */
-void bt_fault_exit(void);    /* continued at by the signal handler; hot->fault_rip */
+void bt_stub_sysenter(void); /* the same; done at once, or as a callout */
+void bt_stub_sysexit(void);
+void bt_stub_load_seg(void); /* and R10D = selector, R11 = descriptor */
+void bt_stub_pop_seg(void);
+void bt_fault_exit(void); /* continued at by the signal handler; hot->fault_rip */
 
 /* bt64_asm.S: the same for 64-bit code, arguments in R11. */
 void bt64_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
@@ -325,7 +398,20 @@ struct bt_callout {
 /* cross64.c: makes level[] and ways of the hot structure agree with the CPU. */
 void bt64_prepare_crossings(struct engine *e);
 /* Back in C: crossings have changed the context and GS base. */
-void bt64_see_crossing(struct engine *e);
+void bt_see_crossing(struct engine *e);
+
+/* cross32.c: the same for SYSENTER and SYSEXIT of 32-bit code. */
+void bt32_prepare_crossings(struct engine *e);
+/* A new GDT: nothing is known of its descriptors. */
+void bt32_see_gdt(struct engine *e);
+/* The load of a segment register that has just succeeded. */
+void bt32_remember_load(struct engine *e, unsigned seg);
+/* Base + 4 GiB, writable: generated code adds the base. */
+static inline bool bt_seg_plain(const struct seg *s)
+{
+    return s->usable && s->limit == UINT32_MAX && (s->attr & ATTR_W) &&
+           !(s->attr & (ATTR_CODE | ATTR_E));
+}
 
 /* bt64.c */
 const uint8_t *bt64_callout(struct engine *e); /* of hot->site; NULL: leave */
@@ -341,8 +427,9 @@ bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const
 void bt64_leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
                    const struct bt_map *m);
 
-/* bt_callout.c: 0 continue in the block, else leave. */
-int bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot);
+/* bt.c: where to go on: `resume`, where the instruction led to, or NULL: leave. */
+const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
+                          const uint8_t *resume);
 
 /* tcache.c */
 int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes) MUST_CHECK;
@@ -402,11 +489,20 @@ bool bt_check_moves(struct engine *e, const struct bt_block *b);
 /* Equal but for where their host code is. */
 bool bt_same_code(const struct bt_block *a, const struct bt_block *b);
 
+/* loops.c: the loop that the block at rip is of, or NULL. */
+const struct bt_loop *bt_loop_find(const struct bt_page *page, uint64_t rip, uint32_t mode);
+/* A kick found the block at its backward branch: where they are found, time is spent. Drops the
+ * blocks of a loop, to be translated as such. */
+void bt_loop_polled(struct engine *e, struct bt_block *b);
+
 /* adapt.c */
 enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
 /* Counts one fault; returns true when the site's translation must change. */
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
 bool bt_adapt_amnesty(struct engine *e);
+/* A callout in place of a memory operand has run, and goes on at `in`; `light`: with the FPU state
+ * live. Where that does not pay its block is dropped. */
+void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulted, bool light);
 
 /* bt.c: looks at a new block as the configuration wants: checker, listing, perf map. */
 void bt_made_block(struct engine *e, const struct bt_block *b);

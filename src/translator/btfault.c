@@ -58,6 +58,8 @@ static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
     uint64_t pc = (uint64_t)r[REG_RIP], resume;
     struct bt_block *b;
     const struct bt_map *m;
+    uint64_t from = __builtin_ia32_rdtsc();
+    bool known;
 
     if (e->cpu->hostexec) {
         resume = hostexec_signal(e->cpu->hostexec, pc, (unsigned)r[REG_TRAPNO]);
@@ -73,10 +75,14 @@ static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
     if (!m || sig == SIGILL)
         return false;
     e->fault_prepare = false;
-    if (sig == SIGSEGV && r[REG_TRAPNO] == TRAP_PF)
-        return b->mode & MODE_CS64 ? bt64_page_fault(e, uc, b, m) : page_fault(e, uc, b, m);
+    if (sig == SIGSEGV && r[REG_TRAPNO] == TRAP_PF) {
+        known = b->mode & MODE_CS64 ? bt64_page_fault(e, uc, b, m) : page_fault(e, uc, b, m);
+        e->stats.fault_cycles += __builtin_ia32_rdtsc() - from;
+        return known;
+    }
     e->fault_emulate = true;
     e->stats.host_traps++;
+    bt_judge(e, b, m, SMMU_TRUE);
     if (b->mode & MODE_CS64)
         bt64_leave_at(e, uc, b, m);
     else

@@ -38,6 +38,7 @@ enum known {
     K_VIEWS,  /* the view table */
     K_POLL,   /* a byte to be read */
     K_STRING, /* host address inside a window */
+    K_WIDE,   /* 64 bits of the guest's own: it may have either half */
     K_CONST,  /* struct fact.value */
     K_U32,
     K_SECRET,  /* 32 bits of the monitor's: must not reach the guest */
@@ -113,6 +114,12 @@ static bool is_u32(const struct fact *f)
 static bool is_clean(const struct fact *f)
 {
     return is_u32(f) && f->what != K_SECRET && f->what != K_TAG && f->what != K_MATCH;
+}
+
+/* Either half may be. */
+static bool is_guests(const struct fact *f)
+{
+    return is_clean(f) || f->what == K_WIDE;
 }
 
 static struct fact meet(struct fact a, struct fact b)
@@ -274,6 +281,15 @@ static bool inside(struct check *k, const ZydisDecodedOperand *o, int index, uin
     return last + bytes <= size ? true : breach(k, "beyond a structure of the monitor");
 }
 
+/* Which kernels may read (SDM 2B MOV). */
+static bool control_register(const struct check *k, const ZydisDecodedOperand *o, int index)
+{
+    int64_t at = o->mem.disp.value;
+
+    return index < 0 && o->size == 32 && !checker_writes(o) && at >= CPU_CR0 && at <= CPU_CR4 &&
+           at % 8 == 0 && !(k->b->mode & (MODE_CPL3 | MODE_CPL12));
+}
+
 static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
 {
     bool flag_byte =
@@ -290,7 +306,7 @@ static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int b
     if (flag_byte)
         return true;
     if (base == H_R14)
-        return breach(k, "CPU state");
+        return control_register(k, o, index) ? true : breach(k, "CPU state");
     if (checker_writes(o))
         return breach(k, "write to monitor memory");
     if (base == H_R15 && index >= 0 &&
@@ -327,15 +343,16 @@ static bool memory_ok(struct check *k, const ZydisDecodedOperand *o)
 /* ---- what an instruction leaves in its destination ---- */
 
 /* Words of the monitor that hold guest state: the guest may have them. */
-static bool is_guest_word(const ZydisDecodedOperand *m)
+static bool is_guest_word(const struct check *k, const ZydisDecodedOperand *m)
 {
     int64_t off = m->mem.disp.value;
 
     if (m->mem.index != ZYDIS_REGISTER_NONE)
         return false;
     if (checker_gpr(m->mem.base) == H_R14)
-        return off == CPU_IFLAG && m->size == 8;
-    return (off == HOT_DF && m->size == 8) ||
+        return (off == CPU_IFLAG && m->size == 8) || control_register(k, m, -1);
+    return ((off == HOT_GDT || off == HOT_TSC_AUX) && m->size == 32) ||
+           (off == HOT_DF && m->size == 8) ||
            (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
 }
 
@@ -347,6 +364,8 @@ static unsigned hot_pointer(const struct check *k, int64_t off)
         return K_CTX;
     if (off == HOT_VIEWTAB)
         return user ? K_ANY : K_VIEWS;
+    if (off == HOT_TSC_OFF)
+        return K_WIDE;
     if (off == HOT_POLL || off == HOT_IRQ)
         return K_POLL;
     if (off >= HOT_WINDOW && off < HOT_SEGBASE)
@@ -387,7 +406,7 @@ static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, u
         what = m->size == 8 ? K_VIEW : K_SECRET;
     else if (kind(k, base) == K_CTX)
         what = is_tag(k, m) ? K_TAG : K_SECRET;
-    else if (is_guest_word(m))
+    else if (is_guest_word(k, m))
         what = K_U32;
     return (struct fact){.what = (uint8_t)what};
 }
@@ -410,7 +429,7 @@ static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, un
     if (size == 64)
         return (struct fact){.what = K_ANY};
     return (struct fact){.what =
-                             is_clean(&k->now.r[r]) || kind(k, r) == K_STRING ? K_U32 : K_SECRET};
+                             is_guests(&k->now.r[r]) || kind(k, r) == K_STRING ? K_U32 : K_SECRET};
 }
 
 static struct fact computed(const struct check *k, const ZydisDecodedOperand *m, int dst,
@@ -423,7 +442,9 @@ static struct fact computed(const struct check *k, const ZydisDecodedOperand *m,
         bool string = plain && (dst == H_RSI || dst == H_RDI) && base == dst &&
                       is_clean(&k->now.r[base]) && kind(k, index) == K_WINDOW;
 
-        return (struct fact){.what = string ? K_STRING : K_ANY};
+        bool wide = plain && is_guests(&k->now.r[base]) && is_guests(&k->now.r[index]);
+
+        return (struct fact){.what = string ? K_STRING : wide ? K_WIDE : K_ANY};
     }
     if (plain && kind(k, base) == K_TAG && index == H_R8)
         return (struct fact){.what = K_MATCH};
@@ -466,7 +487,7 @@ static bool has_secret(const struct check *k)
         if (r >= 0 && !is_clean(&k->now.r[r]))
             return true;
         if (o->type == ZYDIS_OPERAND_TYPE_MEMORY && o->mem.type != ZYDIS_MEMOP_TYPE_AGEN &&
-            !is_guest_memory(k, o) && !is_guest_word(o))
+            !is_guest_memory(k, o) && !is_guest_word(k, o))
             return true;
     }
     return false;
@@ -486,6 +507,9 @@ static struct fact result(const struct check *k, const ZydisDecodedOperand *d, i
         return *old; /* RSI, RDI stay in the window or its gap, RCX counts down; EAX of LODS */
     if (size == 64 && d == &k->op[0] && lookup_step(k, r) == K_HASH)
         return (struct fact){.what = K_HASH};
+    if (size == 64 && m == ZYDIS_MNEMONIC_RORX && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        is_guests(&k->now.r[checker_gpr(k->op[1].reg.value)]))
+        return (struct fact){.what = K_WIDE};
     if (size == 64 || ((size < 32 || may_not_write(m)) && !is_u32(old)))
         return (struct fact){.what = K_ANY};
     what = size == 32 && d == &k->op[0] ? lookup_step(k, r) : K_U32;
@@ -565,19 +589,47 @@ static bool is_kept_insn(const struct check *k, uint64_t p)
     return p >= arena && p % 16 == 0 && p - arena + sizeof(struct insn) <= k->e->arena_used;
 }
 
+static bool is_callout(unsigned stub)
+{
+    return stub >= STUB_CALLOUT && stub <= STUB_POP_SEG;
+}
+
+/* SYSENTER may come from anywhere; to go to CPL 3 and to load a segment register without a callout
+ * takes CPL 0. */
+static bool crossing_ok(struct check *k, unsigned stub, const struct fact *r8)
+{
+    const struct insn *i = (const struct insn *)(uintptr_t)r8->value;
+    bool loads = stub == STUB_LOAD_SEG || stub == STUB_POP_SEG;
+
+    if ((stub == STUB_SYSEXIT || loads) && (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
+        return breach(k, "a stub of kernels");
+    if (stub != STUB_CALLOUT && (k->b->mode & MODE_LMA))
+        return breach(k, "a stub of another mode");
+    if (!loads)
+        return true;
+    if (i->op[0].kind != OPND_SEG || i->op[0].reg >= NSEG || i->op[0].reg == SEG_CS ||
+        i->op[0].reg == SEG_SS)
+        return breach(k, "not a load of a segment register");
+    return is_clean(&k->now.r[H_R10]) ? true : breach(k, "a selector that is the monitor's");
+}
+
 /* A fixed stub with the arguments it takes (bt_asm.S). */
 static bool stub_ok(struct check *k, unsigned stub)
 {
     const struct fact *r8 = &k->now.r[H_R8], *r9 = &k->now.r[H_R9];
     bool call = k->in.mnemonic == ZYDIS_MNEMONIC_CALL;
 
-    if (call != (stub == STUB_CALLOUT))
+    if (call != is_callout(stub))
         return breach(k, "CALL is for callouts and callouts are CALLed");
     if (!guests_clean(k))
         return false;
-    if (stub == STUB_CALLOUT &&
+    if (stub >= STUB64_DIRECT)
+        return breach(k, "a stub of 64-bit code");
+    if (is_callout(stub) &&
         !(r8->what == K_CONST && is_kept_insn(k, r8->value) && r9->what == K_CONST && is_u32(r9)))
         return breach(k, "a callout without its instruction");
+    if (is_callout(stub) && !crossing_ok(k, stub, r8))
+        return false;
     if (stub == STUB_DIRECT && !(r8->what == K_CONST && is_own_exit(k, r8->value)))
         return breach(k, "a direct exit that is not the block's own");
     if ((stub == STUB_INDIRECT || stub == STUB_WORD) && !is_clean(r8))
@@ -639,7 +691,7 @@ static bool instruction_ok(struct check *k)
     ZydisInstructionCategory c = k->in.meta.category;
     bool jump = c == ZYDIS_CATEGORY_UNCOND_BR;
 
-    if (!checker_isa_allows(&k->in))
+    if (!checker_isa_allows(&k->in) && k->in.mnemonic != ZYDIS_MNEMONIC_RDTSC)
         return breach(k, "instruction of a forbidden kind");
     if (jump || c == ZYDIS_CATEGORY_COND_BR || c == ZYDIS_CATEGORY_CALL) {
         if (!branch_ok(k))

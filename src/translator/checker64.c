@@ -263,6 +263,8 @@ static bool exit_branch_ok(struct check64 *k, unsigned n, uint64_t target)
     if (k->exits_seen >> n & 1)
         return breach64(k, "two branches of one exit");
     k->exits_seen |= 1u << n;
+    if (checker64_open_at(k) >= 0 && checker64_open_at(k) != (int)n)
+        return breach64(k, "an exit that is another's open form");
     if (target != (uint64_t)(uintptr_t)k->b->exits[n].stub)
         return breach64(k, "an exit that is not aimed at its stub");
     return chaining(k);
@@ -338,7 +340,12 @@ static bool instruction_ok(struct check64 *k)
 {
     ZydisInstructionCategory c = k->in.meta.category;
     bool jump = c == ZYDIS_CATEGORY_UNCOND_BR;
+    int open = checker64_open_at(k);
 
+    if (open >= 0 && !checker64_open_ok(k, (unsigned)open))
+        return false;
+    if (open >= 0 && k->in.mnemonic == ZYDIS_MNEMONIC_NOP)
+        return true;
     if (!checker_isa_allows64(&k->in))
         return breach64(k, "instruction of a forbidden kind");
     if (jump || c == ZYDIS_CATEGORY_COND_BR) {
@@ -350,6 +357,17 @@ static bool instruction_ok(struct check64 *k)
     if (!checker64_insn(k))
         return false;
     k->now.reachable = k->in.mnemonic != ZYDIS_MNEMONIC_UD2;
+    return true;
+}
+
+/* From here on nothing is known but what the loop's other blocks promise as well. */
+static bool inner_entry(struct check64 *k)
+{
+    if (!k->now.reachable || !checker64_loop_kept(k))
+        return k->why ? false : breach64(k, "an inner entry that nothing leads to");
+    k->now = border(k, RSP_NEAR, 1);
+    checker64_loop_facts(k, &k->now);
+    k->inner_seen = true;
     return true;
 }
 
@@ -369,6 +387,8 @@ static bool arrive(struct check64 *k)
             k->label[kept++] = k->label[i];
     }
     k->nlabels = kept;
+    if (k->pc == (uint64_t)(uintptr_t)k->b->inner && !inner_entry(k))
+        return false;
     return k->now.reachable ? true : breach64(k, "code that nothing leads to");
 }
 
@@ -393,7 +413,7 @@ bool checker64_block(struct check64 *k)
 
     ZydisDecoderInit(&dec, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     k->pc = (uint64_t)(uintptr_t)code;
-    if (!enter(k))
+    if (!checker64_loop_sane(k) || !enter(k))
         return false;
     for (k->off = 0; k->off < k->b->code_len; k->off += k->in.length) {
         k->pc = (uint64_t)(uintptr_t)code + k->off;
@@ -409,5 +429,9 @@ bool checker64_block(struct check64 *k)
         return breach64(k, "branch into an instruction");
     if (k->exits_seen != (1u << k->b->nexits) - 1)
         return breach64(k, "an exit without its branch");
+    if (k->inner_seen != (k->b->loop != NULL))
+        return breach64(k, "a loop's block without an inner entry");
+    if (!checker64_opens_seen(k))
+        return false;
     return k->now.reachable ? breach64(k, "control runs off the end") : true;
 }

@@ -19,9 +19,13 @@
  *   [a + delta of a + disp]             and sums that are another spelling of it
  *   [translated base of FS, GS + disp]
  *   [RSP + disp], PUSH, POP             RSP is at most RSP_FAR from its slot, hot.rsp_not in
- * agreement [RSI], [RDI] of strings             address + its delta, which hot.str_* knows words
- * and jump cache of the context, IF, the byte of a poll Where the guest's memory is touched, a
- * fault must find the guest's state: fault_state().
+ *                                       agreement
+ *   [RSI], [RDI] of strings             address + its delta, which hot.str_* knows
+ *   words and jump cache of the context, IF, the byte of a poll
+ * Where the guest's memory is touched, a fault must find the guest's state: fault_state().
+ *
+ * Loops: what an inner entry relies on is a function of struct bt_loop alone, and true at every
+ * exit that linking may aim at one of the same loop (checker64_loop.c).
  */
 #ifndef DRAGOMAN_TRANSLATOR_CHECKER64_H
 #define DRAGOMAN_TRANSLATOR_CHECKER64_H
@@ -44,7 +48,7 @@ enum held_kind {
     HELD_DELTA,     /* of value n */
     HELD_DELTA_AT,  /* of piece .value */
     HELD_NOT_DELTA, /* ~delta of value n */
-    HELD_PARTLY,    /* delta of value n, plus value .with */
+    HELD_PARTLY,    /* delta of value n, which is number .value, plus value .with */
     HELD_HOST,      /* address in the guest, plus the delta of value n */
     HELD_SEGMENT,   /* translated base of FS or GS */
     HELD_RSP_NOT,   /* hot.rsp_not; .of: since when */
@@ -120,7 +124,8 @@ struct check64 {
     struct sum sum[MAX_SUMS];
     unsigned nsums;
     uint32_t next_id;
-    uint32_t exits_seen;
+    uint32_t exits_seen, opens_seen;
+    bool inner_seen;
     int64_t stack_touch; /* displacement from RSP that this instruction accesses for sure */
     uint32_t off;
     uint64_t pc;
@@ -169,6 +174,19 @@ static inline enum bt_site_kind site_kind(const struct check64 *k)
 bool checker64_fault_state(struct check64 *k, enum bt_site_kind kind);
 /* Is it a struct bt_exit or bt_callout of the block? */
 bool checker64_own(const struct check64 *k, uint64_t p);
+
+/* checker64_loop.c: the blocks of a loop among themselves. */
+/* What its inner entry may rely on; `f` is what every entry may (and has its scratch registers). */
+void checker64_loop_facts(struct check64 *k, struct facts64 *f);
+/* Is that true here? */
+bool checker64_loop_kept(struct check64 *k);
+/* A branch or NOP that linking may aim at an inner entry; -1: none. */
+int checker64_open_at(const struct check64 *k);
+bool checker64_open_ok(struct check64 *k, unsigned exit);
+/* After the walk: were all met? */
+bool checker64_opens_seen(struct check64 *k);
+/* The block's loop, scratch registers and open exits are consistent. */
+bool checker64_loop_sane(struct check64 *k);
 
 /* checker64_mem.c */
 enum place checker64_place(struct check64 *k, const ZydisDecodedOperand *o);

@@ -337,8 +337,12 @@ static struct held host_sum(const struct check64 *k, const struct lea *l)
         i->what == HELD_NOT_DELTA && i->of == b->of)
         return (struct held){.what = HELD_GUEST};
     if (plain && b->what == HELD_DELTA && held_clean(i))
-        return (struct held){
-            .what = HELD_PARTLY, .of = b->of, .with = i->id, .at = b->at, .slack = b->slack};
+        return (struct held){.what = HELD_PARTLY,
+                             .of = b->of,
+                             .with = i->id,
+                             .value = b->id,
+                             .at = b->at,
+                             .slack = b->slack};
     if (l->size == 64 && l->scale == 8 && l->disp == 0 && b->what == HELD_CTX &&
         i->what == HELD_INDEX)
         return (struct held){.what = HELD_ENTRY, .of = i->of};

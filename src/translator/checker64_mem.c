@@ -55,19 +55,32 @@ static bool reached(const struct held *delta, const struct span *d)
            d->hi - delta->at + delta->slack <= CHECKER_REACH;
 }
 
-/* [address + delta]: when it does access, the address is in the slot. */
+/* When it does access, and how far it is from what was looked up is known, this address is in the
+ * slot of the delta number `id`. */
+static void accessed(struct check64 *k, uint32_t id, const struct span *d)
+{
+    if (may_not_touch(k) || d->lo != d->hi)
+        return;
+    for (unsigned r = 0; r < NGPR; r++) {
+        struct held *h = &k->now.r[r];
+
+        if (h->what == HELD_DELTA && h->id == id) {
+            h->at = d->lo;
+            h->slack = 0;
+        }
+    }
+}
+
+/* [address + delta] */
 static bool direct(struct check64 *k, const ZydisDecodedOperand *o, const struct held *base,
-                   struct held *delta)
+                   const struct held *delta)
 {
     struct span d;
 
     if (!checker64_distance(k, delta->of, base, &absent, 1, o->mem.disp.value, &d) ||
         !reached(delta, &d))
         return false;
-    if (!may_not_touch(k)) {
-        delta->at = d.lo;
-        delta->slack = 0;
-    }
+    accessed(k, delta->id, &d);
     return true;
 }
 
@@ -87,10 +100,12 @@ static bool translated(struct check64 *k, const ZydisDecodedOperand *o, int base
     if ((kind64(k, base) != HELD_DELTA && kind64(k, base) != HELD_PARTLY) || !part(k, index, &i))
         return false;
     rest.id = k->now.r[base].with;
-    return (rest.id || i->id) &&
-           checker64_distance(k, k->now.r[base].of, &rest, i, o->mem.scale, o->mem.disp.value,
-                              &d) &&
-           reached(&k->now.r[base], &d);
+    if (!(rest.id || i->id) ||
+        !checker64_distance(k, k->now.r[base].of, &rest, i, o->mem.scale, o->mem.disp.value, &d) ||
+        !reached(&k->now.r[base], &d))
+        return false;
+    accessed(k, rest.id ? (uint32_t)k->now.r[base].value : k->now.r[base].id, &d);
+    return true;
 }
 
 static enum place guest_place(struct check64 *k, const ZydisDecodedOperand *o, int base, int index)

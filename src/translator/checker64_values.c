@@ -14,21 +14,29 @@ static bool small(int64_t n)
     return n > -CHECKER_FAR && n < CHECKER_FAR;
 }
 
-/* In terms of what its base was made of; an index alone is a base. */
+/* In terms of what its parts were made of; an index alone is a base. */
 static struct sum folded(const struct check64 *k, struct sum s)
 {
-    const struct sum *b;
+    const struct sum *b, *i;
 
     if (!s.base && s.scale == 1) {
         s.base = s.index;
         s.index = 0;
     }
-    b = s.index ? NULL : find_sum(k, s.base);
-    if (b && small(b->disp) && small(s.disp)) {
+    b = find_sum(k, s.base);
+    if (b && !(s.index && b->index) && small(b->disp) && small(s.disp)) {
         s.base = b->base;
-        s.index = b->index;
-        s.scale = b->scale;
         s.disp += b->disp;
+        if (b->index) {
+            s.index = b->index;
+            s.scale = b->scale;
+            return s;
+        }
+    }
+    i = s.index ? find_sum(k, s.index) : NULL;
+    if (i && !i->index && small(i->disp) && small(s.disp)) {
+        s.index = i->base;
+        s.disp += i->disp * s.scale;
     }
     return s;
 }

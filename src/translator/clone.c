@@ -63,7 +63,7 @@ bool bt_keep_moves(struct xlate *x)
     struct bt_block *b = x->b;
     struct bt_moves *m;
 
-    if (x->fixed || b->page2 || !in_bounds(b->rip, b->mode) ||
+    if (x->fixed || b->page2 || b->loop || !in_bounds(b->rip, b->mode) ||
         !one_piece(b->rip, x->near_lo, x->near_hi))
         return true;
     m = bt_alloc(x->e, sizeof(*m) + x->nmoves * sizeof(m->move[0]));
@@ -251,7 +251,7 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
     c.b->checked = c.b->code + (t->checked - t->code);
     c.b->hash_next = c.b->frame_next = c.b->frame2_next = c.b->twin_next = NULL;
     c.b->incoming = NULL;
-    c.b->target = false;
+    c.b->target = c.b->polled = false;
     memcpy(c.code, codemem_to_rw(&e->code, t->code), t->code_len);
     for (unsigned k = 0; k < t->moves->n; k++)
         if (!move_field(&c, &t->moves->move[k]))

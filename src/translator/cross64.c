@@ -96,7 +96,7 @@ static bool find_descriptors(struct engine *e)
 
 static bool as_before(const struct bt_cross *x, const struct cpu *c)
 {
-    return x->valid && x->mode == (c->mode & MODE_LASTING) && x->cr4 == c->cr4 &&
+    return x->valid && x->wide && x->mode == (c->mode & MODE_LASTING) && x->cr4 == c->cr4 &&
            x->star == c->star && x->efer == c->efer && x->gdtr.base == c->gdtr.base &&
            x->gdtr.limit == c->gdtr.limit;
 }
@@ -122,6 +122,7 @@ void bt64_prepare_crossings(struct engine *e)
 
     if (!as_before(x, c)) {
         *x = (struct bt_cross){.valid = true,
+                               .wide = true,
                                .mode = c->mode & MODE_LASTING,
                                .cr4 = c->cr4,
                                .star = c->star,
@@ -134,7 +135,7 @@ void bt64_prepare_crossings(struct engine *e)
     e->hot->ways = data_segments_stay(c) ? x->ways : x->ways & ~WAY_IRET_OUT;
 }
 
-void bt64_see_crossing(struct engine *e)
+void bt_see_crossing(struct engine *e)
 {
     if (e->gs_base == e->hot->window)
         return;

@@ -1,5 +1,7 @@
 #include "translator/emit.h"
 
+const uint8_t emit_nop5[5] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+
 void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m)
 {
     static const uint8_t log2[9] = {[1] = 0, [2] = 1, [4] = 2, [8] = 3};
@@ -47,4 +49,36 @@ void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count)
     emit8(e, (~count & 15) << 3 | 3);
     emit8(e, 0xf7);
     emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+}
+
+static void rex_g(struct emit *e, bool w, unsigned reg, const struct gmem *m)
+{
+    emit8(e, 0x65);
+    emit8(e, 0x67);
+    emit_rex(e, w, reg, m->index == H_NONE ? 0 : m->index, m->base == H_NONE ? 0 : m->base);
+}
+
+void emit_ldzx16_g(struct emit *e, unsigned r, const struct gmem *m)
+{
+    rex_g(e, false, r, m);
+    emit8(e, 0x0f);
+    emit8(e, 0xb7);
+    emit_mem_g(e, r, m);
+}
+
+void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m)
+{
+    rex_g(e, true, r, m);
+    emit8(e, 0x8b);
+    emit_mem_g(e, r, m);
+}
+
+void emit_ror32(struct emit *e, unsigned dst, unsigned src, uint8_t n)
+{
+    emit8(e, 0xc4);
+    emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 3);
+    emit8(e, 0x7b);
+    emit8(e, 0xf0);
+    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+    emit8(e, n);
 }

@@ -36,6 +36,9 @@ struct emit {
     uint8_t *p;
 };
 
+/* As long as a jump with a rel32. */
+extern const uint8_t emit_nop5[5];
+
 /* A guest effective address: host register numbers (R12 for ESP), H_NONE for absent parts. */
 struct gmem {
     uint8_t base, index, scale; /* scale 1, 2, 4, 8 */
@@ -227,6 +230,22 @@ static inline void emit_setcc_b(struct emit *e, unsigned cc, unsigned base, int3
     emit8(e, 0x90 | cc);
     emit_mem_b(e, 0, base, disp);
 }
+
+/* movzx r32, r16 */
+static inline void emit_movzx16(struct emit *e, unsigned dst, unsigned src)
+{
+    emit_rex(e, false, dst, 0, src);
+    emit8(e, 0x0f);
+    emit8(e, 0xb7);
+    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+}
+
+/* movzx r32, word of the window */
+void emit_ldzx16_g(struct emit *e, unsigned r, const struct gmem *m);
+/* mov r64, qword of the window */
+void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m);
+/* RORX r32, r32, n (BMI2; no flags). */
+void emit_ror32(struct emit *e, unsigned dst, unsigned src, uint8_t n);
 
 /* lea r32, guest effective address */
 static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)

@@ -24,6 +24,7 @@ struct engine_config {
     const char *perf_map; /* path of a perf map to write, or NULL */
     unsigned flush_every; /* torture: flush the code cache at every n-th lookup; 0: never */
     bool no_chain;        /* torture */
+    bool loops_at_once;   /* torture: whatever goes round is made a loop when it is linked */
     bool host_tsc;        /* hooks.tsc is RDTSC: translated code may execute it itself */
     bool stepped;         /* engine_step() runs it: no chains, jump caches unused */
     /* A host fault that is nobody's: the monitor's own bug. Called in the signal handler. */

@@ -38,12 +38,6 @@ uint64_t interp_count(const struct interp *it)
     return it->count;
 }
 
-static void deliver(struct cpu *c)
-{
-    cpu_fpu_sync(c);
-    cpu_deliver(c);
-}
-
 /* x87, MMX, SSE, AVX: may they be used (SDM 3A 2.5, 13.1)? */
 static bool check_units(struct cpu *c, unsigned traits)
 {
@@ -102,14 +96,14 @@ void interp_exec(struct cpu *c, const struct insn *i)
     if (!(i->row->traits & T_LIGHT))
         cpu_fpu_sync(c);
     if (!check_row(c, i) || !i->exec(c, i)) {
-        deliver(c);
+        cpu_deliver(c);
         return;
     }
     c->rip = c->next_rip;
     if (c->in_rep)
         c->rflags |= rf;
     if (unlikely(c->debug_trap) && !cpu_debug_traps(c))
-        deliver(c);
+        cpu_deliver(c);
 }
 
 /* CS limit: all bytes of the instruction must be inside. */
@@ -149,7 +143,7 @@ void interp_step(struct interp *it, struct cpu *c)
     if (ic)
         interp_exec(c, &ic->insn);
     else
-        deliver(c);
+        cpu_deliver(c);
 }
 
 /* Traps of the instruction before, NMI, INTR (SDM 3A table 6-2). A trap is still due here when the
@@ -160,17 +154,15 @@ static bool take_event(struct cpu *c)
     int vector;
 
     if (unlikely(c->debug_trap) && !cpu_debug_traps(c)) {
-        deliver(c);
+        cpu_deliver(c);
         return true;
     }
     if (c->nmi_pending && !c->nmi_blocked && c->intr_shadow != INTR_SHADOW_SS) {
-        cpu_fpu_sync(c);
         cpu_interrupt(c, VEC_NMI);
         return true;
     }
     if (!cpu_intr_ready(c) || !c->hooks.intr_ack)
         return false;
-    cpu_fpu_sync(c);
     vector = c->hooks.intr_ack(c->hooks.opaque);
     if (vector < 0)
         return false;
@@ -221,7 +213,7 @@ static void run_page(struct interp *it, struct cpu *c)
             it->count++;
             c->next_rip = following(c, &ic->insn);
             if (unlikely(!ic->insn.exec(c, &ic->insn))) {
-                deliver(c);
+                cpu_deliver(c);
                 return;
             }
             c->rip = c->next_rip;

@@ -17,6 +17,13 @@
  * what the guest's registers hold, knows what was added to it, and between what bounds it lies
  * (x64_value.c), so that p[1], p++ and p[i] with an int i need one look-up in all.
  *
+ * Loops (loops.c): the blocks of a loop agree on scratch registers, on whether they load R10 and
+ * R11, and on addresses of the guest's, *keys*, whose deltas stay in slots all the way round. Such
+ * a block has an inner entry behind x64_open() and the keys' look-ups; its exits within the loop
+ * have an open form, before x64_close(), which goes there. Either way each key's slot holds the
+ * delta of an address at most X64_NEAR from the key: so a pointer may step, if it is used before
+ * the next round.
+ *
  * RSP: PUSH, POP, CALL, RET and [RSP+disp] run as they are. Constant steps of up to 1 MiB in all
  * are taken unchecked if the block touches [RSP] after them; all other writes look up again
  * (pitfalls A4).
@@ -27,6 +34,8 @@
 #include "translator/xlate.h"
 
 extern lower_fn *const lowerings64[NLOWER];
+/* lower64_branch.c */
+lower_fn lower64_jmp, lower64_jcc, lower64_jcxz, lower64_loop, lower64_call, lower64_ret;
 /* lower64_sys.c */
 lower_fn lower64_syscall, lower64_sysret, lower64_iret, lower64_swapgs, lower64_rdtsc,
     lower64_rdtscp;
@@ -34,16 +43,29 @@ lower_fn lower64_syscall, lower64_sysret, lower64_iret, lower64_swapgs, lower64_
 /* What a slot holds: the delta of a value, or of a piece; the translated base of FS or GS. */
 enum x64_slot_kind { X64_NOTHING, X64_DELTA, X64_CONST, X64_SEG };
 
-enum { X64_MAX_DRIFT = 1 << 20, X64_NEAR = 1 << 20, X64_SCRATCH = 2 };
+enum {
+    X64_MAX_DRIFT = 1 << 20,
+    X64_NEAR = 1 << 20,
+    X64_SCRATCH = 2,
+    X64_R10_R11 = 1 << R10 | 1 << R11
+};
 
 /* From an address that is in a slot; a half gap less what NEAR and operands may add. */
 #define X64_REACH ((int64_t)(13 * GIB))
 
+/* Registers that are not among `used`, in the order in which they serve best as scratch; at most
+ * max.
+ */
+unsigned x64_free_registers(uint16_t used, uint8_t *reg, unsigned max);
 /* Pass 1 to 2: scratch registers, given all registers used. */
 void x64_choose(struct xlate *x);
 /* Registers as the block's body has them, and as its neighbours want them. */
 void x64_open(struct xlate *x);
 void x64_close(struct xlate *x);
+/* The keys' deltas, and the inner entry. */
+void x64_open_loop(struct xlate *x);
+/* Do the slots hold what the loop's other blocks expect? */
+bool x64_keys_held(const struct xlate *x);
 /* The two halves of x64_close(): what was loaded, and what was borrowed. */
 void x64_send_home(struct xlate *x);
 void x64_give_back(struct xlate *x);
@@ -62,11 +84,20 @@ void x64_values_init(struct xlate *x);
 /* After instruction i: what its results are known to be. */
 void x64_track(struct xlate *x, const struct insn *i);
 
+/* lower64_branch.c: the way out to a block at `target`, whatever comes next. */
+void x64_exit_to(struct xlate *x, uint64_t target);
+
 /* All slots, or the one whose register is `reg`, hold nothing. */
 void x64_forget(struct xlate *x, unsigned reg);
 void x64_forget_all(struct xlate *x);
 
 /* lower64_mem.c */
+/* How far the key, as a sum of values, is from what its registers first held. */
+int64_t x64_key_off(const struct xlate *x, const struct bt_key *key);
+/* Does the slot hold the delta of that sum? */
+bool x64_slot_of(const struct xlate *x, const struct x64_slot *s, const struct bt_key *key);
+/* Slot s gets the delta of the key. */
+void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key);
 bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a);
 /* dst = the guest's RSP */
 void x64_guest_rsp(struct xlate *x, unsigned dst);

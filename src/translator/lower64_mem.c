@@ -15,6 +15,7 @@ static struct x64_slot *use(struct xlate *x, struct x64_slot *s)
     return s;
 }
 
+/* Not for deltas of values: slot_with(). */
 static struct x64_slot *holding(struct xlate *x, enum x64_slot_kind kind, uint32_t of)
 {
     for (unsigned k = 0; k < x->w.nslots; k++)
@@ -31,7 +32,8 @@ static struct x64_slot *vacant(struct xlate *x)
     return NULL;
 }
 
-/* A vacant slot, or the one that was used least recently. */
+/* A vacant slot, or the one that was used least recently. Those kept for keys are not for others.
+ */
 static struct x64_slot *take_slot(struct xlate *x)
 {
     struct x64_slot *s = vacant(x), *oldest = &x->w.slot[0];
@@ -39,9 +41,71 @@ static struct x64_slot *take_slot(struct xlate *x)
     if (s)
         return s;
     for (unsigned k = 1; k < x->w.nslots; k++)
-        if (x->w.slot[k].used < oldest->used)
+        if (!x->w.slot[k].kept && x->w.slot[k].used < oldest->used)
             oldest = &x->w.slot[k];
     return use(x, oldest);
+}
+
+/* ---- sums of registers ---- */
+
+static uint32_t id_of(const struct xlate *x, unsigned reg)
+{
+    return reg == NO_REG ? 0 : x->w.value[reg].id;
+}
+
+static int64_t off_of(const struct xlate *x, unsigned reg)
+{
+    return reg == NO_REG ? 0 : x->w.value[reg].off;
+}
+
+int64_t x64_key_off(const struct xlate *x, const struct bt_key *key)
+{
+    return off_of(x, key->base) + off_of(x, key->index) * key->scale + key->disp;
+}
+
+bool x64_slot_of(const struct xlate *x, const struct x64_slot *s, const struct bt_key *key)
+{
+    return s->kind == X64_DELTA && s->of == id_of(x, key->base) && s->of2 == id_of(x, key->index) &&
+           (s->scale == key->scale || key->index == NO_REG);
+}
+
+void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key)
+{
+    const struct hea sum = {
+        .base = key->base, .index = key->index, .scale = key->scale, .disp = key->disp};
+
+    if (key->index == NO_REG && key->disp == 0) {
+        emit_lookup(&x->em, s->reg, key->base);
+    } else {
+        emit_op_h(&x->em, true, 0x8d, x->w.s0, &sum);
+        emit_lookup(&x->em, s->reg, x->w.s0);
+    }
+    s->kind = X64_DELTA;
+    s->of = id_of(x, key->base);
+    s->of2 = id_of(x, key->index);
+    s->scale = key->scale;
+    s->off = x64_key_off(x, key);
+    s->slack = 0;
+}
+
+static struct x64_slot *slot_with(struct xlate *x, const struct bt_key *key)
+{
+    for (unsigned k = 0; k < x->w.nslots; k++)
+        if (x64_slot_of(x, &x->w.slot[k], key))
+            return use(x, &x->w.slot[k]);
+    return NULL;
+}
+
+/* The slot that the loop keeps for this sum; NULL: none. */
+static struct x64_slot *kept_for(struct xlate *x, const struct bt_key *key)
+{
+    const struct bt_loop *l = x->w.loop;
+
+    for (unsigned k = 0; l && k < l->nkeys; k++)
+        if (l->key[k].base == key->base && l->key[k].index == key->index &&
+            l->key[k].scale == key->scale)
+            return use(x, &x->w.slot[k + 1]);
+    return NULL;
 }
 
 /* Bytes that are added to an address, at least and at most. */
@@ -70,9 +134,10 @@ static bool span_of(const struct xlate *x, const struct insn *i, struct span *s)
     return true;
 }
 
-static bool reaches(const struct x64_slot *d, const struct x64_value *v, const struct span *s)
+/* Does a slot with the delta of what is `at` - d->off away serve for the span about it? */
+static bool reaches(const struct x64_slot *d, int64_t at, const struct span *s)
 {
-    int64_t off = v->off - d->off;
+    int64_t off = at - d->off;
 
     return bounded(s->lo, s->hi) && bounded(off, off) &&
            bounded(off + s->lo - d->slack, off + s->hi + d->slack);
@@ -81,21 +146,20 @@ static bool reaches(const struct x64_slot *d, const struct x64_value *v, const s
 /* A slot with the delta of `reg`, which serves for the span about it. NULL: none can. */
 static struct x64_slot *delta_slot(struct xlate *x, unsigned reg, const struct span *s)
 {
-    const struct x64_value *v = &x->w.value[reg];
-    const struct x64_slot fresh = {.off = v->off};
-    struct x64_slot *d = holding(x, X64_DELTA, v->id);
+    const struct bt_key key = {.base = (uint8_t)reg, .index = NO_REG, .scale = 1};
+    int64_t at = x64_key_off(x, &key);
+    const struct x64_slot fresh = {.off = at};
+    struct x64_slot *d = slot_with(x, &key);
 
-    if (d && reaches(d, v, s))
+    if (d && reaches(d, at, s))
         return d;
-    if (!reaches(&fresh, v, s))
+    if (!reaches(&fresh, at, s))
         return NULL;
     if (!d)
+        d = kept_for(x, &key);
+    if (!d)
         d = take_slot(x);
-    emit_lookup(&x->em, d->reg, reg);
-    d->kind = X64_DELTA;
-    d->of = v->id;
-    d->off = v->off;
-    d->slack = 0;
+    x64_fill_slot(x, d, &key);
     return d;
 }
 
@@ -306,6 +370,38 @@ static bool array_operand(struct xlate *x, const struct insn *i, struct hea *a)
     return true;
 }
 
+/* base + index * scale: of such a sum a slot holds the delta, or the loop keeps one for it. */
+static bool sum_operand(struct xlate *x, const struct insn *i, struct hea *a)
+{
+    const struct bt_key key = {
+        .base = i->base, .index = i->index, .scale = i->scale, .disp = (int32_t)i->disp};
+    const struct span here = {0, 0};
+    struct x64_slot *d;
+    int64_t at;
+
+    if (i->index == NO_REG || i->base == RSP)
+        return false;
+    at = x64_key_off(x, &key);
+    d = slot_with(x, &key);
+    if (!d || !reaches(d, at, &here)) {
+        d = kept_for(x, &key);
+        if (!d)
+            return false;
+        x64_fill_slot(x, d, &key);
+    }
+    *a = address_of(i);
+    a->base = d->reg;
+    if (i->base != NO_REG) {
+        emit_add_lea(&x->em, true, x->w.s0, d->reg, i->base);
+        a->base = x->w.s0;
+    }
+    if (always_accesses(i)) {
+        d->off = at;
+        d->slack = 0;
+    }
+    return true;
+}
+
 /* The pointer of an operand: its base, or the index when the base is known to be small. */
 static bool pointer_operand(struct xlate *x, const struct insn *i, struct hea *a)
 {
@@ -356,7 +452,7 @@ bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a)
     }
     if (i->base == RSP && stack_operand(x, i))
         return true;
-    if (array_operand(x, i, a))
+    if (sum_operand(x, i, a) || array_operand(x, i, a))
         return true;
     if (!near || i->base == RSP || !pointer_operand(x, i, a))
         resolve_whole(x, i, a);

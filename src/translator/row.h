@@ -63,7 +63,12 @@ enum lower_kind {
     LOWER_RDTSCP,
     LOWER_PUSH_SEG,
     LOWER_MOV_FROM_SEG,
-    LOWER_DF,      /* CLD, STD: the host's DF and the shadow of it */
+    LOWER_DF,       /* CLD, STD: the host's DF and the shadow of it */
+    LOWER_LOAD_SEG, /* MOV, POP to ES, DS, FS, GS */
+    LOWER_POP_SEG,
+    LOWER_MOV_FROM_CR,
+    LOWER_SYSENTER,
+    LOWER_SYSEXIT,
     LOWER_SYSCALL, /* these four: other privilege level, or base of GS, without leaving the cache */
     LOWER_SYSRET,
     LOWER_IRET,

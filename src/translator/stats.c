@@ -4,6 +4,8 @@
 
 #include "translator/bt_priv.h"
 
+enum { MILLION = 1000000 };
+
 static void line(FILE *out, const char *name, uint64_t value)
 {
     fprintf(out, "  %-28s %14" PRIu64 "\r\n", name, value);
@@ -60,11 +62,17 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "blocks translated", s->blocks);
     line(out, "blocks copied from elsewhere", s->cloned);
     line(out, "guest instructions", s->guest_insns);
+    line(out, "  cycles each", s->translate_cycles / (s->guest_insns ? s->guest_insns : 1));
     line(out, "host bytes", s->host_bytes);
+    line(out, "million cycles translating", s->translate_cycles / MILLION);
+    line(out, "  handling host faults", s->fault_cycles / MILLION);
     line(out, "cache flushes", s->flushes);
     line(out, "blocks invalidated", s->invalidated);
+    line(out, "  code written", s->overwritten);
     line(out, "pages churning", s->churned);
     line(out, "chains made", s->links);
+    line(out, "  within loops", s->open_links);
+    line(out, "loops found", s->loops);
     line(out, "dispatcher look-ups", s->lookups);
     line(out, "  found", s->lookup_hits);
     line(out, "context switches", s->ctx_switches);
@@ -73,6 +81,7 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "exits: jump-cache miss", s->exits[BT_EXIT_INDIRECT]);
     line(out, "exits: page-word miss", s->exits[BT_EXIT_WORD]);
     line(out, "exits: callout", s->exits[BT_EXIT_CALLOUT]);
+    line(out, "callouts that went elsewhere", s->gone_on);
     line(out, "exits: fault", s->exits[BT_EXIT_FAULT]);
     line(out, "polls taken", s->poll_faults);
     line(out, "host traps", s->host_traps);
@@ -81,6 +90,12 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "  for their mode", s->interp_modes);
     line(out, "sites: view by address", s->adapted[ADAPT_VIEW]);
     line(out, "sites: simulated", s->adapted[ADAPT_SIMULATE]);
+    line(out, "  for faults of the guest", s->adapted_for[SMMU_TRUE]);
+    line(out, "  and no longer", s->reverted);
+    line(out, "  for mmio", s->adapted_for[SMMU_MMIO]);
+    line(out, "  for traced tables", s->adapted_for[SMMU_TRACED]);
+    line(out, "  for code", s->adapted_for[SMMU_CODE]);
+    line(out, "  for remapped pages", s->adapted_for[SMMU_REMAPPED]);
     line(out, "sites forgotten, all", s->amnesties);
     line(out, "faults: mapped", s->faults[SMMU_MAPPED]);
     line(out, "faults: true", s->faults[SMMU_TRUE]);

@@ -160,14 +160,42 @@ static struct bt_block **next_in_frame(struct bt_block *b, uint64_t frame)
     return b->page->frame == frame ? &b->frame_next : &b->frame2_next;
 }
 
+struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame)
+{
+    return b->page->frame == frame ? b->frame_next : b->frame2_next;
+}
+
 static void aim(struct engine *e, struct bt_exit *x, const uint8_t *target_rx)
 {
     st32(x->jump, (uint32_t)(target_rx - (codemem_to_rx(&e->code, x->jump) + 4)));
 }
 
-struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame)
+static void aim_open(struct engine *e, struct bt_open *o, const uint8_t *target_rx)
 {
-    return b->page->frame == frame ? b->frame_next : b->frame2_next;
+    st32(o->jump, (uint32_t)(target_rx - (codemem_to_rx(&e->code, o->jump) + 4)));
+    if (!o->side)
+        o->jump[-1] = 0xe9; /* JMP */
+}
+
+static void close_open(struct engine *e, struct bt_open *o)
+{
+    if (o->side)
+        aim_open(e, o, o->side);
+    else
+        memcpy(o->jump - 1, emit_nop5, sizeof(emit_nop5));
+}
+
+/* Links the open form; false: the other has to be taken. */
+static bool link_open(struct engine *e, struct bt_exit *x, const struct bt_block *target)
+{
+    if (!x->open || !x->from->loop || x->from->loop != target->loop)
+        return false;
+    if (x->open->jump == x->jump)
+        aim(e, x, target->inner);
+    else
+        aim_open(e, x->open, target->inner);
+    e->stats.open_links++;
+    return true;
 }
 
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
@@ -177,7 +205,8 @@ void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
     x->target = target;
     x->next_incoming = target->incoming;
     target->incoming = x;
-    aim(e, x, same_page ? target->entry : target->checked);
+    if (!link_open(e, x, target))
+        aim(e, x, same_page ? target->entry : target->checked);
     e->stats.links++;
 }
 
@@ -191,6 +220,8 @@ static void unlink_exit(struct engine *e, struct bt_exit *x)
         ;
     *p = x->next_incoming;
     x->target = NULL;
+    if (x->open && x->open->jump != x->jump)
+        close_open(e, x->open);
     aim(e, x, x->stub);
 }
 
@@ -245,6 +276,7 @@ void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigne
         next = bt_next_in_frame(b, frame);
         if (block_covers(b, frame, off, len)) {
             bt_invalidate(e, b);
+            e->stats.overwritten++;
             bt_churn_count(e, frame);
         }
     }

@@ -31,6 +31,13 @@ static lower_fn *const lowerings[NLOWER] = {
     [LOWER_POPF] = lower_popf,
     [LOWER_PUSH_SEG] = lower_push_seg,
     [LOWER_MOV_FROM_SEG] = lower_mov_from_seg,
+    [LOWER_RDTSC] = lower_rdtsc,
+    [LOWER_RDTSCP] = lower_rdtscp,
+    [LOWER_LOAD_SEG] = lower_load_seg,
+    [LOWER_POP_SEG] = lower_pop_seg,
+    [LOWER_MOV_FROM_CR] = lower_mov_from_cr,
+    [LOWER_SYSENTER] = lower_sysenter,
+    [LOWER_SYSEXIT] = lower_sysexit,
 };
 
 void xlate_mark(struct xlate *x, enum bt_site_kind kind)
@@ -49,7 +56,7 @@ void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub)
     xlate_moves(x, MOVE_STUB, rel32);
 }
 
-bool xlate_callout(struct xlate *x, const struct insn *i)
+bool xlate_call_stub(struct xlate *x, const struct insn *i, unsigned stub)
 {
     struct insn *kept = bt_alloc(x->e, sizeof(*kept));
 
@@ -62,12 +69,18 @@ bool xlate_callout(struct xlate *x, const struct insn *i)
     xlate_moves(x, MOVE_INSN, x->em.p - 8);
     emit_imm32(&x->em, H_R9, (uint32_t)x->rip);
     xlate_moves(x, MOVE_RIP32, x->em.p - 4);
-    xlate_to_stub(x, emit_call(&x->em), STUB_CALLOUT);
+    xlate_to_stub(x, emit_call(&x->em), stub);
     return true;
+}
+
+bool xlate_callout(struct xlate *x, const struct insn *i)
+{
+    return xlate_call_stub(x, i, STUB_CALLOUT);
 }
 
 void xlate_exit(struct xlate *x, uint8_t *jump, uint64_t rip)
 {
+    x->opens[x->nexits] = (struct bt_open){0};
     x->exits[x->nexits++] = (struct bt_exit){.jump = jump, .from = x->b, .rip = rip};
 }
 
@@ -260,12 +273,26 @@ static void lower_block(struct xlate *x)
         xlate_mark(x, SITE_PLAIN);
         if (x->w.on) {
             x64_settle(x);
-            x64_close(x);
+            x64_exit_to(x, x->rip);
+        } else {
+            xlate_exit(x, emit_jmp(&x->em), (uint32_t)x->rip);
         }
-        xlate_exit(x, emit_jmp(&x->em), x->w.on ? x->rip : (uint32_t)x->rip);
     }
     if (x->w.on)
         x64_finish_sides(x);
+}
+
+static bool keep_open(struct xlate *x, unsigned k)
+{
+    struct bt_open *o;
+
+    if (!x->opens[k].jump)
+        return true;
+    o = bt_alloc(x->e, sizeof(*o));
+    if (o)
+        *o = x->opens[k];
+    x->b->exits[k].open = o;
+    return o;
 }
 
 /* Pass 3: exit stubs, map, commit. */
@@ -282,6 +309,8 @@ static struct bt_block *seal_block(struct xlate *x)
     for (unsigned k = 0; k < b->nexits; k++) {
         struct bt_exit *ex = &b->exits[k];
 
+        if (!keep_open(x, k))
+            return NULL;
         ex->stub = codemem_to_rx(cm, x->em.p);
         emit_patch32(ex->jump, x->em.p);
         emit_imm64(&x->em, x->w.on ? H_R11 : H_R8, (uint64_t)(uintptr_t)ex);
@@ -343,6 +372,7 @@ struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct b
     if (x->w.on) {
         x64_choose(x);
         x64_open(x);
+        x64_open_loop(x);
         xlate_mark(x, SITE_PLAIN);
     }
     lower_block(x);                      /* 2 host code */

@@ -2,8 +2,6 @@
 #include "translator/bt_offsets.h"
 #include "translator/lower64.h"
 
-enum { R10_R11 = 1 << R10 | 1 << R11 };
-
 static int32_t home_of(unsigned reg)
 {
     return HOT_HOME + (int32_t)reg * 8;
@@ -44,26 +42,69 @@ static unsigned slots_wanted(const struct xlate *x)
     return saved_by_second(x) > 1 ? 2 : 1;
 }
 
-void x64_choose(struct xlate *x)
+unsigned x64_free_registers(uint16_t used, uint8_t *reg, unsigned max)
 {
     static const uint8_t order[] = {R10, R11, R9,  R8,  R15, R14, R13, R12,
                                     RBX, RBP, RSI, RDI, RDX, RCX, RAX};
-    uint8_t s[1 + X64_SLOTS];
-    unsigned n = 0, want = 1 + slots_wanted(x);
+    unsigned n = 0;
+
+    for (unsigned k = 0; k < ARRAY_SIZE(order) && n < max; k++)
+        if (!(used >> order[k] & 1))
+            reg[n++] = order[k];
+    return n;
+}
+
+static void choose_for_loop(struct xlate *x)
+{
+    const struct bt_loop *l = x->w.loop;
+
+    x->w.s0 = l->s0;
+    x->w.s1 = l->s1;
+    x->w.nslots = 1 + l->nkeys;
+    x->w.slot[0] = (struct x64_slot){.reg = l->s1};
+    for (unsigned k = 0; k < l->nkeys; k++)
+        x->w.slot[k + 1] = (struct x64_slot){.reg = l->slot[k], .kept = true};
+    x->b->borrowed = l->borrowed;
+    x->b->loaded = l->loaded;
+}
+
+static void choose_own(struct xlate *x)
+{
+    uint8_t s[NGPR];
+    unsigned n = x64_free_registers(x->used, s, 1 + slots_wanted(x));
     uint16_t taken = 0;
 
-    for (unsigned k = 0; k < ARRAY_SIZE(order) && n < want; k++)
-        if (!(x->used >> order[k] & 1)) {
-            s[n++] = order[k];
-            taken |= (uint16_t)(1u << order[k]);
-        }
+    for (unsigned k = 0; k < n; k++)
+        taken |= (uint16_t)(1u << s[k]);
     x->w.s0 = s[0];
     x->w.s1 = s[1];
     x->w.nslots = (uint8_t)(n - 1);
     for (unsigned k = 0; k < x->w.nslots; k++)
         x->w.slot[k] = (struct x64_slot){.reg = s[k + 1]};
-    x->b->borrowed = taken & (uint16_t)~R10_R11;
-    x->b->loaded = x->used & R10_R11;
+    x->b->borrowed = taken & (uint16_t)~X64_R10_R11;
+    x->b->loaded = x->used & X64_R10_R11;
+}
+
+/* A block that needs what its loop has as scratch is not of the loop. */
+static const struct bt_loop *loop_of(const struct xlate *x)
+{
+    const struct bt_loop *l = bt_loop_find(x->b->page, x->b->rip, x->mode);
+    uint16_t scratch;
+
+    if (!l || x->b->page2)
+        return NULL;
+    scratch = l->borrowed | (X64_R10_R11 & ~l->loaded);
+    return x->used & scratch ? NULL : l;
+}
+
+void x64_choose(struct xlate *x)
+{
+    x->b->used = x->used;
+    x->b->loop = x->w.loop = loop_of(x);
+    if (x->w.loop)
+        choose_for_loop(x);
+    else
+        choose_own(x);
     x64_values_init(x);
 }
 
@@ -89,6 +130,32 @@ void x64_open(struct xlate *x)
             emit_gs_ld(&x->em, r, home_of(r));
     }
     x64_forget_all(x);
+}
+
+void x64_open_loop(struct xlate *x)
+{
+    const struct bt_loop *l = x->w.loop;
+
+    if (!l)
+        return;
+    for (unsigned k = 0; k < l->nkeys; k++) {
+        x64_fill_slot(x, &x->w.slot[k + 1], &l->key[k]);
+        x->w.slot[k + 1].slack = X64_NEAR;
+    }
+    x->b->inner = codemem_to_rx(&x->e->code, x->em.p);
+}
+
+bool x64_keys_held(const struct xlate *x)
+{
+    for (unsigned k = 0; k < x->w.loop->nkeys; k++) {
+        const struct bt_key *key = &x->w.loop->key[k];
+        const struct x64_slot *s = &x->w.slot[k + 1];
+        int64_t off = x64_key_off(x, key) - s->off;
+
+        if (!x64_slot_of(x, s, key) || (off < 0 ? -off : off) + s->slack > X64_NEAR)
+            return false;
+    }
+    return true;
 }
 
 void x64_send_home(struct xlate *x)
@@ -189,6 +256,8 @@ void x64_finish_sides(struct xlate *x)
         x->rip = s->rip;
         xlate_mark(x, SITE_SIDE);
         emit_patch32(s->branch, x->em.p);
+        if (x->opens[s->exit].jump)
+            x->opens[s->exit].side = codemem_to_rx(&x->e->code, x->em.p);
         x64_close(x);
         x->exits[s->exit].jump = emit_jmp(&x->em);
     }

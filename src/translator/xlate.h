@@ -17,6 +17,10 @@ enum xlate_stub {
     STUB_INDIRECT,
     STUB_WORD,
     STUB_CALLOUT,
+    STUB_SYSENTER,
+    STUB_SYSEXIT,
+    STUB_LOAD_SEG,
+    STUB_POP_SEG,
     STUB64_DIRECT,
     STUB64_INDIRECT,
     STUB64_WORD,
@@ -48,15 +52,15 @@ struct x64_value {
 
 /* A scratch register with something to be added to addresses: enum x64_slot_kind. */
 struct x64_slot {
-    uint8_t reg, kind;
+    uint8_t reg, kind, scale;
+    bool kept;      /* for a key of the loop */
     uint32_t of;    /* DELTA: an address less than `slack` from value `of` + off; CONST: the piece;
                        SEG: the segment */
+    uint32_t of2;   /* DELTA: ... + value `of2` * scale */
     uint32_t slack; /* bytes */
     int64_t off;
     unsigned used; /* when: position in the block */
 };
-
-enum { X64_SLOTS = 3 };
 
 /* Register use of a block of 64-bit code: see lower64.h. */
 struct x64_state {
@@ -64,7 +68,8 @@ struct x64_state {
     uint16_t written; /* registers of the guest's that the block writes */
     uint8_t s0, s1;   /* scratch; S1 is the first slot's */
     uint8_t nslots;
-    struct x64_slot slot[X64_SLOTS];
+    struct x64_slot slot[BT_SLOTS];
+    const struct bt_loop *loop;
     struct x64_value value[NGPR];
     uint32_t next_value;
     uint32_t drift; /* bytes RSP has moved since it was last used as an address */
@@ -87,6 +92,7 @@ struct xlate {
     uint16_t used;       /* registers of the guest's in 64-bit code */
     unsigned side_exits; /* found by the scan */
     struct bt_exit exits[BT_MAX_EXITS];
+    struct bt_open opens[BT_MAX_EXITS]; /* of the exit of the same number; jump NULL: none */
     unsigned nexits;
     struct insn insns[BT_MAX_INSNS];
     /* an instruction marks itself, a string or the poll of a branch or POPF (2), and the poll of an
@@ -107,11 +113,16 @@ lower_fn lower_copy, lower_lea, lower_push, lower_pop, lower_leave, lower_string
 lower_fn lower_jmp, lower_jcc, lower_jcxz, lower_loop, lower_call, lower_ret;
 lower_fn lower_cli, lower_sti, lower_df, lower_pushf, lower_popf, lower_push_seg,
     lower_mov_from_seg;
+/* lower_sys.c */
+lower_fn lower_sysenter, lower_sysexit, lower_load_seg, lower_pop_seg, lower_mov_from_cr,
+    lower_rdtsc, lower_rdtscp;
 
 /* Starts a new host->guest map entry for the current instruction. */
 void xlate_mark(struct xlate *x, enum bt_site_kind kind);
 /* A call of the instruction's meaning. False: no room, give up the block. */
 bool xlate_callout(struct xlate *x, const struct insn *i);
+/* By way of another stub that takes what STUB_CALLOUT does. */
+bool xlate_call_stub(struct xlate *x, const struct insn *i, unsigned stub);
 /* A direct exit to guest rip; `jump` is the rel32 to aim. */
 void xlate_exit(struct xlate *x, uint8_t *jump, uint64_t rip);
 /* Leaves if somebody wants the CPU (flag-free; pitfalls A18). */

@@ -15,6 +15,17 @@ static void try_cpu(const char *spec)
         FUZZ_CHECK(err[0] && memchr(err, 0, sizeof(err)), "no message for -cpu %s", spec);
 }
 
+static bool has_drive(const struct options *o)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < OPTIONS_DRIVES; i++)
+        any |= o->drive[i].present;
+    for (unsigned i = 0; i < OPTIONS_FLOPPIES; i++)
+        any |= o->floppy[i].present;
+    return any;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char text[MAX_BYTES + 1];
@@ -41,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     if (o.action == OPTIONS_RUN)
-        FUZZ_CHECK(o.image && o.ram_bytes && o.ram_bytes % 4096 == 0, "ram %llx",
-                   (unsigned long long)o.ram_bytes);
+        FUZZ_CHECK((o.image || o.bios || has_drive(&o)) && o.ram_bytes && o.ram_bytes % 4096 == 0,
+                   "ram %llx", (unsigned long long)o.ram_bytes);
     if (o.cpu)
         try_cpu(o.cpu);
     return 0;

@@ -1,5 +1,5 @@
-# long_irq.S - a timer interrupts 64-, 32- and 16-bit code at both levels, REP strings, HLT, one SYSCALL after another: every frame is
-# checked, and that no register is lost.
+# long_irq.S - a timer interrupts 64-, 32- and 16-bit code at both levels, REP strings, loops with pointers and arrays, HLT, one
+# SYSCALL after another: every frame is checked, and that no register is lost.
 # qemu: -cpu max,vendor=GenuineIntel
         .include "long.inc"
 
@@ -21,6 +21,7 @@
 main64: INIT_LONG
         call    start_timer
         call    code
+        call    loops
         call    registers
         call    idle
         call    syscalls
@@ -59,6 +60,44 @@ code:   TICKING "64-bit code", SEL_USER_CODE, SEL_USER_DATA, 64, "nop"
         TICKING "with an IST", SEL_USER_CODE, SEL_USER_DATA, 64, "nop"
         TICKING "with an IST, RSP anywhere", SEL_USER_CODE, SEL_USER_DATA, 64, "movabs $0x1234567812345678, %rsp"
         SET_IDT VEC_TIMER, timer
+        ret
+
+# Where interrupts find a loop again and again, the translator makes something better of it.
+loops:  mov     $page_a, %esi
+        mov     $page_b, %edi
+        movq    $0, (%rdi)
+        movq    $0, 8(%rdi)
+        TICKING "pointers", SEL_USER_CODE, SEL_USER_DATA, 64, "mov (%rsi), %rax; lea 8(%rsi), %rsi; mov (%rsi), %rcx; sub $8, %rsi; add %rax, (%rdi); add %rcx, 8(%rdi)"
+        mov     page_a(%rip), %rax
+        mov     page_a+8(%rip), %rcx
+        imul    %rbx, %rax
+        imul    %rbx, %rcx
+        sub     %rax, page_b(%rip)
+        sub     %rcx, page_b+8(%rip)
+        SHOW    "  sum", page_b(%rip)
+        SHOW    "  sum", page_b+8(%rip)
+        mov     $page_a, %r10d
+        mov     $1, %r11d
+        xor     %r8d, %r8d
+        xor     %r9d, %r9d
+        .irp    r, rcx, rdx, rsi, rdi, rbp, r13, r14, r15
+        movabs  $0x0123456789ABCDEF, %\r
+        .endr
+        TICKING "an array, many registers", SEL_USER_CODE, SEL_USER_DATA, 64, "mov (%r10,%r11,8), %rax; add $1, %r11; add (%r10,%r11,8), %rax; sub $1, %r11; add %rax, %r9; lea 8(%r8), %r8; mov %rbp, %r12; xchg %r14, %r15; add %rcx, %rdx; sub %rcx, %rdx"
+        mov     page_a+8(%rip), %rax
+        add     page_a+16(%rip), %rax
+        imul    %rbx, %rax
+        sub     %rax, %r9
+        SHOW    "  sum", %r9
+        shl     $3, %rbx
+        sub     %rbx, %r8
+        SHOW    "  steps", %r8
+        xor     %ebx, %ebx
+        .irp    r, rdx, rsi, rdi, rbp, r12, r13, r14, r15
+        xor     %rcx, %\r
+        or      %\r, %rbx
+        .endr
+        SHOW    "  difference", %rbx
         ret
 
 # All sixteen but RSP, and some of the vector registers, hold numbers that the handler changes and gives back.

@@ -256,7 +256,7 @@ struct rig64 *rig64_open(enum engine_kind kind, const struct cpu_model *model, b
 {
     const struct smmu_config mcfg = {.max_maps = 8192};
     const struct engine_config ecfg = {
-        .kind = kind, .code_bytes = CODE_CACHE, .check_blocks = check};
+        .kind = kind, .code_bytes = CODE_CACHE, .check_blocks = check, .loops_at_once = check};
     struct rig64 *r = calloc(1, sizeof(*r));
 
     if (!r)

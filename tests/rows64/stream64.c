@@ -230,6 +230,8 @@ static void next_unit(struct gen64 *g, struct unit64 *u)
         g->left--;
         if (what < 25)
             unit64_step_base(g, u);
+        else if (what < 32 && g->s->loops)
+            unit64_branch(g, u);
         else
             unit64_plain(g, u);
         return;
@@ -257,6 +259,17 @@ static void next_unit(struct gen64 *g, struct unit64 *u)
         unit64_plain(g, u);
 }
 
+/* A loop in which a register that was set before it is the address of most operands. */
+static void one_burst(struct gen64 *g, unsigned n)
+{
+    g->base = (uint8_t)(gen64_below(g, NGPR - 1) + 1);
+    if (g->base == RSP)
+        g->base = RBX;
+    g->s->state.gpr[g->base] = gen64_address(g, false);
+    g->left = n;
+    g->s->loops = 3 + gen64_below(g, 8);
+}
+
 void gen64_stream(struct stream64 *s, uint64_t seed, const struct gen64_options *opt)
 {
     struct gen64 g = {
@@ -267,11 +280,14 @@ void gen64_stream(struct stream64 *s, uint64_t seed, const struct gen64_options 
     g.high = gen64_chance(&g, 60);
     n = 8 + gen64_below(&g, 24);
     random_state(&g, &s->state);
+    if (gen64_chance(&g, 25))
+        one_burst(&g, n);
     while (s->n < n && len < STREAM64_BYTES - UNIT64_BYTES - 64) {
         next_unit(&g, &s->unit[s->n]);
         len += s->unit[s->n++].len;
     }
-    s->loops = gen64_chance(&g, 50) ? 1 + gen64_below(&g, 4) : 0;
+    if (!s->loops && gen64_chance(&g, 50))
+        s->loops = 1 + gen64_below(&g, 4);
     s->start = regions64[g.high ? R_HCODE : R_CODE].base + PAGE64 + gen64_below(&g, PAGE64);
     if (gen64_chance(&g, 20)) /* a page's end in the midst of it */
         s->start = (s->start | (PAGE64 - 1)) - gen64_below(&g, len ? len : 1);

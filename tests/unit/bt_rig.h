@@ -39,7 +39,8 @@ struct bt_rig {
 static inline int bt_rig_open(struct bt_rig *r)
 {
     static const struct smmu_config mcfg = {.max_maps = 1000};
-    static const struct engine_config ecfg = {.kind = ENGINE_BT, .code_bytes = BT_RIG_CODE};
+    static const struct engine_config ecfg = {
+        .kind = ENGINE_BT, .code_bytes = BT_RIG_CODE, .host_tsc = true};
     char err[256];
     hva_t ram;
     int rc;

@@ -17,7 +17,13 @@
 #define BEGIN                                                                                      \
     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3124c89d149bb @rip e9 @word " \
     "4c89d1 @entry @plain "
-#define END " e9 @jump @stub 49bb @exit e9 @direct"
+#define SAVE8  "654c89042520010000 "
+#define BACK8  "654c8b042520010000 "
+#define LOOKUP "c463fbf0c320450fb7c0654e8b04c500000100 "
+#define LOOP   "@borrow8 @loop @key8 " SAVE8 LOOKUP "@inner "
+#define NEXT   " 0f @open 1f440000 " BACK8 " e9 @jump @stub 49bb @exit e9 @direct"
+#define LAST   "0f0b "
+#define END    " e9 @jump @stub 49bb @exit e9 @direct"
 
 struct block {
     const char *why, *what, *hex;
@@ -41,6 +47,20 @@ static const struct block good[] = {
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b0fb6c9418b040a" END},
     {NULL, "an array and a masked index", "81e1ff000000654c8b1c2500000100418b84cb00100000" END},
     {NULL, "an array on the stack", "4863c98b448c08" END},
+    {NULL, "an index that is stepped",
+     "4c8d148bc443fbf0d220450fb7d2654e8b14d5000001004d8d141a48ffc1418b048a" END},
+    {NULL, "a loop without keys",
+     "@load10 @loop 654c8b142530010000 @inner e9 @open @jump @stub 49bb "
+     "@exit e9 @direct"},
+    {NULL, "a loop with a key, and a pointer that is stepped and used",
+     LOOP "428b04034883c308428b0403" NEXT},
+    {NULL, "a loop that steps its pointer after it has used it", LOOP "428b04034883c308" NEXT},
+    {NULL, "a loop with a sum as key",
+     "@borrow8 @loop @pair8 " SAVE8 "4c8d548b10c443fbf0c220450fb7c0654e8b04c500000100 @inner "
+     "4d8d1418418b548a104883c101" NEXT},
+    {NULL, "a loop's conditional branch",
+     LOOP "428b0403 0f85 @open @toside " LAST "@side " BACK8
+          " e9 @jump @stub 49bb @exit e9 @direct"},
     {NULL, "index alone",
      "4c8d14cd00100000c443fbf0d220450fb7d2654e8b14d500000100498b94ca00100000" END},
     {NULL, "base and a far displacement",
@@ -109,6 +129,39 @@ static const struct block good[] = {
 };
 
 static const struct block bad[] = {
+    {"without the delta of its key", "a loop whose key was not looked up",
+     "@borrow8 @loop @key8 " SAVE8 "@inner 90" NEXT},
+    {"without the delta of its key", "a loop's pointer stepped too far",
+     LOOP "428b04034881c300002000" NEXT},
+    {"without the delta of its key", "a loop's pointer stepped and not used", LOOP "4883c308" NEXT},
+    {"without the delta of its key", "a loop's pointer loaded", LOOP "4a8b1c03" NEXT},
+    {"without the delta of its key", "a loop's slot used for something else",
+     LOOP "c463fbf0c220450fb7c0654e8b04c500000100" NEXT},
+    {"without the delta of its key", "a sum as key, another looked up",
+     "@borrow8 @loop @pair8 " SAVE8
+     "4c8d540b10c443fbf0c220450fb7c0654e8b04c500000100 @inner 90" NEXT},
+    {"without the delta of its key", "a masked move proves nothing",
+     LOOP "c4a2792c04034883c308" NEXT},
+    {"not at home", "a loop's borrowed register was not sent home",
+     "@borrow8 @loop @key8 " LOOKUP "@inner 90" NEXT},
+    {"not both here and at home", "R10 of a loop was changed",
+     "@load10 @loop 654c8b142530010000 @inner 49ffc2 e9 @open @jump @stub 49bb @exit e9 @direct"},
+    {"a host value in a guest register within", "a delta in RCX",
+     LOOP "c4e3fbf0cb200fb7c965488b0ccd00000100" NEXT},
+    {"RSP unproven", "RSP moved in a loop", LOOP "488da4240000f0ff" NEXT},
+    {"an open exit of no loop", "an open exit of no loop", "90 0f @open 1f440000 " END},
+    {"an inner entry without a loop", "an inner entry without a loop", "90 @inner 90" END},
+    {"without an inner entry", "a loop without an inner entry",
+     "@borrow8 @loop @key8 " SAVE8 LOOKUP "90" NEXT},
+    {"an open exit without its branch", "an open exit in an instruction",
+     LOOP "48b80000 @open 000000000000" BACK8 END},
+    {"an open exit that is no NOP", "an open exit over a MOV", LOOP "b8 @open 00000000 " BACK8 END},
+    {"does not go to its side", "an open branch that goes elsewhere",
+     LOOP "0f85 @open 00000000 " LAST "@side " BACK8 " e9 @jump @stub 49bb @exit e9 @direct"},
+    {"not the loop's", "a loop that borrows another register",
+     "@loop @key8 @borrow8 " SAVE8 LOOKUP "@inner 90" NEXT},
+    {"in no register of its own", "a loop's slot in a guest register",
+     "@loop @key8 " LOOKUP "@inner 90 0f @open 1f440000 " END},
     {"instruction of a forbidden kind", "syscall", "0f05" END},
     {"instruction of a forbidden kind", "sysenter", "0f34" END},
     {"instruction of a forbidden kind", "int $0x80", "cd80" END},
@@ -217,7 +270,7 @@ static const struct block bad[] = {
     {"no allowed form", "base and index exchanged",
      "4c8d148bc443fbf0d220450fb7d2654e8b14d5000001004d8d140a418b049a" END},
     {"no allowed form", "the index was changed",
-     "4c8d148bc443fbf0d220450fb7d2654e8b14d5000001004d8d141a48ffc1418b048a" END},
+     "4c8d148bc443fbf0d220450fb7d2654e8b14d5000001004d8d141a4801d1418b048a" END},
     {"no allowed form", "a scaled delta", "c463fbf0db20450fb7db654e8b1cdd00000100428b045b" END},
     {"no allowed form", "a delta alone", "c463fbf0db20450fb7db654e8b1cdd00000100418b03" END},
     {"no allowed form", "an index of any value",

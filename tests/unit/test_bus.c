@@ -76,6 +76,26 @@ START_TEST(test_overlap_and_order)
 }
 END_TEST
 
+START_TEST(test_light)
+{
+    struct bus b;
+    struct regs r = {0};
+
+    bus_init(&b, "test", NULL);
+    ck_assert(bus_is_light(&b, 0, 4)); /* nobody's */
+    ck_assert_int_eq(bus_add(&b, 0x20, 2, &byte_ops, &r, "light"), 0);
+    ck_assert_int_eq(bus_add(&b, 0x22, 2, &byte_ops, &r, "other"), 0);
+    ck_assert(!bus_is_light(&b, 0x20, 1));
+    bus_set_light(&b, 0x20);
+    ck_assert(bus_is_light(&b, 0x20, 2));
+    ck_assert(bus_is_light(&b, 0x1e, 4));
+    ck_assert(!bus_is_light(&b, 0x21, 2));
+    ck_assert(!bus_is_light(&b, 0x1f, 4));
+    ck_assert(!bus_is_light(&b, 0x23, 1));
+    ck_assert(bus_is_light(&b, 0x24, 4));
+}
+END_TEST
+
 START_TEST(test_split_wide)
 {
     struct bus b;
@@ -168,6 +188,7 @@ int main(void)
 {
     const TTest *const tests[] = {test_unclaimed_reads_ones,
                                   test_overlap_and_order,
+                                  test_light,
                                   test_split_wide,
                                   test_alignment_inside_range,
                                   test_widen_narrow,

@@ -2,9 +2,9 @@
  * its reason, and what the translator emits, which must pass.
  *
  * A block is hexadecimal bytes with places to fill in: @exit, @insn and @bad are eight bytes (the
- * block's exit, a kept instruction, neither); @direct, @indirect, @word, @callout are the rel32 of
- * a stub, @mid of the middle of one,
- * @out of an address that is nobody's.
+ * block's exit, a kept instruction, neither); @direct, @indirect, @word, @callout.. are the rel32
+ * of a stub, @mid of the middle of one, @out of an address that is nobody's; @load is an
+ * instruction that loads FS.
  */
 #include <check.h>
 
@@ -47,6 +47,10 @@ static const struct block good[] = {
     {NULL, "guest words of the hot structure",
      "418b8788000000458b87a0000000656745894424fc458d6424fc49b8 @exit e9 @direct"},
     {NULL, "two ways that agree", "4d8b4f384189c074034189d8438b0c0149b8 @exit e9 @direct"},
+    {NULL, "SYSENTER", "49b8 @insn 41b901000000e8 @sysenter 0f0b"},
+    {NULL, "the time-stamp counter",
+     "0f31c463fbf0c2204d8d4400004d8b8f100300004f8d4408004489c0c443fbf0c0204489c249b8 @exit e9 "
+     "@direct"},
     {NULL, "a saved register", "4989c19f0f90c04c89c849b8 @exit e9 @direct"},
 };
 
@@ -82,7 +86,6 @@ static const struct block bad[] = {
     {"instruction of a forbidden kind", "lmsw ax", "0f01f049b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "clts", "0f0649b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "cpuid", "0fa249b8 @exit e9 @direct"},
-    {"instruction of a forbidden kind", "rdtsc", "0f3149b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "rdtscp", "0f01f949b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "rdpmc", "0f3349b8 @exit e9 @direct"},
     {"instruction of a forbidden kind", "rdmsr", "0f3249b8 @exit e9 @direct"},
@@ -241,7 +244,7 @@ static const struct block bad[] = {
     {"write to monitor", "the window base", "49c747380000000049b8 @exit e9 @direct"},
     {"beyond a structure", "past the hot structure", "458b870010000049b8 @exit e9 @direct"},
     {"beyond a structure", "before it", "458b47f849b8 @exit e9 @direct"},
-    {"beyond a structure", "a wide load over its end", "c4c17c10870803000049b8 @exit e9 @direct"},
+    {"beyond a structure", "a wide load over its end", "c4c17c1087d806000049b8 @exit e9 @direct"},
     {"bit string in monitor", "BTS", "410fab87d800000049b8 @exit e9 @direct"},
     {"bit string in monitor", "BT", "490fa387d800000049b8 @exit e9 @direct"},
     {"indexed access", "a guest index", "4d8b4cc72049b8 @exit e9 @direct"},
@@ -329,6 +332,26 @@ static const struct block bad[] = {
     {"into an instruction", "JMP into an instruction", "7401b80f05909049b8 @exit e9 @direct"},
     {"into an instruction", "JMP into the last instruction", "740c49b8 @exit e9 @direct"},
     {"branch into a stub", "the middle of a stub", "49b8 @exit e9 @mid"},
+    {"upper half", "the time-stamp counter in RAX", "0f31c4e3fbf0c22049b8 @exit e9 @direct"},
+    {"host value where control leaves", "the upper half of a window's address",
+     "4d8b4738c443fbf0c0204489c049b8 @exit e9 @direct"},
+    {"host value where control leaves", "half of a sum with a window's address",
+     "4d8b47384d8d4400004489c049b8 @exit e9 @direct"},
+    {"callouts are CALLed", "JMP to SYSENTER", "49b8 @insn 41b901000000e9 @sysenter"},
+    {"runs off", "a SYSENTER that returns", "49b8 @insn 41b901000000e8 @sysenter"},
+    {"without its instruction", "SYSENTER of no instruction",
+     "49b8 @bad 41b901000000e8 @sysenter 0f0b"},
+    {"not a load of a segment register", "a segment register loaded by another instruction",
+     "440fb7d0c4437bf0da03450fb7db458b8f1c03000065674f8b1cd949b8 @insn 41b901000000e8 @loadseg "
+     "49b8 @exit e9 @direct"},
+    {"a selector that is the monitor's", "half a pointer for a selector",
+     "4d8b57384589d249b8 @load 41b901000000e8 @loadseg 49b8 @exit e9 @direct"},
+    {"host value where control leaves", "what a load of a segment register left in R11",
+     "440fb7d0c4437bf0da03450fb7db458b8f1c03000065674f8b1cd949b8 @load 41b901000000e8 @popseg "
+     "4489d849b8 @exit e9 @direct"},
+    {"CPU state", "CR8", "418b8eb001000049b8 @exit e9 @direct"},
+    {"CPU state", "a write to CR0", "41898e9001000049b8 @exit e9 @direct"},
+    {"a stub of 64-bit code", "SYSCALL", "49b8 @insn 41b901000000e9 @syscall"},
     {"callouts are CALLed", "JMP to the callout", "49b8 @insn 41b901000000e9 @callout"},
     {"callouts are CALLed", "CALL of an exit", "49b8 @exit e8 @direct 49b8 @exit e9 @direct"},
     {"callouts are CALLed", "CALL inside", "e80000000049b8 @exit e9 @direct"},
@@ -355,6 +378,14 @@ static const struct block bad[] = {
 };
 
 static const struct block bad_for_user[] = {
+    {"a stub of kernels", "SYSEXIT", "49b8 @insn 41b901000000e8 @sysexit 0f0b"},
+    {"a stub of kernels", "a load of a segment register",
+     "440fb7d0c4437bf0da03450fb7db458b8f1c03000065674f8b1cd949b8 @load 41b901000000e8 @loadseg "
+     "49b8 @exit e9 @direct"},
+    {"a stub of kernels", "a POP of one",
+     "440fb7d0c4437bf0da03450fb7db458b8f1c03000065674f8b1cd949b8 @load 41b901000000e8 @popseg 49b8 "
+     "@exit e9 @direct"},
+    {"CPU state", "CR3", "418b8ea001000049b8 @exit e9 @direct"},
     {"IF without", "CLI of user code", "41c686940000000049b8 @exit e9 @direct"},
     {"no allowed form", "the kernel window", "67448d034d8b4f20438b040149b8 @exit e9 @direct"},
     {"upper half", "the private window, for a string",
@@ -369,7 +400,7 @@ struct made {
     struct bt_block b;
     struct bt_map map;
     uint8_t *rw;
-    struct insn *insn;
+    struct insn *insn, *load;
 };
 
 static bool word(const char *p, const char *w)
@@ -381,15 +412,22 @@ static uint64_t place8(const struct made *m, const char *p)
 {
     if (word(p, "@exit"))
         return (uint64_t)(uintptr_t)&m->b.exits[0];
+    if (word(p, "@load"))
+        return (uint64_t)(uintptr_t)m->load;
     return word(p, "@insn") ? (uint64_t)(uintptr_t)m->insn : (uint64_t)(uintptr_t)&rig;
 }
 
 static const uint8_t *place4(const char *p)
 {
-    static const char *const stub[] = {"@direct", "@indirect", "@word", "@callout"};
+    static const char *const stub[NSTUBS] = {
+        [STUB_DIRECT] = "@direct",     [STUB_INDIRECT] = "@indirect",
+        [STUB_WORD] = "@word",         [STUB_CALLOUT] = "@callout",
+        [STUB_SYSENTER] = "@sysenter", [STUB_SYSEXIT] = "@sysexit",
+        [STUB_LOAD_SEG] = "@loadseg ", [STUB_POP_SEG] = "@popseg",
+        [STUB64_SYSCALL] = "@syscall"};
 
     for (unsigned s = 0; s < ARRAY_SIZE(stub); s++)
-        if (word(p, stub[s]))
+        if (stub[s] && word(p, stub[s]))
             return rig.e->code.rx + s * STUB_BYTES;
     return rig.e->code.rx + (word(p, "@mid") ? STUB_BYTES / 2 : (1 << 20));
 }
@@ -402,7 +440,8 @@ static void assemble(struct made *m, const char *p)
         if (*p == ' ') {
             p++;
         } else if (*p == '@') {
-            bool eight = word(p, "@exit") || word(p, "@insn") || word(p, "@bad");
+            bool eight =
+                word(p, "@exit") || word(p, "@insn") || word(p, "@bad") || word(p, "@load ");
 
             if (eight)
                 st64(at, place8(m, p));
@@ -426,7 +465,9 @@ static void make(struct made *m, const char *hex, uint32_t mode, enum bt_site_ki
     memset(m, 0, sizeof(*m));
     m->rw = codemem_begin(&rig.e->code, 4096);
     m->insn = bt_alloc(rig.e, sizeof(*m->insn));
-    ck_assert(m->rw && m->insn);
+    m->load = bt_alloc(rig.e, sizeof(*m->load));
+    ck_assert(m->rw && m->insn && m->load);
+    *m->load = (struct insn){.op[0] = {.kind = OPND_SEG, .reg = SEG_FS}};
     m->b.code = m->b.entry = m->b.checked = codemem_to_rx(&rig.e->code, m->rw);
     m->b.mode = mode;
     m->b.nexits = 1;
@@ -480,6 +521,9 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, seg_window), 0x40);
     ck_assert_uint_eq(offsetof(struct bt_hot, seg_base), 0x70);
     ck_assert_uint_eq(offsetof(struct bt_hot, df), 216);
+    ck_assert_uint_eq(offsetof(struct bt_hot, tsc_offset), 0x310);
+    ck_assert_uint_eq(offsetof(struct bt_hot, gdt), 0x31c);
+    ck_assert_uint_eq(offsetof(struct cpu, cr0), 0x190);
     ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x40000);
     ck_assert_uint_eq(offsetof(struct bt_ctx, neg_word), 0x80000);
 }

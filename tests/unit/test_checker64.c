@@ -14,6 +14,8 @@ struct made {
     struct bt_callout *site;
     uint8_t *rw;
     unsigned at;
+    struct bt_loop loop;
+    struct bt_open open;
 };
 
 static bool word(const char *p, const char *w)
@@ -66,7 +68,34 @@ static const uint8_t *branch_target(const struct made *m, const char *p)
     for (unsigned s = 0; s < ARRAY_SIZE(stub); s++)
         if (word(p, stub[s].name))
             return rig.e->code.rx + stub[s].at;
+    if (word(p, "@toside"))
+        return m->open.side;
     return m->b->exits[0].stub + word(p, "@jumpnext");
+}
+
+static bool loop_mark(struct made *m, const char *p, uint8_t *rx)
+{
+    static const struct bt_key rbx = {.base = RBX, .index = NO_REG, .scale = 1};
+    static const struct bt_key pair = {.base = RBX, .index = RCX, .scale = 4, .disp = 16};
+
+    if (word(p, "@loop")) {
+        m->loop = (struct bt_loop){.borrowed = m->b->borrowed, .loaded = m->b->loaded};
+        m->b->loop = &m->loop;
+    } else if (word(p, "@key8") || word(p, "@pair8")) {
+        m->loop.key[0] = word(p, "@key8") ? rbx : pair;
+        m->loop.slot[0] = R8;
+        m->loop.nkeys = 1;
+    } else if (word(p, "@inner")) {
+        m->b->inner = rx;
+    } else if (word(p, "@open")) {
+        m->open.jump = m->rw + m->at;
+        m->b->exits[0].open = &m->open;
+    } else if (word(p, "@side")) {
+        m->open.side = rx;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* Marks of no bytes. */
@@ -98,7 +127,7 @@ static bool mark(struct made *m, const char *p)
     else if (word(p, "@entry"))
         m->b->entry = rx;
     else
-        return false;
+        return loop_mark(m, p, rx);
     return true;
 }
 
@@ -144,6 +173,7 @@ static void assemble(struct made *m, const char *p)
 /* Twice: the first time finds where things are. */
 static void make(struct made *m, const struct block *t, uint32_t mode, const char *begin)
 {
+    m->open.side = NULL;
     m->rw = codemem_begin(&rig.e->code, SIZE);
     m->b = bt_alloc(rig.e, sizeof(*m->b));
     m->site = bt_alloc(rig.e, sizeof(*m->site));
@@ -160,6 +190,7 @@ static void make(struct made *m, const struct block *t, uint32_t mode, const cha
     for (unsigned pass = 0; pass < 2; pass++) {
         m->at = 0;
         m->b->nmap = 0;
+        m->b->borrowed = m->b->loaded = 0;
         assemble(m, begin);
         assemble(m, t->hex);
     }

@@ -1,0 +1,246 @@
+/* Lowerings of 64-bit code: control flow. */
+#include <string.h>
+
+#include "translator/bt_offsets.h"
+#include "translator/lower64.h"
+
+static uint64_t target_of(const struct xlate *x, const struct insn *i)
+{
+    return x64_next(x, i) + i->imm;
+}
+
+static void poll_if_backward(struct xlate *x, uint64_t target)
+{
+    if (target > x->rip)
+        return;
+    xlate_mark(x, SITE_POLL);
+    x64_probe(x, HOT_POLL);
+    xlate_mark(x, SITE_PLAIN);
+}
+
+static bool near64(const struct xlate *x, const struct insn *i)
+{
+    if (i->op[0].kind == OPND_REL && !canonical(target_of(x, i)))
+        return false;
+    return i->opsize == 8 && !insn_is_far(i) && !(i->prefixes & PFX_LOCK);
+}
+
+/* R11 = S1 = guest target; registers as the next block wants them; then the jump cache. RCX, R10
+ * and R11 are free once RCX is home. `undo` takes back what was done to RSP, should the target not
+ * be canonical: bt64_undo_branch(). */
+static void emit_indirect(struct xlate *x, int undo)
+{
+    struct emit *em = &x->em;
+    const struct hea tag = {.base = H_R10, .index = H_NONE, .scale = 1, .disp = CTX_TAGS};
+    uint8_t *hit;
+
+    x64_settle(x);
+    xlate_mark(x, SITE_CHECK);
+    x64_send_home(x);
+    if (x->w.s1 != H_R11)
+        emit_mov64(em, H_R11, x->w.s1);
+    x64_give_back(x);
+    emit_gs_st(em, H_RCX, HOT_HOME + RCX * 8);
+    emit_imm32(em, H_RCX, BT_SHIFT);
+    emit_mov32(em, H_R10, H_RCX);
+    emit_crc32(em, H_R10, H_R11);
+    emit_shrx(em, H_R10, H_R10, H_RCX);
+    emit_gs_ld(em, H_RCX, HOT_CTX);
+    emit_op_sib(em, true, 0x8d, H_R10, H_RCX, H_R10, 3, 0);
+    emit_op_h(em, true, 0x8b, H_RCX, &tag);
+    emit_add_lea(em, true, H_RCX, H_RCX, H_R11);
+    hit = emit_jrcxz(em);
+    emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
+    emit_imm64(em, H_R10, x->rip << 16 | (uint8_t)undo);
+    xlate_moves(x, MOVE_BRANCH, em->p - 8);
+    xlate_to_stub(x, emit_jmp(em), STUB64_INDIRECT);
+    emit_patch8(hit, em->p);
+    emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
+    emit_op_b(em, false, 0xff, 4, H_R10, CTX_HOSTS - CTX_TAGS); /* jmp [r10 + hosts] */
+    x->ended = true;
+}
+
+static bool load_target(struct xlate *x, const struct insn *i)
+{
+    struct hea a;
+
+    if (i->op[0].kind == OPND_GPR) {
+        if (i->op[0].reg == RSP)
+            return false;
+        emit_mov64(&x->em, x->w.s1, i->op[0].reg);
+        x64_forget(x, x->w.s1);
+        return true;
+    }
+    if (i->op[0].kind != OPND_MEM || i->op[0].size != 8 || !x64_resolve(x, i, &a))
+        return false;
+    emit_op_h(&x->em, true, 0x8b, x->w.s1, &a);
+    x64_forget(x, x->w.s1);
+    return true;
+}
+
+/* Does the way to `target` stay in the loop, with its deltas? Then the exit gets an open form. */
+static bool stays(const struct xlate *x, uint64_t target)
+{
+    return x->w.loop && bt_loop_find(x->b->page, target, x->mode) == x->w.loop &&
+           target >> PAGE_SHIFT == x->b->rip >> PAGE_SHIFT && x64_keys_held(x);
+}
+
+/* The exit that was just made may be taken with the registers as they are, by the branch with the
+ * rel32 `jump`. */
+static void open_exit(struct xlate *x, uint8_t *jump)
+{
+    x->opens[x->nexits - 1] = (struct bt_open){.jump = jump};
+}
+
+void x64_exit_to(struct xlate *x, uint64_t target)
+{
+    bool open = stays(x, target);
+    uint8_t *at;
+
+    x64_send_home(x);
+    if (open && x->b->borrowed) {
+        at = x->em.p + 1;
+        memcpy(x->em.p, emit_nop5, sizeof(emit_nop5));
+        x->em.p += sizeof(emit_nop5);
+        x64_give_back(x);
+        xlate_exit(x, emit_jmp(&x->em), target);
+        open_exit(x, at);
+        return;
+    }
+    x64_give_back(x);
+    at = emit_jmp(&x->em);
+    xlate_exit(x, at, target);
+    if (open)
+        open_exit(x, at);
+}
+
+bool lower64_jmp(struct xlate *x, const struct insn *i)
+{
+    if (!near64(x, i))
+        return false;
+    if (i->op[0].kind == OPND_REL) {
+        poll_if_backward(x, target_of(x, i));
+        x64_settle(x);
+        x64_exit_to(x, target_of(x, i));
+        x->ended = true;
+        return true;
+    }
+    if (!load_target(x, i))
+        return false;
+    emit_indirect(x, 0);
+    return true;
+}
+
+static bool nothing_to_close(const struct xlate *x)
+{
+    return !x->b->borrowed && !(x->b->loaded & x->w.written);
+}
+
+/* The way of a branch that is taken: straight to its target, or by way of a place that puts the
+ * registers back. */
+static void side_exit(struct xlate *x, uint8_t *branch, uint64_t target)
+{
+    bool open = stays(x, target);
+
+    xlate_exit(x, branch, target);
+    if (open)
+        open_exit(x, branch);
+    if (open ? x->b->borrowed : !nothing_to_close(x))
+        x->w.side[x->w.nsides++] =
+            (struct x64_side){.branch = branch, .exit = x->nexits - 1, .rip = x->rip};
+}
+
+bool lower64_jcc(struct xlate *x, const struct insn *i)
+{
+    if (!near64(x, i))
+        return false;
+    poll_if_backward(x, target_of(x, i));
+    x64_settle(x);
+    if (stays(x, target_of(x, i)))
+        x64_send_home(x);
+    side_exit(x, emit_jcc(&x->em, i->opcode & 15), target_of(x, i));
+    if (xlate_is_last(x, i)) {
+        x64_exit_to(x, x64_next(x, i));
+        x->ended = true;
+    }
+    return true;
+}
+
+static bool exit_on_rcx(struct xlate *x, const struct insn *i, bool taken_if_zero)
+{
+    struct emit *em = &x->em;
+    uint64_t taken = target_of(x, i), next = x64_next(x, i);
+    uint8_t *zero = i->adsize == 8 ? emit_jrcxz(em) : emit_jecxz(em);
+
+    x64_exit_to(x, taken_if_zero ? next : taken);
+    emit_patch8(zero, em->p);
+    x64_exit_to(x, taken_if_zero ? taken : next);
+    x->ended = true;
+    return true;
+}
+
+bool lower64_jcxz(struct xlate *x, const struct insn *i)
+{
+    if (!near64(x, i))
+        return false;
+    poll_if_backward(x, target_of(x, i));
+    x64_settle(x);
+    return exit_on_rcx(x, i, true);
+}
+
+bool lower64_loop(struct xlate *x, const struct insn *i)
+{
+    if (!near64(x, i) || i->opcode != 0xe2)
+        return false;
+    poll_if_backward(x, target_of(x, i));
+    x64_settle(x);
+    if (i->adsize == 8)
+        emit_lea64(&x->em, H_RCX, H_RCX, -1);
+    else
+        emit_lea32(&x->em, H_RCX, H_RCX, -1);
+    return exit_on_rcx(x, i, false);
+}
+
+static void push_return(struct xlate *x, const struct insn *i)
+{
+    uint64_t next = x64_next(x, i);
+
+    if (next == (uint64_t)(int64_t)(int32_t)next) {
+        emit8(&x->em, 0x68);
+        emit32(&x->em, (uint32_t)next);
+    } else {
+        emit_imm64(&x->em, x->w.s0, next);
+        xlate_moves(x, MOVE_RIP64, x->em.p - 8);
+        emit_push(&x->em, x->w.s0);
+    }
+    x64_touched(x);
+}
+
+bool lower64_call(struct xlate *x, const struct insn *i)
+{
+    if (!near64(x, i))
+        return false;
+    if (i->op[0].kind == OPND_REL) {
+        poll_if_backward(x, target_of(x, i));
+        push_return(x, i);
+        x64_exit_to(x, target_of(x, i));
+        x->ended = true;
+        return true;
+    }
+    if (!load_target(x, i))
+        return false;
+    push_return(x, i);
+    emit_indirect(x, 8);
+    return true;
+}
+
+/* RET imm16, which no compiler emits, would have to prove the new RSP before it is committed. */
+bool lower64_ret(struct xlate *x, const struct insn *i)
+{
+    if (!near64(x, i) || x->adapt != ADAPT_NONE || i->nops)
+        return false;
+    emit_pop(&x->em, x->w.s1);
+    x64_touched(x);
+    emit_indirect(x, -8);
+    return true;
+}

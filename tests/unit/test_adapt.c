@@ -1,0 +1,160 @@
+/* When a site that faults is translated otherwise, and that all blocks it stands in are told. */
+#include <check.h>
+
+#include "bt_rig.h"
+
+enum { FRAME = 16, SITE = 0x123, LIMIT = 256 };
+
+static struct bt_rig rig;
+
+static void open_rig(void)
+{
+    ck_assert_int_eq(bt_rig_open(&rig), 0);
+}
+
+static void close_rig(void)
+{
+    bt_rig_close(&rig);
+}
+
+/* Faults until the translation changes. */
+static unsigned faults_until_adapted(enum smmu_verdict v)
+{
+    unsigned n = 1;
+
+    while (!bt_adapt_count(rig.e, FRAME, SITE, v) && n < LIMIT)
+        n++;
+    ck_assert_uint_lt(n, LIMIT);
+    return n;
+}
+
+START_TEST(test_simulated)
+{
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_NONE);
+    ck_assert_uint_gt(faults_until_adapted(SMMU_MMIO), 1);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_SIMULATE);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE + 1), ADAPT_NONE);
+    ck_assert_uint_eq(rig.e->stats.adapted[ADAPT_SIMULATE], 1);
+}
+END_TEST
+
+/* The first block was dropped; one that was translated before, from another address, faults on. */
+START_TEST(test_second_block)
+{
+    faults_until_adapted(SMMU_TRACED);
+    ck_assert(bt_adapt_count(rig.e, FRAME, SITE, SMMU_TRACED));
+    ck_assert(bt_adapt_count(rig.e, FRAME, SITE, SMMU_VIEW));
+    ck_assert_uint_eq(rig.e->stats.adapted[ADAPT_SIMULATE], 1);
+}
+END_TEST
+
+START_TEST(test_view_then_simulated)
+{
+    faults_until_adapted(SMMU_VIEW);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_VIEW);
+    ck_assert_uint_gt(faults_until_adapted(SMMU_VIEW), 16);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_SIMULATE);
+}
+END_TEST
+
+/* Faults that the guest's page tables explain are no fault of the site. */
+START_TEST(test_mapped)
+{
+    for (unsigned n = 0; n < LIMIT; n++)
+        ck_assert(!bt_adapt_count(rig.e, FRAME, SITE, SMMU_MAPPED));
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_NONE);
+}
+END_TEST
+
+/* A block at `rip`, of which the site is an instruction. */
+static struct bt_block *block(uint64_t rip)
+{
+    static const uint8_t code[] = {0x90, 0x90, 0x8b, 0x03, 0xf4}; /* mov eax, [ebx] */
+    struct bt_block *b = bt_rig_translate(&rig, rip, BT_RIG_MODE, code, sizeof(code), false);
+
+    ck_assert_ptr_nonnull(b);
+    return b;
+}
+
+static void run(const struct bt_block *b, unsigned n, bool faulted)
+{
+    while (n--)
+        bt_trial_ran(rig.e, 0x1000 + SITE, b->entry, faulted, true);
+}
+
+/* Its own faults are the guest's affair, but eight signals are enough. */
+START_TEST(test_own_faults)
+{
+    struct bt_block *b;
+
+    ck_assert_uint_eq(faults_until_adapted(SMMU_TRUE), 8);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_SIMULATE);
+    b = block(0x1000 + SITE);
+    run(b, 1000, true);
+    for (unsigned n = 0; n < 100; n++) {
+        run(b, 1, true);
+        run(b, 30, false);
+    }
+    ck_assert(b->valid);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_SIMULATE);
+}
+END_TEST
+
+START_TEST(test_own_faults_rare)
+{
+    struct bt_block *b, *other;
+
+    faults_until_adapted(SMMU_TRUE);
+    b = block(0x1000 + SITE);
+    other = block(0x1000 + SITE - 2);
+    run(other, 1, true);
+    run(b, 1, true);
+    run(b, 253, false);
+    ck_assert(b->valid);
+    run(b, 1, false);
+    ck_assert(!b->valid);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_NONE);
+    ck_assert(other->valid);
+    run(other, 1, false);
+    ck_assert(!other->valid);
+    ck_assert_uint_eq(rig.e->stats.reverted, 1);
+    /* and it takes twice as many now */
+    ck_assert_uint_eq(faults_until_adapted(SMMU_TRUE), 16);
+}
+END_TEST
+
+/* What is simulated for another reason is not on trial. */
+START_TEST(test_mmio_stays)
+{
+    struct bt_block *b;
+
+    faults_until_adapted(SMMU_MMIO);
+    b = block(0x1000 + SITE);
+    run(b, 1000, false);
+    ck_assert(b->valid);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_SIMULATE);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("adapt");
+    TCase *tc = tcase_create("adapt");
+    SRunner *sr;
+    int failed;
+
+    tcase_add_checked_fixture(tc, open_rig, close_rig);
+    tcase_add_test(tc, test_simulated);
+    tcase_add_test(tc, test_second_block);
+    tcase_add_test(tc, test_view_then_simulated);
+    tcase_add_test(tc, test_mapped);
+    tcase_add_test(tc, test_own_faults);
+    tcase_add_test(tc, test_own_faults_rare);
+    tcase_add_test(tc, test_mmio_stays);
+    suite_add_tcase(s, tc);
+    sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? 1 : 0;
+}
