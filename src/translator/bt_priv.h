@@ -238,7 +238,8 @@ struct bt_block {
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
-    bool target;                /* is on its page's list */
+    bool target; /* is on its page's list */
+    bool copied;
     uint16_t borrowed, loaded;  /* 64-bit code: lower64.h */
     uint16_t used;              /* its registers, of the guest's */
     bool polled;                /* a kick was seen at its backward branch */

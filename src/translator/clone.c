@@ -252,6 +252,7 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
     c.b->hash_next = c.b->frame_next = c.b->frame2_next = c.b->twin_next = NULL;
     c.b->incoming = NULL;
     c.b->target = c.b->polled = false;
+    c.b->copied = true;
     memcpy(c.code, codemem_to_rw(&e->code, t->code), t->code_len);
     for (unsigned k = 0; k < t->moves->n; k++)
         if (!move_field(&c, &t->moves->move[k]))
@@ -420,7 +421,8 @@ bool bt_check_moves(struct engine *e, const struct bt_block *b)
     struct bt_block *copy, *made;
     bool interpret, same = true;
 
-    if (!b->moves || !may_lie_at(b, rip))
+    /* What a copy was made from has been looked at; sites may have been adapted since. */
+    if (!b->moves || b->copied || !may_lie_at(b, rip))
         return true;
     copy = copy_block(e, b, rip, &page);
     made = bt_make(e, rip, b->mode, &page, NULL, bytes, PAGE_SIZE - (rip & PAGE_MASK), &interpret);

@@ -182,15 +182,11 @@ static void resolve_s0(struct xlate *x, struct hea *a)
     *a = (struct hea){.base = x->w.s0, .index = d->reg, .scale = 1};
 }
 
-/* A constant that is not RIP-relative may name the very piece a RIP-relative one does only where
- * the code is: unless it is of the first or the last piece, where no code is copied to. */
 static void lookup_const(struct xlate *x, unsigned reg, uint64_t lin)
 {
     emit_lookup_const(&x->em, reg, lin);
     if (x->insn->base == BASE_RIP)
         xlate_moves(x, MOVE_PIECE, x->em.p - 4);
-    else if (!fits32(lin))
-        x->fixed = true;
 }
 
 /* The delta of a constant address's piece: in a slot, or in S0 when `s0_free` and they are all in
@@ -220,8 +216,12 @@ static bool resolve_const(struct xlate *x, uint64_t lin, struct hea *a)
     bool direct = fits32(lin), moves = x->insn->base == BASE_RIP;
     unsigned delta = piece_delta(x, lin, direct);
 
+    /* A constant that is not RIP-relative may be of the piece that a RIP-relative one is of, only
+     * where the code is: but for the first and the last piece, where no code is copied to. */
     if (moves)
         xlate_refers(x, lin);
+    else if (!direct)
+        x->fixed = true;
     *a = (struct hea){.base = (uint8_t)delta, .index = H_NONE, .scale = 1, .disp = (int32_t)lin};
     if (!direct) {
         emit_imm64(&x->em, x->w.s0, lin);

@@ -110,7 +110,7 @@ static void one_copy(const char *what, const uint8_t *code, unsigned n, uint64_t
     made = made_at(away, mode);
     ck_assert_msg(made && bt_same_code(copy, made), "%s", what);
     ck_assert_msg(bt_find(rig.e, away, mode, copy->page) == copy, "%s", what);
-    ck_assert_msg(bt_check_moves(rig.e, b) && bt_check_moves(rig.e, copy), "%s", what);
+    ck_assert_msg(bt_check_moves(rig.e, b), "%s", what);
     /* a copy of a copy, back home */
     bt_invalidate(rig.e, b);
     bt_twin_add(rig.e, copy);
@@ -153,6 +153,8 @@ START_TEST(not_everywhere)
 {
     static const uint8_t back[] = {0xeb, 0x80}, rip[] = {0x8b, 0x05, 0, 0, 0, 0x40, 0xc3};
     static const uint8_t moffs[] = {0x48, 0xa1, 0, 0, 0, 0, 0x55, 0x55, 0, 0, 0xc3};
+    static const uint8_t both[] = {0x8b, 0x05, 0, 0, 0, 0, /* MOV EAX, [RIP] */
+                                   0x48, 0xa1, 0, 0, 0, 0x55, 0x55, 0x55, 0, 0, 0xc3};
     uint32_t mode = BT_RIG_LONG | MODE_CPL3;
 
     ck_assert(translate(HOME32 & ~UINT64_C(0xfff), BT_RIG_MODE, back, sizeof(back)) != NULL);
@@ -165,6 +167,7 @@ START_TEST(not_everywhere)
     ck_assert(copy_at(UINT64_C(0xffffffff81000100), mode) == NULL);
     ck_assert(translate(UINT64_C(0x400200), mode, rip, sizeof(rip))->moves == NULL);
     ck_assert(translate(HOME64 + 0x300, mode, moffs, sizeof(moffs))->moves == NULL);
+    ck_assert(translate(HOME64 + 0x400, mode, both, sizeof(both))->moves == NULL);
 }
 END_TEST
 
