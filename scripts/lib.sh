@@ -73,7 +73,8 @@ need_packages() {
 
 need_build_packages() {
     need_packages gcc libc6-dev binutils make cmake pkg-config libzydis-dev libcapstone-dev libelf-dev check perl-base \
-        zlib1g-dev liblzma-dev liblz4-dev libzstd-dev libpng-dev libncurses-dev libvncserver-dev
+        zlib1g-dev liblzma-dev liblz4-dev libzstd-dev libpng-dev libncurses-dev libvncserver-dev \
+        libjansson-dev
 }
 
 # build PRESET [target..]: configures (again only if needed) and builds.

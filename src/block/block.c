@@ -32,6 +32,7 @@ struct block {
     struct queue todo, done;
     struct block_request *running;
     bool closing, giving_up; /* giving_up: the running request must not be tried again */
+    bool held, retry;
     int stalled;
     struct block_error report;
     struct block_stats stats;
@@ -126,8 +127,11 @@ static void wait_for_room(struct block *b, int err)
     }
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += RETRY_SECONDS;
-    if (!b->closing && !b->giving_up)
+    if (!b->held && !b->closing && !b->giving_up && !b->retry)
         pthread_cond_timedwait(&b->work, &b->lock, &until);
+    while (b->held && !b->closing && !b->giving_up && !b->retry)
+        pthread_cond_wait(&b->work, &b->lock);
+    b->retry = false;
 }
 
 static void *worker(void *arg)
@@ -252,6 +256,20 @@ const char *block_name(const struct block *b)
     return b->name;
 }
 
+bool block_is_snapshot(const struct block *b)
+{
+    return !b->node->format && b->node->below;
+}
+
+const char *block_format_name(const struct block *b)
+{
+    const struct block_node *n = b->node;
+
+    while (!n->format && n->below)
+        n = n->below;
+    return n->format ? n->format : "raw";
+}
+
 void block_submit(struct block *b, struct block_request *req)
 {
     assert(req->state == BLOCK_IDLE);
@@ -336,6 +354,23 @@ int block_stalled(struct block *b)
     return err;
 }
 
+void block_hold(struct block *b, bool held)
+{
+    pthread_mutex_lock(&b->lock);
+    b->held = held;
+    pthread_cond_signal(&b->work);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void block_retry(struct block *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->retry = b->threaded && b->stalled;
+    b->stalled = 0;
+    pthread_cond_signal(&b->work);
+    pthread_mutex_unlock(&b->lock);
+}
+
 bool block_take_report(struct block *b, struct block_error *out)
 {
     bool any;
@@ -353,4 +388,46 @@ void block_get_stats(struct block *b, struct block_stats *out)
     pthread_mutex_lock(&b->lock);
     *out = b->stats;
     pthread_mutex_unlock(&b->lock);
+}
+
+/* The image is open read-only below the overlay, and locked so: it is opened anew for writing. */
+static int commit_to_image(struct block *b, const char *format, struct block_error *err)
+{
+    struct block_node *base;
+    int e = block_open_again(&base, b->name, false, err);
+
+    if (e < 0)
+        return e;
+    if (base->bytes != b->node->bytes || strcmp(base->format, format) != 0)
+        e = block_fail(err, -EINVAL, "%s: the image is another one now", b->name);
+    else if ((e = block_overlay_commit(b->node, base)) < 0)
+        block_fail(err, e, "%s: %s", b->name, strerror(-e));
+    block_node_close(base);
+    return e;
+}
+
+int block_commit(struct block *b, struct block_error *err)
+{
+    struct block_node *top = b->node, *below = top->below;
+    const char *format;
+    struct block_error again;
+    int e;
+
+    assert(!b->todo.first && !b->running);
+    if (top->format || !below)
+        return block_fail(err, -ENOTSUP, "%s: there is no snapshot to commit", b->name);
+    format = below->format;
+    block_node_close(below);
+    top->below = NULL;
+    e = commit_to_image(b, format, err);
+    if (block_open_again(&below, b->name, true, &again) < 0) {
+        *err = again;
+        return -EIO;
+    }
+    if (below->bytes < top->bytes) {
+        block_node_close(below);
+        return block_fail(err, -EIO, "%s: the image has shrunk", b->name);
+    }
+    top->below = below;
+    return e;
 }

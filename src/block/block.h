@@ -10,7 +10,8 @@
  *
  * A finished write may still be in the host's cache; what was written before a flush is on the
  * medium when the flush is done. When the host's disk is full the request is not failed: it is
- * tried again, and block_stalled() says so meanwhile. The machine then stops the guest's clock.
+ * tried again, every second or, with block_hold(), when block_retry() says so; block_stalled()
+ * tells why meanwhile. The machine then stops the guest's clock.
  *
  * Two writers of one image are locked out, and readers beside a writer (OFD locks; QEMU's bytes).
  */
@@ -72,6 +73,9 @@ int block_start(struct block *b, void (*notify)(void *opaque), void *opaque) MUS
 uint64_t block_sectors(const struct block *b);
 bool block_read_only(const struct block *b);
 const char *block_name(const struct block *b);
+bool block_is_snapshot(const struct block *b);
+/* Of the image: "raw", "qcow2". */
+const char *block_format_name(const struct block *b);
 
 void block_submit(struct block *b, struct block_request *req);
 /* Calls done() of what has finished. vCPU thread. */
@@ -82,8 +86,16 @@ void block_cancel(struct block *b, struct block_request *req);
  * too. Returns early, with -errno, while the host's disk is full. */
 int block_drain(struct block *b);
 
+/* Of a block opened with `snapshot`, which nobody uses meanwhile (block_drain): what was written
+ * goes to the image, and the snapshot begins anew. 0, or -errno with *err: what is read stays the
+ * same, unless the image itself can't be opened any more. */
+int block_commit(struct block *b, struct block_error *err) MUST_CHECK;
 /* The -errno (full disk) for which the first request waits, or 0. */
 int block_stalled(struct block *b);
+/* Held: a request that found the disk full waits for block_retry(). Not held: for a second. */
+void block_hold(struct block *b, bool held);
+/* Tries the stalled request again; one that fails again stalls anew. */
+void block_retry(struct block *b);
 /* A message for the user, once: why a request failed (a corrupt image, say). */
 bool block_take_report(struct block *b, struct block_error *out);
 void block_get_stats(struct block *b, struct block_stats *out);

@@ -22,6 +22,7 @@ struct block_node {
     const struct block_node_ops *ops;
     uint64_t bytes;
     bool read_only;
+    const char *format;        /* NULL: a layer, which has the one below's */
     struct block_node *below;  /* what reads fall through to; owned; may be NULL */
     struct block_error report; /* empty, or what block_take_report() is to say */
 };
@@ -32,6 +33,13 @@ int block_raw_create(struct block_node **out, struct block_file *f, bool read_on
 /* Reads fall through to `below`, which becomes the overlay's, except when this fails. */
 int block_overlay_open(struct block_node **out, struct block_node *below,
                        struct block_error *err) MUST_CHECK;
+
+/* Writes what the overlay has to `base`, flushes that, and forgets it. 0 or -errno: nothing is
+ * forgotten then. */
+int block_overlay_commit(struct block_node *n, struct block_node *base) MUST_CHECK;
+/* The image at path once more, as its content says. */
+int block_open_again(struct block_node **out, const char *path, bool read_only,
+                     struct block_error *err) MUST_CHECK;
 
 /* Closes a node and what is below it. NULL does nothing. */
 void block_node_close(struct block_node *n);

@@ -154,6 +154,14 @@ static int open_image(struct block_node **out, const struct request *req, struct
     return e;
 }
 
+int block_open_again(struct block_node **out, const char *path, bool read_only,
+                     struct block_error *err)
+{
+    const struct request req = {.path = path, .read_only = read_only};
+
+    return open_image(out, &req, err);
+}
+
 int block_open(struct block **out, const struct block_options *opt, struct block_error *err)
 {
     struct block_node *node = NULL, *top;

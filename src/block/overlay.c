@@ -48,8 +48,10 @@ static int overlay_read(struct block_node *n, uint64_t offset, uint8_t *buf, siz
         uint64_t sector = offset / BLOCK_SECTOR;
         size_t part = run_of(o, sector, len / BLOCK_SECTOR) * BLOCK_SECTOR;
 
-        err = is_written(o, sector) ? block_file_read(&o->file, offset, buf, part)
-                                    : n->below->ops->read(n->below, offset, buf, part);
+        if (is_written(o, sector))
+            err = block_file_read(&o->file, offset, buf, part);
+        else /* nothing is below after a commit that could not open the image again */
+            err = n->below ? n->below->ops->read(n->below, offset, buf, part) : -EIO;
         offset += part;
         buf += part;
         len -= part;
@@ -67,6 +69,33 @@ static int overlay_write(struct block_node *n, uint64_t offset, const uint8_t *b
     for (uint64_t s = offset / BLOCK_SECTOR; s < (offset + len) / BLOCK_SECTOR; s++)
         o->written[s / 8] |= (uint8_t)(1 << s % 8);
     return 0;
+}
+
+enum { COMMIT_SECTORS = 128 };
+
+int block_overlay_commit(struct block_node *n, struct block_node *base)
+{
+    struct overlay *o = overlay_of(n);
+    uint64_t sectors = n->bytes / BLOCK_SECTOR, at = 0;
+    uint8_t buf[COMMIT_SECTORS * BLOCK_SECTOR];
+    int err = 0;
+
+    while (at < sectors && err == 0) {
+        uint64_t left = sectors - at;
+        size_t count = run_of(o, at, left < COMMIT_SECTORS ? (size_t)left : COMMIT_SECTORS);
+
+        if (is_written(o, at)) {
+            err = block_file_read(&o->file, at * BLOCK_SECTOR, buf, count * BLOCK_SECTOR);
+            if (err == 0)
+                err = base->ops->write(base, at * BLOCK_SECTOR, buf, count * BLOCK_SECTOR);
+        }
+        at += count;
+    }
+    if (err == 0)
+        err = base->ops->flush(base);
+    if (err == 0)
+        memset(o->written, 0, o->map_bytes);
+    return err;
 }
 
 /* Nothing survives the process, so there is nothing to make durable. */

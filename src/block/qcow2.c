@@ -157,8 +157,10 @@ static int clear_features(struct qcow2 *q, const struct qcow2_header *h)
 
 static void set_up(struct qcow2 *q, const struct qcow2_header *h, bool read_only)
 {
-    q->node = (struct block_node){
-        .ops = &qcow2_ops, .bytes = align_up(h->size, BLOCK_SECTOR), .read_only = read_only};
+    q->node = (struct block_node){.ops = &qcow2_ops,
+                                  .bytes = align_up(h->size, BLOCK_SECTOR),
+                                  .read_only = read_only,
+                                  .format = "qcow2"};
     q->version = h->version;
     q->cluster_bits = h->cluster_bits;
     q->refcount_order = h->refcount_order;

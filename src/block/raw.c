@@ -71,8 +71,10 @@ int block_raw_create(struct block_node **out, struct block_file *f, bool read_on
 
     if (!r)
         return -ENOMEM;
-    r->node = (struct block_node){
-        .ops = &raw_ops, .bytes = align_up(f->bytes, BLOCK_SECTOR), .read_only = read_only};
+    r->node = (struct block_node){.ops = &raw_ops,
+                                  .bytes = align_up(f->bytes, BLOCK_SECTOR),
+                                  .read_only = read_only,
+                                  .format = "raw"};
     r->file = *f;
     r->probed = probed;
     *out = &r->node;

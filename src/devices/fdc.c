@@ -525,6 +525,22 @@ static void fdc_reset(void *dev)
     }
 }
 
+/* The geometry stays when the medium goes: it says that there is a drive. */
+void fdc_change(struct fdc *f, unsigned n, struct block *blk)
+{
+    struct fdc_drive *d = &f->drive[n];
+
+    assert(n < FDC_DRIVES && (!blk || fdc_geometry(block_sectors(blk))));
+    if (f->phase == PHASE_EXECUTE && drive(f) == d && d->blk) {
+        block_cancel(d->blk, &f->req);
+        finish_transfer(f, ST0_ABNORMAL, ST1_NO_ADDRESS);
+    }
+    d->blk = blk;
+    d->changed = 1;
+    if (blk)
+        d->geometry = fdc_geometry(block_sectors(blk));
+}
+
 void fdc_init(struct fdc *f, struct i8237 *dma, struct line irq6,
               struct block *const blk[FDC_DRIVES])
 {

@@ -58,6 +58,9 @@ const struct fdc_geometry *fdc_geometry(uint64_t sectors);
 
 void fdc_init(struct fdc *f, struct i8237 *dma, struct line irq6,
               struct block *const blk[FDC_DRIVES]);
+/* Puts a medium (NULL: none) of a size that fdc_geometry() knows into a drive. A command that is
+ * reading or writing ends with an error. The medium that was there is the caller's to close. */
+void fdc_change(struct fdc *f, unsigned n, struct block *blk);
 int fdc_attach(struct fdc *f, struct bus *ports) MUST_CHECK;
 
 #endif

@@ -59,19 +59,24 @@ static void fail(png_structp png, png_const_charp text)
     png_longjmp(png, 1);
 }
 
+static void pack_row(const struct vga_surface *s, unsigned y, uint8_t *row)
+{
+    const uint32_t *pixels = s->pixels + y * s->stride;
+
+    for (unsigned x = 0; x < s->width; x++) {
+        row[3 * x] = (uint8_t)(pixels[x] >> 16);
+        row[3 * x + 1] = (uint8_t)(pixels[x] >> 8);
+        row[3 * x + 2] = (uint8_t)pixels[x];
+    }
+}
+
 static void write_rows(png_structp png, png_infop info, const struct vga_surface *s, uint8_t *row)
 {
     png_set_IHDR(png, info, s->width, s->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png, info);
     for (unsigned y = 0; y < s->height; y++) {
-        const uint32_t *pixels = s->pixels + y * s->stride;
-
-        for (unsigned x = 0; x < s->width; x++) {
-            row[3 * x] = (uint8_t)(pixels[x] >> 16);
-            row[3 * x + 1] = (uint8_t)(pixels[x] >> 8);
-            row[3 * x + 2] = (uint8_t)pixels[x];
-        }
+        pack_row(s, y, row);
         png_write_row(png, row);
     }
     png_write_end(png, NULL);
@@ -97,6 +102,25 @@ int picture_write_png(const struct vga_surface *s, FILE *out)
     return err;
 }
 
+/* netpbm, ppm(5): P6. */
+static int write_ppm(const struct vga_surface *s, FILE *out)
+{
+    uint8_t *row = malloc((size_t)s->width * 3 + 1);
+
+    if (!row)
+        return -ENOMEM;
+    errno = 0;
+    fprintf(out, "P6\n%u %u\n255\n", s->width, s->height);
+    for (unsigned y = 0; y < s->height; y++) {
+        pack_row(s, y, row);
+        fwrite(row, 3, s->width, out);
+    }
+    free(row);
+    if (ferror(out) || fflush(out))
+        return errno ? -errno : -EIO;
+    return 0;
+}
+
 /* Devices and pipes stay. */
 static void remove_file(FILE *out, const char *path)
 {
@@ -106,7 +130,8 @@ static void remove_file(FILE *out, const char *path)
         unlink(path);
 }
 
-int picture_screendump(const struct vga *v, const char *path)
+static int screendump(const struct vga *v, const char *path,
+                      int (*write_picture)(const struct vga_surface *s, FILE *out))
 {
     struct picture p = {0};
     struct vga_rows rows;
@@ -116,7 +141,7 @@ int picture_screendump(const struct vga *v, const char *path)
     if (err < 0)
         return err;
     out = fopen(path, "wbe");
-    err = out ? picture_write_png(&p.surface, out) : -errno;
+    err = out ? write_picture(&p.surface, out) : -errno;
     picture_free(&p);
     if (!out)
         return err;
@@ -125,4 +150,14 @@ int picture_screendump(const struct vga *v, const char *path)
     if (fclose(out) && err == 0)
         err = -errno;
     return err;
+}
+
+int picture_screendump(const struct vga *v, const char *path)
+{
+    return screendump(v, path, picture_write_png);
+}
+
+int picture_screendump_ppm(const struct vga *v, const char *path)
+{
+    return screendump(v, path, write_ppm);
 }

@@ -26,5 +26,7 @@ int picture_write_png(const struct vga_surface *s, FILE *out) MUST_CHECK;
 /* The screen as it is now to a file, which is removed when it can't be written whole. 0 or -errno.
  */
 int picture_screendump(const struct vga *v, const char *path) MUST_CHECK;
+/* The same as PPM, which programs read that know QEMU's. */
+int picture_screendump_ppm(const struct vga *v, const char *path) MUST_CHECK;
 
 #endif

@@ -24,16 +24,23 @@ static void drain(int fd)
         ;
 }
 
-/* Both descriptors are non-blocking counters. */
+static void watched(struct events *ev)
+{
+    ev->watch_armed = false;
+    __atomic_store_n(&ev->watch_due, true, __ATOMIC_SEQ_CST);
+}
+
+/* Timer and wake descriptors are non-blocking counters. */
 static void *watch(void *arg)
 {
     struct events *ev = arg;
 
     while (!ev->stop) {
-        struct pollfd fds[3] = {
+        struct pollfd fds[4] = {
             {.fd = ev->timer_fd, .events = POLLIN},
             {.fd = ev->wake_fd, .events = POLLIN},
             {.fd = ev->input_armed ? ev->in_fd : -1, .events = POLLIN},
+            {.fd = ev->watch_armed ? ev->watched_fd : -1, .events = POLLIN},
         };
 
         if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
@@ -44,7 +51,9 @@ static void *watch(void *arg)
             drain(ev->timer_fd);
         if (fds[2].revents)
             ev->input_armed = false;
-        if (fds[0].revents || fds[2].revents)
+        if (fds[3].revents)
+            watched(ev);
+        if (fds[0].revents || fds[2].revents || fds[3].revents)
             ev->kick(ev->opaque);
     }
     return NULL;
@@ -63,8 +72,11 @@ int events_start(struct events *ev, int in_fd, void (*kick)(void *opaque), void 
     sigset_t all, before;
     int err;
 
-    *ev =
-        (struct events){.kick = kick, .opaque = opaque, .in_fd = in_fd, .input_armed = in_fd >= 0};
+    *ev = (struct events){.kick = kick,
+                          .opaque = opaque,
+                          .in_fd = in_fd,
+                          .watched_fd = -1,
+                          .input_armed = in_fd >= 0};
     ev->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (ev->timer_fd < 0)
         return -errno;
@@ -129,6 +141,26 @@ void events_input_taken(struct events *ev)
     count(ev->wake_fd);
 }
 
+void events_watch(struct events *ev, int fd)
+{
+    ev->watched_fd = fd;
+    events_watch_again(ev);
+}
+
+bool events_watch_due(struct events *ev)
+{
+    return __atomic_load_n(&ev->watch_due, __ATOMIC_SEQ_CST) &&
+           __atomic_exchange_n(&ev->watch_due, false, __ATOMIC_SEQ_CST);
+}
+
+void events_watch_again(struct events *ev)
+{
+    if (ev->watched_fd < 0 || ev->watch_armed)
+        return;
+    ev->watch_armed = true;
+    count(ev->wake_fd);
+}
+
 void events_notify(struct events *ev)
 {
     count(ev->notify_fd);
@@ -137,9 +169,10 @@ void events_notify(struct events *ev)
 
 void events_wait(struct events *ev, uint64_t deadline, bool want_input)
 {
-    struct pollfd fds[2] = {
+    struct pollfd fds[3] = {
         {.fd = want_input ? ev->in_fd : -1, .events = POLLIN},
         {.fd = ev->notify_fd, .events = POLLIN},
+        {.fd = ev->watched_fd, .events = POLLIN},
     };
     struct timespec ts, *timeout = NULL;
     uint64_t now = events_now(), left = deadline > now ? deadline - now : 0;
@@ -149,6 +182,10 @@ void events_wait(struct events *ev, uint64_t deadline, bool want_input)
         ts.tv_nsec = (long)(left % NS_PER_SEC);
         timeout = &ts;
     }
-    if (ppoll(fds, ARRAY_SIZE(fds), timeout, NULL) > 0 && fds[1].revents)
+    if (ppoll(fds, ARRAY_SIZE(fds), timeout, NULL) <= 0)
+        return;
+    if (fds[1].revents)
         drain(ev->notify_fd);
+    if (fds[2].revents)
+        watched(ev);
 }

@@ -4,7 +4,8 @@
  * A thread of its own sleeps on a timerfd and the input descriptor and calls `kick` when either is
  * due; all device work then happens on the vCPU thread. Input is reported once and again only after
  * events_input_taken(), so a guest that does not read costs nothing. Other threads of the monitor
- * (disks) report with events_notify().
+ * (disks) report with events_notify(). One descriptor more (events_watch), behind which an epoll
+ * instance may collect any number, is watched in the same way.
  */
 #ifndef DRAGOMAN_HOST_EVENTS_H
 #define DRAGOMAN_HOST_EVENTS_H
@@ -17,8 +18,10 @@ struct events {
     void (*kick)(void *opaque); /* called on the events thread */
     void *opaque;
     int timer_fd, wake_fd, in_fd;
-    int notify_fd; /* readable since events_notify() until the next events_wait() */
-    volatile bool input_armed, stop;
+    int watched_fd; /* -1: none */
+    int notify_fd;  /* readable since events_notify() until the next events_wait() */
+    volatile bool input_armed, watch_armed, stop;
+    bool watch_due; /* set by whoever found watched_fd readable; atomic */
     bool running;
     pthread_t thread;
 };
@@ -34,6 +37,12 @@ void events_stop(struct events *ev);
 void events_set_deadline(struct events *ev, uint64_t deadline);
 /* Report input again when there is some. */
 void events_input_taken(struct events *ev);
+
+/* From now on watched_fd wakes, too: when it is readable, events_watch_due() says so once and
+ * events_watch_again() is called when it was looked after. After events_start(). */
+void events_watch(struct events *ev, int fd);
+bool events_watch_due(struct events *ev);
+void events_watch_again(struct events *ev);
 
 /* Any thread: kicks, and ends the events_wait() that goes on or else the next one. */
 void events_notify(struct events *ev);

@@ -10,6 +10,7 @@ enum { CTRL_A = 0x01 };
 
 const char terminal_help[] = "\n"
                              "Ctrl-A x  leave: stop the machine\n"
+                             "Ctrl-A c  to the monitor, and back to the guest\n"
                              "Ctrl-A s  print counters\n"
                              "Ctrl-A a  send Ctrl-A to the guest\n"
                              "Ctrl-A h  this text\n";
@@ -228,6 +229,10 @@ static enum terminal_event take_chunk(struct terminal *t)
 
         if (t->escapes)
             ev = escape_feed(&t->escape, &byte, &to_guest);
+        if (to_guest && t->to_other) {
+            t->other.receive(t->other.dev, &byte, 1);
+            to_guest = false;
+        }
         /* A full queue drops what is typed, as a terminal does; pipes are not read then. */
         if (to_guest && waiting(t) < TERMINAL_QUEUE)
             t->queue[t->head++ % TERMINAL_QUEUE] = byte;

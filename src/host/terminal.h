@@ -9,6 +9,7 @@
  * take yet waits in `queue`. So Ctrl-A x is seen even when the guest reads nothing.
  * Input may be a pipe or a file: its end is no reason to leave, there is just no more.
  * Any other descriptor works too: output to a file is a terminal with in_fd -1.
+ * While `to_other` is set, what is typed goes to `other` instead of the device's queue.
  *
  * Everything but terminal_restore() and the signal hook runs on the vCPU thread.
  */
@@ -26,7 +27,7 @@ enum terminal_event {
     TERMINAL_QUIT,    /* Ctrl-A x                             */
     TERMINAL_HELP,    /* Ctrl-A h, Ctrl-A ?                   */
     TERMINAL_STATS,   /* Ctrl-A s                             */
-    TERMINAL_MONITOR, /* Ctrl-A c: there is no monitor so far */
+    TERMINAL_MONITOR, /* Ctrl-A c: between guest and monitor  */
 };
 
 /* The escape parser: a pure state machine. */
@@ -43,9 +44,11 @@ enum { TERMINAL_QUEUE = 65536 }; /* a power of two */
 enum { TERMINAL_LEAVE_BYTES = 128 };
 
 struct terminal {
-    struct chardev dev; /* the guest's device connects here */
-    int in_fd;          /* -1: no input */
-    bool in_end;        /* there is no more input */
+    struct chardev dev;        /* the guest's device connects here */
+    struct chardev_sink other; /* takes whatever it gets */
+    bool to_other;
+    int in_fd;   /* -1: no input */
+    bool in_end; /* there is no more input */
     int out_fd;
     bool escapes;  /* look for Ctrl-A keys */
     bool is_tty;   /* in_fd is a terminal */

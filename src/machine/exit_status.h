@@ -10,7 +10,7 @@
 
 enum exit_status {
     EXIT_POWER_OFF = 0,     /* the guest powered off, or asked for a reset under -no-reboot;
-                               also: --help and --version                                    */
+                               also: the monitor's quit, --help and --version                */
     EXIT_BAD_INPUT = 2,     /* usage, a file that cannot be booted, RAM that cannot work, a
                                full disk, a host that lacks something: see the message       */
     EXIT_TIMED_OUT = 4,     /* --timeout ran out                                             */

@@ -5,6 +5,8 @@
 
 #include "machine/drives.h"
 #include "machine/exit_status.h"
+#include "machine/operator.h"
+#include "machine/pause.h"
 #include "machine/screen.h"
 #include "shadowmmu/smmu.h"
 
@@ -55,7 +57,7 @@ static void look_at_input(struct machine *m)
             print_stats(m, stderr);
             continue;
         case TERMINAL_MONITOR:
-            terminal_say(&m->console, "There is no monitor yet; Ctrl-A h lists the keys.\n");
+            operator_switch(m);
             continue;
         case TERMINAL_NOTHING:
             if (terminal_wants_input(&m->console))
@@ -68,9 +70,11 @@ static void look_at_input(struct machine *m)
 static void look_around(struct machine *m)
 {
     __atomic_store_n(&m->cpu->kick, 0, __ATOMIC_SEQ_CST);
-    clock_run(&m->clock);
+    if (!machine_paused(m))
+        clock_run(&m->clock);
     drives_poll(m);
     screen_poll(m);
+    operator_poll(m);
     look_at_input(m);
     if (m->console.out_error && !m->stopped) {
         leave_terminal(m);
@@ -111,7 +115,14 @@ static bool reboot(struct machine *m)
     struct machine_error err;
 
     m->reset_asked = false;
+    operator_event(m, "RESET",
+                   m->reset_by_user ? "{\"guest\": false, \"reason\": \"host-qmp-system-reset\"}"
+                                    : "{\"guest\": true, \"reason\": \"guest-reset\"}");
+    m->reset_by_user = false;
+    if (m->pause.state == MONITOR_SHUTDOWN)
+        m->pause.state = MONITOR_PRELAUNCH;
     if (m->opt->no_reboot) {
+        m->shutdown = "guest-reset";
         machine_stop(m, EXIT_POWER_OFF);
         return false;
     }
@@ -124,12 +135,30 @@ static bool reboot(struct machine *m)
     return true;
 }
 
+/* The guest has powered off, but -no-shutdown keeps what it leaves for the monitor. */
+static void stay(struct machine *m)
+{
+    m->powered_off = false;
+    operator_event(m, "SHUTDOWN", "{\"guest\": true, \"reason\": \"guest-shutdown\"}");
+    machine_pause(m, MONITOR_SHUTDOWN);
+}
+
+static enum run_exit run_guest(struct machine *m)
+{
+    if (!machine_paused(m))
+        return engine_run(m->engine);
+    machine_wait_paused(m);
+    return RUN_KICK;
+}
+
 static void run(struct machine *m)
 {
     while (!m->stopped) {
-        enum run_exit why = engine_run(m->engine);
+        enum run_exit why = run_guest(m);
 
         look_around(m);
+        if (m->powered_off && !m->stopped)
+            stay(m);
         if (m->reset_asked && !m->stopped) {
             reboot(m);
             continue;
@@ -138,10 +167,33 @@ static void run(struct machine *m)
             leave_terminal(m);
             machine_report_shutdown(m, stderr);
             machine_stop(m, EXIT_TRIPLE_FAULT);
-        } else if (why == RUN_HALT) {
+        } else if (why == RUN_HALT && !machine_paused(m)) {
             wait_halted(m);
         }
     }
+}
+
+/* QMP's ShutdownCause of a status; what is not here is the guest's choice. */
+static const struct {
+    enum exit_status status;
+    const char *cause;
+} causes[] = {
+    {EXIT_BAD_INPUT, "host-error"},     {EXIT_TIMED_OUT, "host-signal"},
+    {EXIT_USER_STOP, "host-ui"},        {EXIT_TRIPLE_FAULT, "guest-panic"},
+    {EXIT_GUEST_HALTED, "guest-panic"},
+};
+
+static void say_goodbye(struct machine *m)
+{
+    const char *why = m->shutdown ? m->shutdown : "guest-shutdown";
+    char data[96];
+
+    for (unsigned i = 0; i < ARRAY_SIZE(causes) && !m->shutdown; i++)
+        if (m->status == (int)causes[i].status)
+            why = causes[i].cause;
+    snprintf(data, sizeof(data), "{\"guest\": %s, \"reason\": \"%s\"}",
+             strncmp(why, "guest", 5) == 0 ? "true" : "false", why);
+    operator_event(m, "SHUTDOWN", data);
 }
 
 int machine_run(struct machine *m)
@@ -158,22 +210,24 @@ int machine_run(struct machine *m)
         fprintf(stderr, "dragoman: can't start the disks' threads: %s\n", strerror(-err));
         return EXIT_BAD_INPUT;
     }
-    if (screen_open(m, &error) < 0) {
+    if (m->opt->start_paused)
+        machine_pause(m, MONITOR_PRELAUNCH);
+    if (screen_open(m, &error) < 0 || operator_open(m, &error) < 0) {
         fprintf(stderr, "dragoman: %s\n", error.text);
         return EXIT_BAD_INPUT;
     }
     timer_init(&m->timeout, timed_out, m);
     if (m->opt->timeout_ns)
         timer_set(&m->clock, &m->timeout, clock_now(&m->clock) + m->opt->timeout_ns);
-    events_set_deadline(&m->events, clock_deadline(&m->clock) == CLOCK_NEVER
-                                        ? UINT64_MAX
-                                        : clock_deadline(&m->clock) + m->started);
+    if (!machine_paused(m))
+        machine_set_deadline(m);
     err = terminal_enter_raw(&m->console);
     if (err == 0)
         err = terminal_hook_signals(&m->console);
     if (err < 0)
         fprintf(stderr, "dragoman: terminal: %s\n", strerror(-err));
     run(m);
+    say_goodbye(m);
     leave_terminal(m);
     if (screen_dump(m, &error) < 0) {
         fprintf(stderr, "dragoman: %s\n", error.text);

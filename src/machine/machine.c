@@ -15,6 +15,8 @@
 #include "loader/firmware.h"
 #include "machine/drives.h"
 #include "machine/exit_status.h"
+#include "machine/operator.h"
+#include "machine/pause.h"
 #include "machine/screen.h"
 #include "shadowmmu/smmu.h"
 #include "translator/x_host.h"
@@ -78,16 +80,25 @@ static uint64_t clock_since_start(void *opaque)
 {
     const struct machine *m = opaque;
 
-    return m->time ? m->time->now(m->time->opaque) : events_now() - m->started;
+    if (m->time)
+        return m->time->now(m->time->opaque);
+    return (machine_paused(m) ? m->pause.at : events_now()) - m->started;
+}
+
+void machine_set_deadline(struct machine *m)
+{
+    uint64_t at = clock_deadline(&m->clock);
+
+    events_set_deadline(&m->events, at == CLOCK_NEVER ? UINT64_MAX : at + m->started);
 }
 
 static void deadline_changed(void *opaque, uint64_t deadline)
 {
     struct machine *m = opaque;
 
-    if (m->events.running)
-        events_set_deadline(&m->events,
-                            deadline == CLOCK_NEVER ? UINT64_MAX : deadline + m->started);
+    (void)deadline;
+    if (m->events.running && !machine_paused(m))
+        machine_set_deadline(m);
 }
 
 static int64_t realtime(void *opaque)
@@ -139,9 +150,17 @@ static uint64_t guest_tsc(void *opaque)
 
 static void set_power(void *dst, int pin, bool level)
 {
+    struct machine *m = dst;
+
     (void)pin;
-    if (level)
-        machine_stop(dst, EXIT_POWER_OFF);
+    if (!level)
+        return;
+    if (!m->opt->no_shutdown) {
+        machine_stop(m, EXIT_POWER_OFF);
+        return;
+    }
+    m->powered_off = true;
+    engine_kick(m->engine);
 }
 
 static void set_reset(void *dst, int pin, bool level)
@@ -277,7 +296,8 @@ static int make_board(struct machine *m, struct machine_error *err)
         .debug_exit_ports = o->debug_exit_iosize,
         .exit_hook = {guest_exit, m},
     };
-    bool console = o->serial.kind == CHAR_STDIO || o->serial.kind == CHAR_MON_STDIO || o->curses;
+    bool console = o->serial.kind == CHAR_STDIO || o->serial.kind == CHAR_MON_STDIO || o->curses ||
+                   o->monitor_stdio;
     int e;
 
     terminal_init(&m->console, console ? STDIN_FILENO : -1, STDOUT_FILENO,
@@ -317,14 +337,20 @@ static void io_write(void *opaque, uint16_t port, unsigned size, uint32_t val)
 
 static int intr_ack(void *opaque)
 {
-    return pc_intr_ack(&((struct machine *)opaque)->pc);
+    struct machine *m = opaque;
+    int vector = pc_intr_ack(&m->pc);
+
+    m->interrupts[vector & 0xff]++;
+    return vector;
 }
 
 static uint64_t time_stamp(void *opaque)
 {
     const struct machine *m = opaque;
 
-    return m->time ? m->time->tsc(m->time->opaque) : __builtin_ia32_rdtsc();
+    if (m->time)
+        return m->time->tsc(m->time->opaque);
+    return machine_paused(m) ? m->pause.tsc : __builtin_ia32_rdtsc();
 }
 
 static void tsc_moved(void *opaque)
@@ -485,6 +511,7 @@ int machine_create(struct machine **out, const struct options *opt,
 
 void machine_destroy(struct machine *m)
 {
+    operator_close(m);
     screen_close(m);
     drives_close(m);
     events_stop(&m->events);

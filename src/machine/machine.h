@@ -20,6 +20,7 @@
 #include "loader/loader.h"
 #include "machine/options.h"
 #include "machine/pc.h"
+#include "monitor/machine.h"
 #include "translator/engine.h"
 
 /* Where guest time comes from when it is not the host's. */
@@ -32,6 +33,13 @@ struct machine_time {
 };
 
 struct display;
+struct monitor;
+
+/* While state is not MONITOR_RUNNING the guest and its clocks stand still. */
+struct machine_pause {
+    enum monitor_state state;
+    uint64_t at, tsc; /* when it began: CLOCK_MONOTONIC ns, the host's TSC */
+};
 
 struct machine {
     const struct options *opt;
@@ -44,7 +52,8 @@ struct machine {
     struct bus ports, mmio;
     struct clock clock;
     struct timer timeout;
-    uint64_t started; /* CLOCK_MONOTONIC ns */
+    uint64_t started; /* CLOCK_MONOTONIC ns; later by as long as the guest was paused */
+    struct machine_pause pause;
     struct cpu_model model;
     struct cpu *cpu;
     struct smmu *mmu;
@@ -61,8 +70,13 @@ struct machine {
     bool display_woken;      /* by its threads */
     struct chardev file_serial, file_debugcon, stdio_debugcon;
     FILE *serial_file, *debugcon_file;
+    struct monitor *monitor;  /* NULL: none */
+    uint64_t interrupts[256]; /* taken by the CPU, by vector */
     bool stopped, reset_asked, console_seen;
-    int status; /* when stopped */
+    bool powered_off;     /* and -no-shutdown: the loop is to pause */
+    bool reset_by_user;   /* who asked for the reset */
+    const char *shutdown; /* why it stops, as QMP's SHUTDOWN says it; NULL: as `status` says */
+    int status;           /* when stopped */
 };
 
 struct machine_error {
@@ -79,6 +93,9 @@ int machine_create_stepped(struct machine **out, const struct options *opt,
                            struct machine_error *err) MUST_CHECK;
 int machine_run(struct machine *m);
 void machine_destroy(struct machine *m);
+
+/* The events thread kicks when the next timer is due. */
+void machine_set_deadline(struct machine *m);
 
 /* loop.c: the guest or the user ends the run. */
 void machine_stop(struct machine *m, int status);

@@ -13,6 +13,7 @@ enum option_group {
     OPTION_BOOT,
     OPTION_MACHINE,
     OPTION_DEVICES,
+    OPTION_MONITOR,
     OPTION_DEBUG,
     OPTION_ACCEPTED,
     OPTION_OTHER,
@@ -31,6 +32,12 @@ struct option_row {
     bool may_be_empty;
 };
 
+/* -chardev: what -mon names. */
+struct option_chardev {
+    char id[64];
+    struct monitor_address at;
+};
+
 struct option_parse {
     struct options *o;
     struct options_error *err;
@@ -38,6 +45,8 @@ struct option_parse {
     bool engine_chosen, serial_chosen;
     const char *foreign_engine; /* first one asked for that is QEMU's, not ours */
     bool image_by_option;
+    struct option_chardev chardev[MONITOR_MAX];
+    unsigned nchardevs;
 };
 
 extern const struct option_row option_rows[];
@@ -62,6 +71,16 @@ int option_set_vnc(struct option_parse *p, const char *value);
 int option_set_nographic(struct option_parse *p, const char *value);
 int option_set_screendump(struct option_parse *p, const char *value);
 int option_check_display(struct option_parse *p);
+
+/* option_monitor.c: the same. */
+int option_set_monitor(struct option_parse *p, const char *value);
+int option_set_qmp(struct option_parse *p, const char *value);
+int option_set_qmp_pretty(struct option_parse *p, const char *value);
+int option_set_start_paused(struct option_parse *p, const char *value);
+int option_set_no_shutdown(struct option_parse *p, const char *value);
+int option_set_chardev(struct option_parse *p, const char *value);
+int option_set_mon(struct option_parse *p, const char *value);
+int option_check_monitor(struct option_parse *p);
 
 /* True when the len characters at s are `word`. */
 bool option_is_word(const char *s, size_t len, const char *word);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/version.h"
 #include "machine/exit_status.h"
 #include "machine/option_rows.h"
 
@@ -21,11 +22,7 @@ static const struct {
     {"audiodev", "sound"},
     {"full-screen", "display"},
     {"s", "debugger stub"},
-    {"S", "debugger stub"},
     {"gdb", "debugger stub"},
-    {"qmp", "monitor"},
-    {"mon", "monitor"},
-    {"chardev", "separate character back end; use -serial or -debugcon,"},
     {"daemonize", "daemon mode"},
     {"loadvm", "saved machines"},
     {"incoming", "saved machines"},
@@ -174,7 +171,9 @@ static int check_all(struct option_parse *p)
     int rc;
 
     p->row = NULL;
-    rc = option_check_display(p);
+    rc = option_check_monitor(p);
+    if (rc == 0)
+        rc = option_check_display(p);
     if (rc < 0)
         return rc;
     if (!p->engine_chosen && p->foreign_engine)
@@ -230,11 +229,9 @@ static const char help_head[] =
     "-m=1G.\n";
 
 static const char *const group_titles[OPTION_GROUPS] = {
-    [OPTION_BOOT] = "What to boot",
-    [OPTION_MACHINE] = "The machine",
-    [OPTION_DEVICES] = "Devices",
-    [OPTION_DEBUG] = "Looking inside",
-    [OPTION_ACCEPTED] = "Accepted for QEMU's sake",
+    [OPTION_BOOT] = "What to boot",    [OPTION_MACHINE] = "The machine",
+    [OPTION_DEVICES] = "Devices",      [OPTION_MONITOR] = "Controlling it",
+    [OPTION_DEBUG] = "Looking inside", [OPTION_ACCEPTED] = "Accepted for QEMU's sake",
     [OPTION_OTHER] = "Other",
 };
 
@@ -242,7 +239,8 @@ static const struct {
     enum exit_status status;
     const char *meaning;
 } statuses[] = {
-    {EXIT_POWER_OFF, "the guest powered off (or asked for a reset under -no-reboot)"},
+    {EXIT_POWER_OFF,
+     "the guest powered off (or asked for a reset under -no-reboot), or the monitor's quit"},
     {EXIT_BAD_INPUT, "bad usage, bad file, or a host that lacks something: see the message"},
     {EXIT_TIMED_OUT, "--timeout ran out"},
     {EXIT_TRIPLE_FAULT, "the guest's CPU shut down (triple fault)"},
@@ -287,5 +285,5 @@ void options_print_help(FILE *out)
 
 void options_print_version(FILE *out)
 {
-    fputs("dragoman 0.1\n", out);
+    fputs("dragoman " DRAGOMAN_VERSION "\n", out);
 }

@@ -11,6 +11,7 @@
 
 #include "base/types.h"
 #include "display/vnc.h"
+#include "monitor/monitor.h"
 #include "translator/engine_kind.h"
 
 enum options_action {
@@ -69,6 +70,11 @@ struct options {
     enum vga_kind vga;
     bool curses; /* the screen in the terminal */
     struct vnc_config vnc;
+    struct monitor_config monitor[MONITOR_MAX];
+    unsigned nmonitors;
+    bool monitor_stdio;                  /* one of them has the terminal */
+    bool start_paused;                   /* -S */
+    bool no_shutdown;                    /* a guest that powers off is kept */
     const char *screendump;              /* NULL: none */
     char boot[OPTIONS_BOOT_DEVICES + 1]; /* letters of -boot order=; "": the default */
     bool boot_menu;

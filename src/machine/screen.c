@@ -21,6 +21,11 @@ static bool keys_ready(void *opaque)
     return i8042_keys_ready(&((struct machine *)opaque)->pc.kbd);
 }
 
+struct input_sink screen_input(struct machine *m)
+{
+    return (struct input_sink){.key = on_key, .mouse = on_mouse, .ready = keys_ready, .opaque = m};
+}
+
 /* A thread of the display. */
 static void wake(void *opaque)
 {
@@ -36,7 +41,7 @@ int screen_open(struct machine *m, struct machine_error *err)
     const struct display_config cfg = {
         .vga = &m->pc.vga,
         .clock = &m->clock,
-        .input = {.key = on_key, .mouse = on_mouse, .ready = keys_ready, .opaque = m},
+        .input = screen_input(m),
         .wake = wake,
         .opaque = m,
         .terminal = o->curses ? &m->console : NULL,

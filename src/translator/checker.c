@@ -290,6 +290,17 @@ static bool control_register(const struct check *k, const ZydisDecodedOperand *o
            at % 8 == 0 && !(k->b->mode & (MODE_CPL3 | MODE_CPL12));
 }
 
+/* What an IRET of kernels finds in the guest's memory, for its stub. */
+static bool iret_word(const struct check *k, const ZydisDecodedOperand *o, int index)
+{
+    int64_t at = o->mem.disp.value;
+    int r = k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER ? checker_gpr(k->op[1].reg.value) : -1;
+
+    return index < 0 && o->size == 64 && checker_gpr(o->mem.base) == H_R15 && at >= HOT_FRAME &&
+           at < HOT_CROSSINGS && at % 8 == 0 && !(k->b->mode & (MODE_CPL3 | MODE_CPL12)) &&
+           k->in.mnemonic == ZYDIS_MNEMONIC_MOV && r >= 0 && is_guests(&k->now.r[r]);
+}
+
 static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
 {
     bool flag_byte =
@@ -308,7 +319,7 @@ static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int b
     if (base == H_R14)
         return control_register(k, o, index) ? true : breach(k, "CPU state");
     if (checker_writes(o))
-        return breach(k, "write to monitor memory");
+        return iret_word(k, o, index) ? true : breach(k, "write to monitor memory");
     if (base == H_R15 && index >= 0 &&
         (o->mem.disp.value != HOT_BASE || o->mem.scale != 8 || kind(k, index) != K_VIEW))
         return breach(k, "indexed access to the hot structure");
@@ -351,6 +362,8 @@ static bool is_guest_word(const struct check *k, const ZydisDecodedOperand *m)
         return false;
     if (checker_gpr(m->mem.base) == H_R14)
         return (off == CPU_IFLAG && m->size == 8) || control_register(k, m, -1);
+    if (m->size == 32 && off >= HOT_DESCLIN && off < HOT_FRAME)
+        return true;
     return ((off == HOT_GDT || off == HOT_TSC_AUX) && m->size == 32) ||
            (off == HOT_DF && m->size == 8) ||
            (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
@@ -398,7 +411,9 @@ static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, u
     int base = checker_gpr(m->mem.base);
     unsigned what = K_SECRET;
 
-    if (size == 64)
+    if (size == 64 && m->mem.segment == ZYDIS_REGISTER_GS)
+        what = K_WIDE;
+    else if (size == 64)
         what = base == H_R15 && m->size == 64 ? hot_pointer(k, m->mem.disp.value) : K_ANY;
     else if (is_guest_memory(k, m) || kind(k, base) == K_POLL)
         what = K_U32;
@@ -601,7 +616,8 @@ static bool crossing_ok(struct check *k, unsigned stub, const struct fact *r8)
     const struct insn *i = (const struct insn *)(uintptr_t)r8->value;
     bool loads = stub == STUB_LOAD_SEG || stub == STUB_POP_SEG;
 
-    if ((stub == STUB_SYSEXIT || loads) && (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
+    if ((stub == STUB_SYSEXIT || stub == STUB_IRET || loads) &&
+        (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
         return breach(k, "a stub of kernels");
     if (stub != STUB_CALLOUT && (k->b->mode & MODE_LMA))
         return breach(k, "a stub of another mode");

@@ -14,9 +14,10 @@ below() {
     devices) echo base bus block ;;
     display) echo base host bus devices ;;
     loader) echo base bus cpu ;;
+    monitor) echo base host bus block cpu devices display shadowmmu ;;
     shadowmmu) echo base host bus cpu ;;
     translator) echo base host bus cpu shadowmmu ;;
-    machine) echo base host bus cpu shadowmmu translator devices display loader block ;;
+    machine) echo base host bus cpu shadowmmu translator devices display loader block monitor ;;
     *) echo unknown ;;
     esac
 }

@@ -288,6 +288,56 @@ START_TEST(test_snapshot)
 }
 END_TEST
 
+/* What was written goes to the image, once; until then it is nobody else's. */
+START_TEST(test_commit)
+{
+    static uint8_t image[600 * 512], sector[512], back[512];
+    struct block_options opt = {.snapshot = true}, rw = {.format = BLOCK_FORMAT_RAW};
+    struct block_error err;
+    char path[32], moved[40];
+    struct block *b, *other;
+
+    make_file(path, image, sizeof(image));
+    snprintf(moved, sizeof(moved), "%s.moved", path);
+    opt.path = rw.path = path;
+    b = open_ok(&rw);
+    ck_assert_int_eq(block_commit(b, &err), -ENOTSUP);
+    block_close(b);
+    b = open_ok(&opt);
+    for (unsigned i = 0; i < 600; i += 7) {
+        memset(sector, (int)i | 1, sizeof(sector));
+        ck_assert_int_eq(transfer(b, BLOCK_WRITE, i, 1, sector), 0);
+    }
+    opt.read_only = true; /* somebody reads the image: it must not change */
+    other = open_ok(&opt);
+    ck_assert_int_eq(block_commit(b, &err), -EAGAIN);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 7, 1, back), 0);
+    ck_assert_uint_eq(back[0], 7);
+    ck_assert_int_eq(transfer(other, BLOCK_READ, 7, 1, back), 0);
+    ck_assert_uint_eq(back[0], 0);
+    block_close(other);
+    ck_assert_int_eq(block_commit(b, &err), 0);
+    other = open_ok(&opt);
+    for (unsigned i = 0; i < 600; i++) {
+        ck_assert_int_eq(transfer(other, BLOCK_READ, i, 1, back), 0);
+        ck_assert_uint_eq(back[511], i % 7 ? 0 : (i | 1) & 0xff);
+    }
+    ck_assert_int_eq(transfer(b, BLOCK_WRITE, 7, 1, image), 0); /* a snapshot again */
+    ck_assert_int_eq(transfer(other, BLOCK_READ, 7, 1, back), 0);
+    ck_assert_uint_eq(back[0], 7);
+    block_close(other);
+    ck_assert_int_eq(rename(path, moved), 0); /* and the image is gone */
+    ck_assert_int_eq(block_commit(b, &err), -EIO);
+    ck_assert_ptr_nonnull(strstr(err.text, "No such file"));
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 7, 1, back), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 8, 1, back), -EIO);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 14, 1, back), -EIO); /* was the image's by then */
+    ck_assert_int_eq(block_commit(b, &err), -ENOTSUP);
+    block_close(b);
+    unlink(moved);
+}
+END_TEST
+
 /* What was raw when its format was guessed is raw the next time too. */
 START_TEST(test_format_stays)
 {
@@ -390,6 +440,43 @@ START_TEST(test_full_disk)
 }
 END_TEST
 
+/* A monitor is there: it says when to try again, and hears of each failure. */
+START_TEST(test_held)
+{
+    static uint8_t buf[512];
+    struct answer a = {0};
+    struct block_request req = {
+        .op = BLOCK_WRITE, .count = 1, .buf = buf, .done = answered, .opaque = &a};
+    struct block_stats stats;
+    struct mem_disk disk;
+    struct block *b = mem_disk_open(&disk, 100);
+
+    block_hold(b, true);
+    ck_assert_int_eq(block_start(b, nobody, NULL), 0);
+    block_retry(b); /* nothing waits: no effect on what comes */
+    disk.full = true;
+    block_submit(b, &req);
+    ck_assert_int_eq(block_drain(b), -ENOSPC);
+    block_retry(b);
+    ck_assert_int_eq(block_drain(b), -ENOSPC); /* stalled anew */
+    __atomic_store_n(&disk.full, false, __ATOMIC_RELEASE);
+    usleep(1500000);
+    block_poll(b);
+    ck_assert(!a.done);
+    ck_assert_uint_eq(disk.writes, 2);
+    block_retry(b);
+    ck_assert_int_eq(block_drain(b), 0);
+    ck_assert(a.done && a.result == 0);
+    block_get_stats(b, &stats);
+    ck_assert_uint_eq(stats.stalls, 2);
+    disk.full = true; /* what is held does not keep the machine from ending */
+    a.done = false;
+    block_submit(b, &req);
+    ck_assert_int_eq(block_drain(b), -ENOSPC);
+    block_close(b);
+}
+END_TEST
+
 /* Cancelled while queued, while it waits for room, and when done but not yet polled. */
 START_TEST(test_cancel)
 {
@@ -481,9 +568,11 @@ int main(void)
     tcase_add_test(tc, test_lock_of_qemu);
     tcase_add_test(tc, test_read_only);
     tcase_add_test(tc, test_snapshot);
+    tcase_add_test(tc, test_commit);
     tcase_add_test(tc, test_format_stays);
     tcase_add_test(tc, test_queue_order);
     tcase_add_loop_test(tc, test_full_disk, 0, 2);
+    tcase_add_test(tc, test_held);
     tcase_add_loop_test(tc, test_cancel, 0, 2);
     tcase_add_loop_test(tc, test_close, 0, 2);
     tcase_add_test(tc, test_notify);

@@ -235,6 +235,43 @@ START_TEST(test_reset_in_the_middle)
 }
 END_TEST
 
+/* Taken out in the middle of a read, another one put in. */
+START_TEST(test_change)
+{
+    struct board *b = start(2880);
+    struct mem_disk other;
+    struct block *blk = mem_disk_open(&other, 1440);
+
+    ready(b, 0);
+    SEND(b, 0x0f, 0x00, 1); /* a step: DSKCHG goes */
+    SEND(b, 0x08);
+    EXPECT(b, 0x20, 1);
+    ck_assert_uint_eq(inb(&b->rig, 0x3f7) & 0x80, 0);
+    program_dma(b, READ, BUF, 512);
+    SEND(b, 0xe6, 0, 1, 0, 1, 2, 18, 0x1b, 0xff);
+    fdc_change(&b->f, 0, NULL);
+    EXPECT(b, 0x40, 0x01, 0, 1, 0, 1, 2);
+    ck_assert_uint_eq(inb(&b->rig, 0x3f7) & 0x80, 0x80);
+    SEND(b, 0xe6, 0, 1, 0, 1, 2, 18, 0x1b, 0xff); /* no medium */
+    EXPECT(b, 0x40, 0x01, 0, 1, 0, 1, 2);
+    fdc_change(&b->f, 0, blk);
+    outb(&b->rig, 2, 0x3f7);
+    other.bytes[0] = 0x99;
+    SEND(b, 0x07, 0x00);
+    SEND(b, 0x08);
+    EXPECT(b, 0x20, 0);
+    ck_assert_uint_eq(inb(&b->rig, 0x3f7) & 0x80, 0);
+    program_dma(b, READ, BUF, 512);
+    SEND(b, 0xe6, 0, 0, 0, 1, 2, 9, 0x1b, 0xff);
+    block_drain(blk);
+    EXPECT(b, 0, 0, 0, 0, 0, 2, 2);
+    ck_assert_uint_eq(b->ram[BUF], 0x99);
+    fdc_change(&b->f, 0, NULL);
+    ck_assert_int_eq(block_close(blk), 0);
+    stop(b);
+}
+END_TEST
+
 START_TEST(test_dma_modes)
 {
     struct board *b = start(2880);
@@ -307,9 +344,9 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        test_read,      test_multitrack,     test_write,
-        test_errors,    test_other_commands, test_reset_in_the_middle,
-        test_dma_modes, test_geometries,     test_round_trips,
+        test_read,           test_multitrack,          test_write,  test_errors,
+        test_other_commands, test_reset_in_the_middle, test_change, test_dma_modes,
+        test_geometries,     test_round_trips,
     };
 
     return run_tests("fdc", tests, ARRAY_SIZE(tests));

@@ -99,6 +99,36 @@ START_TEST(displays)
 }
 END_TEST
 
+START_TEST(monitors)
+{
+    ck_assert_int_eq(parse("k"), 0);
+    ck_assert_uint_eq(o.nmonitors, 0);
+    ck_assert(!o.start_paused && !o.no_shutdown && !o.monitor_stdio);
+    ck_assert_int_eq(parse("k -S -no-shutdown -qmp unix:q,server,nowait -monitor stdio -qmp-pretty "
+                           "tcp:127.0.0.1:4444 -monitor none"),
+                     0);
+    ck_assert_uint_eq(o.nmonitors, 3);
+    ck_assert(o.start_paused && o.no_shutdown && o.monitor_stdio);
+    ck_assert_int_eq(o.monitor[0].kind, MONITOR_QMP);
+    ck_assert_str_eq(o.monitor[0].at.path, "q");
+    ck_assert(o.monitor[0].at.server && !o.monitor[0].at.wait && !o.monitor[0].pretty);
+    ck_assert_int_eq(o.monitor[1].kind, MONITOR_HMP);
+    ck_assert_int_eq(o.monitor[1].at.kind, MONITOR_STDIO);
+    ck_assert(o.monitor[2].pretty && o.monitor[2].kind == MONITOR_QMP);
+    ck_assert_uint_eq(o.monitor[2].at.port, 4444);
+    ck_assert_int_eq(o.serial.kind, CHAR_NULL); /* the monitor has the terminal */
+    ck_assert_int_eq(parse("k -chardev socket,id=charmonitor,path=/run/x,server=on,wait=off -mon "
+                           "chardev=charmonitor,id=monitor,mode=control -chardev "
+                           "socket,id=b,host=127.0.0.1,port=99,server -mon b,mode=readline"),
+                     0);
+    ck_assert_uint_eq(o.nmonitors, 2);
+    ck_assert_int_eq(o.monitor[0].kind, MONITOR_QMP);
+    ck_assert_str_eq(o.monitor[0].at.path, "/run/x");
+    ck_assert(o.monitor[0].at.server && !o.monitor[0].at.wait);
+    ck_assert(o.monitor[1].kind == MONITOR_HMP && o.monitor[1].at.port == 99);
+}
+END_TEST
+
 START_TEST(spellings)
 {
     ck_assert_int_eq(parse("--kernel=k --append=a=b --m=64 -engine=interp"), 0);
@@ -231,6 +261,18 @@ END_TEST
 static const struct {
     const char *line, *says;
 } mistakes[] = {
+    {"-monitor nowhere k", "nowhere"},
+    {"-chardev pty,id=a k", "socket,id=ID"},
+    {"-chardev socket,path=x k", "id is missing"},
+    {"-chardev socket,id=a,host=10.0.0.1,port=1 k", "this host only"},
+    {"-chardev socket,id=a,path=x,telnet=on k", "nowait"},
+    {"-mon chardev=a,mode=control k", "no -chardev before it"},
+    {"-monitor tcp:0.0.0.0:4444,server k", "this host only"},
+    {"-qmp unix:q,sever k", "nowait"},
+    {"-monitor stdio -qmp stdio k", "one terminal"},
+    {"-monitor stdio -serial mon:stdio k", "terminal"},
+    {"-monitor stdio -display curses -hda d", "terminal"},
+    {"-qmp unix:1 -qmp unix:2 -qmp unix:3 -qmp unix:4 -qmp unix:5 k", "4 are enough"},
     {"", "nothing to boot"},
     {"-m 64", "nothing to boot"},
     {"-kernal k", "did you mean -kernel"},
@@ -392,6 +434,7 @@ int main(void)
     tcase_add_test(tc, drive_properties);
     tcase_add_test(tc, a_qemu_line);
     tcase_add_test(tc, displays);
+    tcase_add_test(tc, monitors);
     tcase_add_test(tc, spellings);
     tcase_add_test(tc, sizes);
     tcase_add_test(tc, timeouts);

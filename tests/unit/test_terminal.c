@@ -97,6 +97,36 @@ START_TEST(pipe_input)
 }
 END_TEST
 
+static void to_monitor(void *opaque, const uint8_t *buf, size_t len)
+{
+    strncat(opaque, (const char *)buf, len);
+}
+
+/* What is typed goes to one of two; what the guest has not read yet stays its own. */
+START_TEST(switched_input)
+{
+    char monitor[16] = "";
+    int fd[2];
+
+    ck_assert_int_eq(pipe(fd), 0);
+    start(fd[0], -1, true, 3);
+    t.other = (struct chardev_sink){.receive = to_monitor, .dev = monitor};
+    ck_assert_int_eq(write(fd[1], "guest\001cstop\001cmore", 17), 17);
+    ck_assert_int_eq(terminal_pump(&t), TERMINAL_MONITOR);
+    t.to_other = true;
+    ck_assert_int_eq(terminal_pump(&t), TERMINAL_MONITOR);
+    t.to_other = false;
+    ck_assert_int_eq(terminal_pump(&t), TERMINAL_NOTHING);
+    ck_assert_str_eq(monitor, "stop");
+    dev.room = 100;
+    chardev_sink_ready(&t.dev);
+    ck_assert_uint_eq(dev.n, 9);
+    ck_assert_mem_eq(dev.got, "guestmore", 9);
+    close(fd[0]);
+    close(fd[1]);
+}
+END_TEST
+
 START_TEST(no_byte_of_a_pipe_is_lost)
 {
     char name[] = "/tmp/dragoman-termXXXXXX";
@@ -277,6 +307,7 @@ int main(void)
 
     tcase_add_test(tc, escape_keys);
     tcase_add_test(tc, pipe_input);
+    tcase_add_test(tc, switched_input);
     tcase_add_test(tc, no_byte_of_a_pipe_is_lost);
     tcase_add_test(tc, output);
     tcase_add_test(tc, full_disk);
