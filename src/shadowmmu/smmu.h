@@ -113,7 +113,7 @@ void smmu_invlpg(void *opaque, struct cpu *c, gva_t lin);
  * current; smmu_locate() and smmu_fault() know it, too), and the others are the null slot. */
 uint64_t smmu_base(struct smmu *m, enum smmu_view v);
 
-enum { SMMU_VIEW_SHIFT = 19, SMMU_VIEW_ENTRIES = 1 << (32 - SMMU_VIEW_SHIFT) };
+enum { SMMU_VIEW_SHIFT = 17, SMMU_VIEW_ENTRIES = 1 << (32 - SMMU_VIEW_SHIFT) };
 
 /* SMMU_VIEW_ENTRIES bytes indexed by linear >> SMMU_VIEW_SHIFT, each an enum smmu_view: where CPL
  * 0-2 probably finds the page. A guess that a fault corrects (smmu_fault with VIEW updates it). The

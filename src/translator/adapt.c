@@ -98,7 +98,7 @@ void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulte
     }
     if (drop) {
         t->in = NULL;
-        bt_invalidate(e, bt_block_at(e, (uint64_t)(uintptr_t)in));
+        bt_retranslate(e, bt_block_at(e, (uint64_t)(uintptr_t)in));
     }
 }
 

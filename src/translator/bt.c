@@ -48,9 +48,9 @@ OFFSET_IS(struct bt_hot, seg_null, HOT_SEGNULL);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
-_Static_assert(BT_JCACHE == 1 << (32 - BT_SHIFT), "13 bits");
+_Static_assert(BT_JCACHE == 1 << (32 - BT_SHIFT) && BT_SHIFT == JCACHE_SHIFT, "15 bits");
 _Static_assert((int)SMMU_VIEW_SHIFT == (int)BT_SHIFT, "R13 serves both");
-_Static_assert(BT_HASH == 1 << 16, "the page hash takes the upper 16 bits");
+_Static_assert(BT_PAGE_HASH == 1 << 16, "the upper 16 bits");
 
 /* Slot 0 of the window area: reserved, never mapped (host/slots.h). */
 #define POISON ((const uint8_t *)(uintptr_t)(UINT64_C(1) << 40))
@@ -377,8 +377,12 @@ static enum found gather(struct engine *e, uint64_t rip, struct bt_page *page,
     return FOUND;
 }
 
-static void made_block(struct engine *e, const struct bt_block *b)
+void bt_made_block(struct engine *e, const struct bt_block *b)
 {
+    if (!e->cfg.check_blocks && !e->perf_map && !log_on(e->log, LOG_IN_ASM) &&
+        !log_on(e->log, LOG_OUT_ASM))
+        return;
+    bt_fpu_save(e, e->cpu);
     if (e->cfg.check_blocks)
         bt_check_block(e, b);
     if (log_on(e->log, LOG_IN_ASM) || log_on(e->log, LOG_OUT_ASM))
@@ -444,6 +448,11 @@ static enum found find_block(struct engine *e, struct bt_block **out)
     }
     if (bt_churning(e, page->frame))
         return FOUND_INTERPRET;
+    if (!*out && (*out = bt_clone(e, rip, c->mode, page)) != NULL) {
+        bt_made_block(e, *out);
+        bt_clone_page(e, e->cur_ctx, page);
+        return FOUND;
+    }
     bt_fpu_save(e, c);
     for (int attempt = 0; attempt < 2; attempt++) {
         flushes = e->stats.flushes;
@@ -459,7 +468,7 @@ static enum found find_block(struct engine *e, struct bt_block **out)
         *out = bt_translate(e, key, mode, page, page2, bytes, avail, &interpret);
         e->stats.translate_cycles += __builtin_ia32_rdtsc() - from;
         if (*out) {
-            made_block(e, *out);
+            bt_made_block(e, *out);
             return FOUND;
         }
         if (interpret)
@@ -502,7 +511,7 @@ static struct bt_exit *handle_exit(struct engine *e)
         if (e->fault_emulate)
             interpret_one(e);
         if (e->retranslate)
-            bt_invalidate(e, e->retranslate);
+            bt_retranslate(e, e->retranslate);
         e->retranslate = NULL;
         return NULL;
     default:
@@ -565,6 +574,7 @@ static void turn(struct engine *e, struct bt_exit **from)
     struct bt_exit *link = *from;
     const uint8_t *entry;
     struct bt_block *b;
+    bool linked;
 
     *from = NULL;
     if (!refresh_space(e)) {
@@ -586,14 +596,16 @@ static void turn(struct engine *e, struct bt_exit **from)
     case FOUND:
         break;
     }
-    if (link && flushes == e->stats.flushes && link->from->valid && !link->target &&
-        !e->cfg.no_chain && link->from->mode == b->mode)
+    linked = link && flushes == e->stats.flushes && link->from->valid && !link->target &&
+             !e->cfg.no_chain && link->from->mode == b->mode;
+    if (linked)
         bt_link(e, link, b);
     if (link && e->cfg.loops_at_once && link->target == b && b->rip <= link->from->rip)
         bt_loop_polled(e, link->from);
     if (!b->valid)
         return; /* it will be translated as of the loop */
-    bt_ctx_set_entry(e->cur_ctx, b);
+    if (!linked)
+        bt_ctx_asked(e->cur_ctx, b);
     enter(e, b->entry, from);
 }
 

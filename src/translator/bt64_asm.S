@@ -291,7 +291,7 @@ crossed:
         and     CPU_IFLAG(%r10), %al
         or      CPU_KICK(%r10), %eax
         jnz     .Lout
-        mov     $19, %edx
+        mov     $JCACHE_SHIFT, %edx
         mov     %edx, %eax
         crc32q  %r11, %rax
         shrx    %edx, %eax, %eax

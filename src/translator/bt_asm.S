@@ -71,7 +71,7 @@ bt_enter:
         mov     %rsi, %r15
         mov     %rdx, %r8
         mov     %rsp, HOT_RSP(%r15)
-        mov     $19, %r13d
+        mov     $JCACHE_SHIFT, %r13d
         load_flags
         load_gprs
         jmp     *%r8

@@ -96,7 +96,9 @@
 #define WAY_IRET32    16
 
 #define CTX_TAGS  0
-#define CTX_HOSTS 65536
-#define CTX_WORDS 131072
+#define CTX_HOSTS 262144
+#define CTX_WORDS 524288
+
+#define JCACHE_SHIFT 17
 
 #endif

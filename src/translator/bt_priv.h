@@ -8,7 +8,7 @@
  *   GS base                       the window code of this CPL runs in
  *   R14                           struct cpu
  *   R15                           struct bt_hot
- *   R13                           19: count for SHRX (jump-cache index, view table)
+ *   R13                           17: count for SHRX (jump-cache index, view table)
  *   R8-R11                        scratch inside one guest instruction
  *   RSP                           the monitor's stack (callouts push return addresses there)
  *
@@ -38,14 +38,17 @@
 #include "translator/row.h"
 
 enum {
-    BT_JCACHE = 8192, /* entries of a context's jump cache: 13 bits of a hash, SHRX by R13 */
+    BT_JCACHE = 32768, /* entries of a context's jump cache: 15 bits of a hash, SHRX by R13 */
+    BT_JOURNAL = 2048,
     BT_WORDS = 4096,
-    BT_SHIFT = 19,
+    BT_SHIFT = 17,
     BT_MAX_INSNS = 64,
     BT_MAX_SIDE_EXITS = 4, /* forward conditional branches a block may go on after */
     BT_MAX_EXITS = BT_MAX_SIDE_EXITS + 2,
     BT_BLOCK_ROOM = 24576, /* bytes of code a block can at most need */
-    BT_HASH = 1 << 16,
+    BT_HASH_BITS = 19,     /* of blocks: a chain is a cache miss per block */
+    BT_HASH = 1 << BT_HASH_BITS,
+    BT_PAGE_HASH = 1 << 16,
     BT_SEGLOADS = 4, /* by bits 3 and 4 of the selector */
     BT_NO_SEL = 1 << 16,
 };
@@ -54,9 +57,11 @@ enum {
  * flush. */
 struct bt_page {
     uint64_t frame;
-    uint64_t vpn;         /* linear address >> 12 */
-    uint32_t id;          /* never 0 */
-    struct bt_page *next; /* hash chain */
+    uint64_t vpn;             /* linear address >> 12 */
+    uint32_t id;              /* never 0 */
+    struct bt_page *next;     /* hash chain */
+    struct bt_block *targets; /* blocks that jump caches are asked for */
+    bool spread;              /* copies were made of all that could be */
     struct bt_loop *loops;
 };
 
@@ -90,7 +95,8 @@ struct bt_ctx {
     uint32_t neg_word[BT_WORDS]; /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
     uint32_t mode;
-    bool jcache_used;    /* an entry was made since the last reset */
+    uint32_t nset; /* entries made since the jump cache was empty; the first of them: */
+    uint16_t set[BT_JOURNAL];
     struct bt_ctx *next; /* of the same space */
     struct bt_ctx *all_next, **all_prev;
 };
@@ -215,6 +221,30 @@ struct bt_map {
 /* How a guest instruction that faulted too often is translated from then on. */
 enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
 
+/* Fields of a block's bytes that depend on where guest or host code lies (clone.c). */
+enum bt_move_kind {
+    MOVE_RIP32, /* guest address, 32 bits of it */
+    MOVE_RIP64,
+    MOVE_BRANCH,  /* guest address << 16, and something */
+    MOVE_PIECE,   /* offset in a table of deltas: piece of what RIP-relative operands name */
+    MOVE_WORD,    /* offset in a context: word of the block's page */
+    MOVE_PAGE_ID, /* of the block's page */
+    MOVE_STUB,    /* rel32 to what is not in the block */
+    MOVE_INSN,    /* struct insn *: shared by copies */
+    MOVE_SITE,    /* struct bt_callout * */
+};
+
+struct bt_move {
+    uint16_t at; /* offset from block start */
+    uint8_t kind;
+};
+
+struct bt_moves {
+    int64_t near_lo, near_hi; /* RIP-relative operands name addresses of rip + near_lo.. */
+    unsigned n;
+    struct bt_move move[];
+};
+
 struct bt_block {
     /* one cache line: what a look-up compares */
     uint64_t rip; /* its key */
@@ -228,6 +258,8 @@ struct bt_block {
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
+    bool target; /* is on its page's list */
+    bool copied;
     uint16_t borrowed, loaded;  /* 64-bit code: lower64.h */
     uint16_t used;              /* its registers, of the guest's */
     bool polled;                /* a kick was seen at its backward branch */
@@ -240,12 +272,17 @@ struct bt_block {
     struct bt_exit *incoming;
     struct bt_map *map;
     uint32_t nmap;
+    const struct bt_moves *moves; /* NULL: is not copied */
+    struct bt_block *target_next;
+    struct bt_block *frame_twin; /* next template of the frame */
+    struct bt_block *twin_next;  /* hash chain of templates */
     struct bt_block *frame_next; /* blocks with code in the same frame */
     struct bt_block *frame2_next;
 };
 
 struct bt_stats {
-    uint64_t blocks, guest_insns, host_bytes, flushes, invalidated, links, loops, open_links;
+    uint64_t blocks, cloned, guest_insns, host_bytes, flushes, invalidated, links, loops,
+        open_links;
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
@@ -303,7 +340,9 @@ struct engine {
     size_t code_keep; /* bytes of fixed stubs at the start of the code memory */
 
     struct bt_block **hash;
-    struct bt_block **by_addr; /* all blocks by host address since the last flush */
+    struct bt_block **frame_twins; /* per frame: first template */
+    struct bt_block **twins;       /* templates by frame, offset and mode */
+    struct bt_block **by_addr;     /* all blocks by host address since the last flush */
     uint32_t nblocks, max_blocks;
     struct bt_block **frame_blocks; /* per frame: first block */
     struct bt_churn *churn;         /* per frame */
@@ -440,7 +479,12 @@ const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
 /* ctx.c */
 struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode);
 void bt_ctx_reset(struct bt_ctx *x);
-void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b);
+/* The dispatcher was asked for a block of a page that the context knows. The jump cache gets it;
+ * when nothing was there, also what else was ever asked for of the page: the context may be new. */
+void bt_ctx_asked(struct bt_ctx *x, struct bt_block *b);
+/* For bt_invalidate(), and for copies of what was asked for. */
+void bt_target_remove(struct bt_block *b);
+void bt_target_add(struct bt_block *b);
 void bt_ctx_drop_block(struct engine *e, const struct bt_block *b);
 void bt_ctx_drop_all(struct engine *e);
 void bt_ctx_fini(struct engine *e);
@@ -457,6 +501,20 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
                               struct bt_page *page2, const uint8_t *bytes, unsigned avail,
                               bool *interpret);
 
+/* clone.c: a block from one of the same code elsewhere. NULL: there is none, or no room. */
+struct bt_block *bt_clone(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page);
+/* Copies to the page what else of its frame is known, and chains the copies. */
+void bt_clone_page(struct engine *e, const struct bt_ctx *x, struct bt_page *page);
+/* For bt_insert() and bt_invalidate(): blocks that may be copied. */
+void bt_twin_add(struct engine *e, struct bt_block *b);
+void bt_twin_remove(struct engine *e, struct bt_block *b);
+/* Drops the block and all of the same code: a site was adapted. */
+void bt_retranslate(struct engine *e, struct bt_block *b);
+/* A copy of b elsewhere is what a translation there is. */
+bool bt_check_moves(struct engine *e, const struct bt_block *b);
+/* Equal but for where their host code is. */
+bool bt_same_code(const struct bt_block *a, const struct bt_block *b);
+
 /* loops.c: the loop that the block at rip is of, or NULL. */
 const struct bt_loop *bt_loop_find(const struct bt_page *page, uint64_t rip, uint32_t mode);
 /* A kick found the block at its backward branch: where they are found, time is spent. Drops the
@@ -471,6 +529,9 @@ bool bt_adapt_amnesty(struct engine *e);
 /* A callout in place of a memory operand has run, and goes on at `in`; `light`: with the FPU state
  * live. Where that does not pay its block is dropped. */
 void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulted, bool light);
+
+/* bt.c: looks at a new block as the configuration wants: checker, listing, perf map. */
+void bt_made_block(struct engine *e, const struct bt_block *b);
 
 /* btfault.c */
 int bt_fault_init(struct engine *e) MUST_CHECK;

@@ -28,7 +28,6 @@
  */
 #include "translator/checker32.h"
 
-
 #include "translator/checker64.h"
 
 static struct fact meet(struct fact a, struct fact b)

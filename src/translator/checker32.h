@@ -19,7 +19,7 @@ enum known {
     K_POLL,    /* a byte to be read */
     K_STRING,  /* host address inside a window */
     K_SEGMENT, /* base of a window, or the null slot, + 32 bits */
-    K_SUM35,   /* less than 2^35 + 2^10 */
+    K_SUM33,   /* less than 2^33 + 2^8 */
     K_HIGH,    /* K_U32 << 32 */
     K_KEY,     /* K_U32 + K_HIGH */
     K_TAG64,   /* as K_TAG, and K_MATCH */
@@ -33,7 +33,7 @@ enum known {
     K_INDEX,   /* the same, shifted: R8D's index in the jump cache */
     K_SHIFTED, /* something >> R13: less than BT_JCACHE */
     K_U16,
-    K_SUM19, /* less than 2^19 + 2^10 */
+    K_SUM17, /* less than 2^17 + 2^8 */
     K_BIT,   /* 0 or 1 */
     K_VIEW,  /* enum smmu_view */
     K_TAG,   /* R11's tag for index R9 */

@@ -131,11 +131,11 @@ static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, un
                              is_guests(&k->now.r[r]) || kind(k, r) == K_STRING ? K_U32 : K_SECRET};
 }
 
-/* index * 8 + a constant below 2^10, which bounds what is behind the operand's first byte. */
+/* index * 2 + a constant below 2^8, which bounds what is behind the operand's first byte. */
 static bool is_sum(const struct check *k, const ZydisDecodedOperand *m, int index)
 {
-    return index >= 0 && m->mem.base == ZYDIS_REGISTER_NONE && m->mem.scale == 8 &&
-           m->mem.disp.value >= 0 && m->mem.disp.value < 1 << 10 && k->in.address_width == 64 &&
+    return index >= 0 && m->mem.base == ZYDIS_REGISTER_NONE && m->mem.scale == 2 &&
+           m->mem.disp.value >= 0 && m->mem.disp.value < 1 << 8 && k->in.address_width == 64 &&
            is_clean(&k->now.r[index]);
 }
 
@@ -151,7 +151,7 @@ static unsigned computed64(const struct check *k, const ZydisDecodedOperand *m, 
     bool plain = index >= 0 && base >= 0 && m->mem.scale == 1 && m->mem.disp.value == 0;
 
     if (is_sum(k, m, index))
-        return K_SUM35;
+        return K_SUM33;
     if (!plain)
         return K_ANY;
     if ((dst == H_RSI || dst == H_RDI) && base == dst && is_clean(&k->now.r[base]) &&
@@ -175,7 +175,7 @@ static struct fact computed(const struct check *k, const ZydisDecodedOperand *m,
     if (size == 64)
         return (struct fact){.what = (uint8_t)computed64(k, m, dst)};
     if (is_sum(k, m, index) && kind(k, index) == K_U16)
-        return (struct fact){.what = K_SUM19};
+        return (struct fact){.what = K_SUM17};
     if (plain && kind(k, base) == K_TAG && index == H_R8)
         return (struct fact){.what = K_MATCH};
     if ((base >= 0 && !is_clean(&k->now.r[base])) || (index >= 0 && !is_clean(&k->now.r[index])))
@@ -199,20 +199,20 @@ static unsigned lookup_step(const struct check *k, int dst)
     switch (kind(k, checker_gpr(s->reg.value))) {
     case K_HASH:
         return K_INDEX;
-    case K_SUM19:
+    case K_SUM17:
         return K_BIT;
     default:
         return K_SHIFTED;
     }
 }
 
-/* SHRX by R13 of 35 bits and a little: 16 bits and a little. */
+/* SHRX by R13 of 33 bits and a little: 16 bits and a little. */
 static bool is_shifted_sum(const struct check *k)
 {
     const ZydisDecodedOperand *s = &k->op[1], *c = &k->op[2];
 
     return k->in.mnemonic == ZYDIS_MNEMONIC_SHRX && s->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-           kind(k, checker_gpr(s->reg.value)) == K_SUM35 &&
+           kind(k, checker_gpr(s->reg.value)) == K_SUM33 &&
            c->type == ZYDIS_OPERAND_TYPE_REGISTER && checker_gpr(c->reg.value) == H_R13;
 }
 

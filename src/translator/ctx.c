@@ -11,13 +11,19 @@ static uint64_t empty_tag(uint32_t i)
     return i == bt_jcache_index(0) ? UINT64_MAX : 0;
 }
 
+/* Processes that end soon use a few hundred entries. */
 static void reset_jcache(struct bt_ctx *x)
 {
-    memset(x->neg_tag, 0, sizeof(x->neg_tag));
+    if (x->nset > BT_JOURNAL)
+        memset(x->neg_tag, 0, sizeof(x->neg_tag));
+    else
+        for (uint32_t k = 0; k < x->nset; k++)
+            x->neg_tag[x->set[k]] = 0;
     x->neg_tag[bt_jcache_index(0)] = empty_tag(bt_jcache_index(0));
-    x->jcache_used = false;
+    x->nset = 0;
 }
 
+/* Of zeroes, or in use. */
 void bt_ctx_reset(struct bt_ctx *x)
 {
     reset_jcache(x);
@@ -69,13 +75,55 @@ struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
     return x;
 }
 
-void bt_ctx_set_entry(struct bt_ctx *x, struct bt_block *b)
+static void set_entry(struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->rip);
 
+    if (x->nset < BT_JOURNAL)
+        x->set[x->nset] = (uint16_t)i;
+    x->nset += x->nset <= BT_JOURNAL;
     x->neg_tag[i] = 0 - b->rip;
     x->host[i] = b->entry;
-    x->jcache_used = true;
+}
+
+static bool vacant(const struct bt_ctx *x, uint64_t rip)
+{
+    uint32_t i = bt_jcache_index(rip);
+
+    return x->neg_tag[i] == empty_tag(i);
+}
+
+void bt_target_add(struct bt_block *b)
+{
+    if (b->target)
+        return;
+    b->target = true;
+    b->target_next = b->page->targets;
+    b->page->targets = b;
+}
+
+void bt_target_remove(struct bt_block *b)
+{
+    struct bt_block **p = &b->page->targets;
+
+    if (!b->target)
+        return;
+    while (*p != b)
+        p = &(*p)->target_next;
+    *p = b->target_next;
+    b->target = false;
+}
+
+void bt_ctx_asked(struct bt_ctx *x, struct bt_block *b)
+{
+    bool cold = vacant(x, b->rip);
+
+    set_entry(x, b);
+    for (const struct bt_block *t = b->page->targets; t && cold; t = t->target_next)
+        if (t->mode == x->mode && vacant(x, t->rip))
+            set_entry(x, t);
+    if (!b->page2) /* the context may not know that one */
+        bt_target_add(b);
 }
 
 static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
@@ -104,8 +152,7 @@ void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p)
 {
     uint64_t w = p->vpn % BT_WORDS;
 
-    if (x->jcache_used)
-        reset_jcache(x);
+    reset_jcache(x);
     x->page[w] = NULL;
     x->neg_word[w] = 0;
 }

@@ -229,13 +229,14 @@ static inline void emit_mov16(struct emit *e, unsigned dst, unsigned src)
     emit_mov32(e, dst, src);
 }
 
-/* lea dst, [src*8 + disp] */
-static inline void emit_lea_by8(struct emit *e, bool w, unsigned dst, unsigned src, int32_t disp)
+/* lea dst, [src << log2 + disp] */
+static inline void emit_lea_scaled(struct emit *e, bool w, unsigned dst, unsigned src,
+                                   unsigned log2, int32_t disp)
 {
     emit_rex(e, w, dst, src, 0);
     emit8(e, 0x8d);
     emit8(e, 0x04 | (dst & 7) << 3);
-    emit8(e, 0xc5 | (src & 7) << 3);
+    emit8(e, log2 << 6 | (src & 7) << 3 | 5);
     emit32(e, (uint32_t)disp);
 }
 

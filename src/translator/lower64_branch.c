@@ -52,6 +52,7 @@ static void emit_indirect(struct xlate *x, int undo)
     hit = emit_jrcxz(em);
     emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
     emit_imm64(em, H_R10, x->rip << 16 | (uint8_t)undo);
+    xlate_moves(x, MOVE_BRANCH, em->p - 8);
     xlate_to_stub(x, emit_jmp(em), STUB64_INDIRECT);
     emit_patch8(hit, em->p);
     emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
@@ -209,6 +210,7 @@ static void push_return(struct xlate *x, const struct insn *i)
         emit32(&x->em, (uint32_t)next);
     } else {
         emit_imm64(&x->em, x->w.s0, next);
+        xlate_moves(x, MOVE_RIP64, x->em.p - 8);
         emit_push(&x->em, x->w.s0);
     }
     x64_touched(x);

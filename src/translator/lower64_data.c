@@ -70,12 +70,15 @@ static bool lower64_copy(struct xlate *x, const struct insn *i)
     return append(x, i, has_mem ? &a : NULL);
 }
 
-static void lea_constant(struct xlate *x, unsigned dst, bool wide, uint64_t v)
+static void lea_rip(struct xlate *x, unsigned dst, bool wide, uint64_t v)
 {
-    if (wide && v > UINT32_MAX)
+    if (wide && v > UINT32_MAX) {
         emit_imm64(&x->em, dst, v);
-    else
+        xlate_moves(x, MOVE_RIP64, x->em.p - 8);
+    } else {
         emit_imm32(&x->em, dst, (uint32_t)v);
+        xlate_moves(x, MOVE_RIP32, x->em.p - 4);
+    }
 }
 
 static bool lower64_lea(struct xlate *x, const struct insn *i)
@@ -93,7 +96,7 @@ static bool lower64_lea(struct xlate *x, const struct insn *i)
     if (i->base == BASE_RIP) {
         if (i->adsize != 8)
             return false;
-        lea_constant(x, dst, wide, x64_next(x, i) + (uint64_t)i->disp);
+        lea_rip(x, dst, wide, x64_next(x, i) + (uint64_t)i->disp);
     } else if (i->base == RSP && dst == x->w.s0 && i->index == NO_REG && wide && !a.addr32) {
         return x64_move_rsp(x, i->disp);
     } else {

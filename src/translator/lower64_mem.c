@@ -182,6 +182,13 @@ static void resolve_s0(struct xlate *x, struct hea *a)
     *a = (struct hea){.base = x->w.s0, .index = d->reg, .scale = 1};
 }
 
+static void lookup_const(struct xlate *x, unsigned reg, uint64_t lin)
+{
+    emit_lookup_const(&x->em, reg, lin);
+    if (x->insn->base == BASE_RIP)
+        xlate_moves(x, MOVE_PIECE, x->em.p - 4);
+}
+
 /* The delta of a constant address's piece: in a slot, or in S0 when `s0_free` and they are all in
  * use. */
 static unsigned piece_delta(struct xlate *x, uint64_t lin, bool s0_free)
@@ -193,12 +200,12 @@ static unsigned piece_delta(struct xlate *x, uint64_t lin, bool s0_free)
         return d->reg;
     d = vacant(x);
     if (!d && s0_free) {
-        emit_lookup_const(&x->em, x->w.s0, lin);
+        lookup_const(x, x->w.s0, lin);
         return x->w.s0;
     }
     if (!d)
         d = take_slot(x);
-    emit_lookup_const(&x->em, d->reg, lin);
+    lookup_const(x, d->reg, lin);
     d->kind = X64_CONST;
     d->of = piece;
     return d->reg;
@@ -206,12 +213,20 @@ static unsigned piece_delta(struct xlate *x, uint64_t lin, bool s0_free)
 
 static bool resolve_const(struct xlate *x, uint64_t lin, struct hea *a)
 {
-    bool direct = fits32(lin);
+    bool direct = fits32(lin), moves = x->insn->base == BASE_RIP;
     unsigned delta = piece_delta(x, lin, direct);
 
+    /* A constant that is not RIP-relative may be of the piece that a RIP-relative one is of, only
+     * where the code is: but for the first and the last piece, where no code is copied to. */
+    if (moves)
+        xlate_refers(x, lin);
+    else if (!direct)
+        x->fixed = true;
     *a = (struct hea){.base = (uint8_t)delta, .index = H_NONE, .scale = 1, .disp = (int32_t)lin};
     if (!direct) {
         emit_imm64(&x->em, x->w.s0, lin);
+        if (moves)
+            xlate_moves(x, MOVE_RIP64, x->em.p - 8);
         a->index = x->w.s0;
         a->disp = 0;
     }

@@ -146,6 +146,7 @@ static void push_return(struct xlate *x, const struct insn *i)
 {
     emit_op_g(&x->em, 0xc7, 0, &push_slot);
     emit32(&x->em, (uint32_t)x->rip + i->len);
+    xlate_moves(x, MOVE_RIP32, x->em.p - 4);
     emit_lea32(&x->em, H_R12, H_R12, -4);
 }
 

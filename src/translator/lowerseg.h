@@ -15,7 +15,7 @@
  *   others       as FFFFh, if larger           the null slot
  *                the null slot, if smaller     the null slot
  *
- * "Above" is bit 16 and up of the operand's last byte: offset * 8 is shifted right by R13, 19. With
+ * "Above" is bit 16 and up of the operand's last byte: offset * 2 is shifted right by R13, 17. With
  * a 16-bit offset that is 0 or 1, an index into seg_mem; else it decides a JRCXZ.
  *
  * Protected mode has every limit and type: offset + size - 1 + seg_room is negative inside, all
@@ -37,6 +37,9 @@ static inline int32_t seg_place(unsigned seg)
 {
     return HOT_SEGMEM + (int32_t)seg * 16;
 }
+
+/* What is shifted right by R13 has been shifted left by this much. */
+enum { SEG_LOG2 = BT_SHIFT - 16 };
 
 extern lower_fn *const lowerings_seg[NLOWER];
 
@@ -76,7 +79,7 @@ void seg_check_target(struct xlate *x, unsigned opsize);
 /* The block's CS still has the limit that the translation assumes; else leave. */
 void seg_check_code(struct xlate *x);
 
-/* RCX = (src * 8 + add) >> 19, in 64 bits; R10 is the guest's. R9 is used. */
+/* RCX = (src + add) >> 16, in 64 bits; R10 is the guest's. R9 is used. */
 void seg_above(struct xlate *x, unsigned src, int32_t add);
 
 #endif

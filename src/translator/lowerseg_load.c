@@ -46,7 +46,7 @@ static void set_segment(struct xlate *x, unsigned seg)
     emit_st32_b(em, H_R11, H_R15, HOT_SEL + (int32_t)seg * 4);
     emit8(em, 0x66);
     emit_st32_b(em, H_R11, H_R14, at);
-    emit_lea_by8(em, false, H_R8, H_R11, 0);
+    emit_lea_scaled(em, false, H_R8, H_R11, 3, 0);
     emit_add_lea(em, false, H_R8, H_R8, H_R8);
     emit_op_b(em, true, 0x89, H_R8, H_R14, at + SEG_BASE);
     emit_ld64_b(em, H_R9, H_R15, HOT_WINDOW);

@@ -3,7 +3,7 @@
 
 void seg_above(struct xlate *x, unsigned src, int32_t add)
 {
-    emit_lea_by8(&x->em, true, H_R9, src, add * 8);
+    emit_lea_scaled(&x->em, true, H_R9, src, SEG_LOG2, add << SEG_LOG2);
     emit_mov64(&x->em, H_R10, H_RCX);
     emit_shrx64(&x->em, H_RCX, H_R9, H_R13);
 }
@@ -17,7 +17,7 @@ static void short_base(struct xlate *x, unsigned seg, unsigned size)
         emit_ld64_b(em, H_R9, H_R15, seg_place(seg));
         return;
     }
-    emit_lea_by8(em, false, H_R9, H_R8, 8 * (int32_t)(size - 1));
+    emit_lea_scaled(em, false, H_R9, H_R8, SEG_LOG2, (int32_t)(size - 1) << SEG_LOG2);
     emit_shrx(em, H_R9, H_R9, H_R13);
     emit_op_sib(em, true, 0x8b, H_R9, H_R15, H_R9, 3, seg_place(seg));
 }

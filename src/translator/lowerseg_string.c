@@ -27,7 +27,7 @@ static void span(struct xlate *x, unsigned reg, unsigned index, unsigned size)
 
     emit_movzx16(em, reg, index);
     emit_op_sib(em, false, 0x8d, reg, reg, H_RCX, (unsigned)__builtin_ctz(size), 0);
-    emit_lea_by8(em, false, reg, reg, 0);
+    emit_lea_scaled(em, false, reg, reg, SEG_LOG2, 0);
     emit_shrx(em, reg, reg, H_R13);
 }
 
@@ -68,7 +68,7 @@ static void point(struct xlate *x, const struct string *s, unsigned reg, unsigne
     if (s->rep || s->size == 1) {
         emit_ld64_b(em, H_R11, H_R15, seg_place(seg));
     } else {
-        emit_lea_by8(em, false, H_R11, reg, 8 * (s->size - 1));
+        emit_lea_scaled(em, false, H_R11, reg, SEG_LOG2, (s->size - 1) << SEG_LOG2);
         emit_shrx(em, H_R11, H_R11, H_R13);
         emit_op_sib(em, true, 0x8b, H_R11, H_R15, H_R11, 3, seg_place(seg));
     }

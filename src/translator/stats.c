@@ -60,6 +60,7 @@ static void print_bt(const struct engine *e, FILE *out)
 
     fprintf(out, "translator\r\n");
     line(out, "blocks translated", s->blocks);
+    line(out, "blocks copied from elsewhere", s->cloned);
     line(out, "guest instructions", s->guest_insns);
     line(out, "  cycles each", s->translate_cycles / (s->guest_insns ? s->guest_insns : 1));
     line(out, "host bytes", s->host_bytes);

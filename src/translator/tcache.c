@@ -30,12 +30,15 @@ int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes)
     e->max_blocks = MAX_BLOCKS;
     e->arena = map_pages(e->arena_size);
     e->hash = map_pages(BT_HASH * sizeof(*e->hash));
-    e->page_hash = map_pages(BT_HASH * sizeof(*e->page_hash));
+    e->frame_twins = map_pages(nframes * sizeof(*e->frame_twins));
+    e->twins = map_pages(BT_HASH * sizeof(*e->twins));
+    e->page_hash = map_pages(BT_PAGE_HASH * sizeof(*e->page_hash));
     e->by_addr = map_pages(MAX_BLOCKS * sizeof(*e->by_addr));
     e->frame_blocks = map_pages(nframes * sizeof(*e->frame_blocks));
     e->churn = map_pages(nframes * sizeof(*e->churn));
     e->next_page_id = 1;
-    if (!e->arena || !e->hash || !e->page_hash || !e->by_addr || !e->frame_blocks || !e->churn) {
+    if (!e->arena || !e->hash || !e->twins || !e->frame_twins || !e->page_hash || !e->by_addr ||
+        !e->frame_blocks || !e->churn) {
         bt_cache_fini(e);
         return -ENOMEM;
     }
@@ -52,7 +55,9 @@ void bt_cache_fini(struct engine *e)
 {
     unmap_pages(e->arena, e->arena_size);
     unmap_pages(e->hash, BT_HASH * sizeof(*e->hash));
-    unmap_pages(e->page_hash, BT_HASH * sizeof(*e->page_hash));
+    unmap_pages(e->frame_twins, e->nframes * sizeof(*e->frame_twins));
+    unmap_pages(e->twins, BT_HASH * sizeof(*e->twins));
+    unmap_pages(e->page_hash, BT_PAGE_HASH * sizeof(*e->page_hash));
     unmap_pages(e->by_addr, MAX_BLOCKS * sizeof(*e->by_addr));
     unmap_pages(e->frame_blocks, e->nframes * sizeof(*e->frame_blocks));
     unmap_pages(e->churn, e->nframes * sizeof(*e->churn));
@@ -103,7 +108,9 @@ void bt_flush(struct engine *e)
      */
     memset(e->frame_blocks, 0, e->nframes * sizeof(*e->frame_blocks));
     memset(e->hash, 0, BT_HASH * sizeof(*e->hash));
-    memset(e->page_hash, 0, BT_HASH * sizeof(*e->page_hash));
+    memset(e->frame_twins, 0, e->nframes * sizeof(*e->frame_twins));
+    memset(e->twins, 0, BT_HASH * sizeof(*e->twins));
+    memset(e->page_hash, 0, BT_PAGE_HASH * sizeof(*e->page_hash));
     bt_ctx_drop_all(e);
     e->nblocks = 0;
     e->arena_used = 0;
@@ -112,16 +119,18 @@ void bt_flush(struct engine *e)
     e->stats.flushes++;
 }
 
-static uint32_t hash_of(uint64_t rip, uint32_t mode)
+/* The page's identity keeps versions of one address apart: processes come and go. */
+static uint32_t hash_of(uint64_t rip, uint32_t mode, const struct bt_page *page)
 {
-    uint64_t h = (rip ^ (uint64_t)mode << 40) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h =
+        (rip ^ (uint64_t)mode << 40 ^ (uint64_t)page->id << 32) * UINT64_C(0x9e3779b97f4a7c15);
 
-    return (uint32_t)(h >> 48);
+    return (uint32_t)(h >> (64 - BT_HASH_BITS));
 }
 
 struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const struct bt_page *page)
 {
-    struct bt_block *b = e->hash[hash_of(rip, mode)];
+    struct bt_block *b = e->hash[hash_of(rip, mode, page)];
 
     while (b && !(b->rip == rip && b->mode == mode && b->page == page))
         b = b->hash_next;
@@ -130,7 +139,7 @@ struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const st
 
 void bt_insert(struct engine *e, struct bt_block *b)
 {
-    struct bt_block **slot = &e->hash[hash_of(b->rip, b->mode)];
+    struct bt_block **slot = &e->hash[hash_of(b->rip, b->mode, b->page)];
 
     b->hash_next = *slot;
     *slot = b;
@@ -141,6 +150,7 @@ void bt_insert(struct engine *e, struct bt_block *b)
         b->frame2_next = e->frame_blocks[b->page2->frame];
         e->frame_blocks[b->page2->frame] = b;
     }
+    bt_twin_add(e, b);
     b->valid = true;
 }
 
@@ -226,7 +236,7 @@ static void drop_from_frame(struct engine *e, struct bt_block *b, uint64_t frame
 
 void bt_invalidate(struct engine *e, struct bt_block *b)
 {
-    struct bt_block **p = &e->hash[hash_of(b->rip, b->mode)];
+    struct bt_block **p = &e->hash[hash_of(b->rip, b->mode, b->page)];
 
     if (!b->valid)
         return;
@@ -241,6 +251,8 @@ void bt_invalidate(struct engine *e, struct bt_block *b)
     drop_from_frame(e, b, b->page->frame);
     if (b->page2 && b->page2->frame != b->page->frame)
         drop_from_frame(e, b, b->page2->frame);
+    bt_twin_remove(e, b);
+    bt_target_remove(b);
     bt_ctx_drop_block(e, b);
     e->code_changed = true;
     e->stats.invalidated++;
@@ -261,7 +273,7 @@ void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigne
     struct bt_block *b = e->frame_blocks[frame], *next;
 
     for (; b; b = next) {
-        next = *next_in_frame(b, frame);
+        next = bt_next_in_frame(b, frame);
         if (block_covers(b, frame, off, len)) {
             bt_invalidate(e, b);
             e->stats.overwritten++;

@@ -1,4 +1,4 @@
-/* From guest bytes to a block. Read bt_translate() first: it names the passes. */
+/* From guest bytes to a block. Read bt_make() first: it names the passes. */
 #include "translator/xlate.h"
 
 #include <Zydis/Zydis.h>
@@ -55,6 +55,7 @@ void xlate_mark(struct xlate *x, enum bt_site_kind kind)
 void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub)
 {
     emit_patch32(rel32, x->e->code.rw + stub * STUB_BYTES);
+    xlate_moves(x, MOVE_STUB, rel32);
 }
 
 bool xlate_call_stub(struct xlate *x, const struct insn *i, unsigned stub)
@@ -67,7 +68,9 @@ bool xlate_call_stub(struct xlate *x, const struct insn *i, unsigned stub)
     }
     *kept = *i;
     emit_imm64(&x->em, H_R8, (uint64_t)(uintptr_t)kept);
+    xlate_moves(x, MOVE_INSN, x->em.p - 8);
     emit_imm32(&x->em, H_R9, (uint32_t)x->rip);
+    xlate_moves(x, MOVE_RIP32, x->em.p - 4);
     xlate_to_stub(x, emit_call(&x->em), stub);
     return true;
 }
@@ -114,11 +117,14 @@ static void emit_word_check(struct xlate *x, const struct bt_page *page)
 
     emit_ld64_b(em, H_R11, H_R15, HOT_CTX);
     emit_mov64(em, H_R10, H_RCX);
-    emit_ld32_b(em, H_RCX, H_R11, CTX_WORDS + (int32_t)(page->vpn % BT_WORDS) * 4);
+    emit_ld32_b(em, H_RCX, H_R11, bt_word_offset(page));
+    xlate_moves(x, MOVE_WORD, em->p - 4);
     emit_lea32(em, H_RCX, H_RCX, (int32_t)page->id);
+    xlate_moves(x, MOVE_PAGE_ID, em->p - 4);
     ok = emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);
     emit_imm32(em, H_R8, (uint32_t)x->b->rip);
+    xlate_moves(x, MOVE_RIP32, em->p - 4);
     xlate_to_stub(x, emit_jmp(em), STUB_WORD);
     emit_patch8(ok, em->p);
     emit_mov64(em, H_RCX, H_R10);
@@ -245,7 +251,7 @@ bool bt_has_lowering(uint32_t mode, const struct insn *i)
 static void lower_one(struct xlate *x, struct insn *i)
 {
     uint8_t *before = x->em.p;
-    unsigned nmap, nexits = x->nexits;
+    unsigned nmap, nexits = x->nexits, nmoves = x->nmoves;
     struct x64_state was;
     lower_fn *lower = lowering_of(x->mode, i);
 
@@ -261,6 +267,7 @@ static void lower_one(struct xlate *x, struct insn *i)
         x->em.p = before;
         x->nmap = nmap;
         x->nexits = nexits;
+        x->nmoves = nmoves;
         x->w = was;
         if (!(x->w.on ? x64_callout(x, i) : xlate_callout(x, i)))
             return;
@@ -332,6 +339,8 @@ static struct bt_block *seal_block(struct xlate *x)
         return NULL;
     memcpy(b->map, x->map, x->nmap * sizeof(*b->map));
     b->nmap = x->nmap;
+    if (!bt_keep_moves(x))
+        return NULL;
     b->code_len = (uint32_t)(x->em.p - x->start);
     codemem_commit(cm, b->code_len);
     return b;
@@ -353,9 +362,9 @@ static struct bt_block *start_block(struct xlate *x, uint64_t rip, uint32_t mode
     return b;
 }
 
-struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
-                              struct bt_page *page2, const uint8_t *bytes, unsigned avail,
-                              bool *interpret)
+struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
+                         struct bt_page *page2, const uint8_t *bytes, unsigned avail,
+                         bool *interpret)
 {
     struct xlate *x = e->xlate;
     struct bt_block *b;
@@ -393,9 +402,20 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
     lower_block(x);                      /* 2 host code */
     if (x->arena_full || !seal_block(x)) /* 3 exits, map, commit */
         return NULL;
+    return b;
+}
+
+struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
+                              struct bt_page *page2, const uint8_t *bytes, unsigned avail,
+                              bool *interpret)
+{
+    struct bt_block *b = bt_make(e, rip, mode, page, page2, bytes, avail, interpret);
+
+    if (!b)
+        return NULL;
     bt_insert(e, b);
     e->stats.blocks++;
-    e->stats.guest_insns += x->n;
+    e->stats.guest_insns += b->ninsns;
     e->stats.host_bytes += b->code_len;
     return b;
 }

@@ -198,11 +198,14 @@ void x64_word_check(struct xlate *x, const struct bt_page *page)
 
     emit_gs_ld(em, H_R11, HOT_CTX);
     emit_mov64(em, H_R10, H_RCX);
-    emit_ld32_b(em, H_RCX, H_R11, CTX_WORDS + (int32_t)(page->vpn % BT_WORDS) * 4);
+    emit_ld32_b(em, H_RCX, H_R11, bt_word_offset(page));
+    xlate_moves(x, MOVE_WORD, em->p - 4);
     emit_lea32(em, H_RCX, H_RCX, (int32_t)page->id);
+    xlate_moves(x, MOVE_PAGE_ID, em->p - 4);
     ok = emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);
     emit_imm64(em, H_R11, x->b->rip);
+    xlate_moves(x, MOVE_RIP64, em->p - 8);
     xlate_to_stub(x, emit_jmp(em), STUB64_WORD);
     emit_patch8(ok, em->p);
     emit_mov64(em, H_RCX, H_R10);
@@ -221,6 +224,7 @@ bool x64_call_stub(struct xlate *x, const struct insn *i, unsigned stub)
     site->next = x64_next(x, i);
     x64_close(x);
     emit_imm64(&x->em, H_R11, (uint64_t)(uintptr_t)site);
+    xlate_moves(x, MOVE_SITE, x->em.p - 8);
     xlate_to_stub(x, emit_jmp(&x->em), stub);
     site->resume = codemem_to_rx(&x->e->code, x->em.p);
     x64_open(x);

@@ -35,6 +35,8 @@ enum xlate_stub {
     STUB_BYTES = 16
 };
 
+enum { STUB_IMM = 2 }; /* in an exit's stub: where it names the exit */
+
 /* A conditional branch whose way out must first put registers back: it goes to a place behind the
  * block. */
 struct x64_side {
@@ -99,9 +101,14 @@ struct xlate {
      * STI before it (2) */
     struct bt_map map[BT_MAX_INSNS * 6 + 4];
     unsigned nmap;
-    struct x64_state w; /* 64-bit code only */
-    bool seg;           /* segmented code: lowerseg.h */
-    uint32_t limit;     /* of CS, or what code needs of it */
+    struct bt_move move[BT_MAX_INSNS * 4 + 16];
+    unsigned nmoves;
+    bool fixed;               /* not to be copied */
+    bool refers;              /* has RIP-relative operands: */
+    int64_t near_lo, near_hi; /* from the block's rip */
+    struct x64_state w;       /* 64-bit code only */
+    bool seg;                 /* segmented code: lowerseg.h */
+    uint32_t limit;           /* of CS, or what code needs of it */
 };
 
 typedef bool lower_fn(struct xlate *x, const struct insn *i);
@@ -128,6 +135,17 @@ void xlate_poll(struct xlate *x, int32_t hot_ptr);
 void xlate_probe(struct xlate *x, int32_t hot_ptr);
 /* The same at the boundary after instruction i. */
 void xlate_poll_after(struct xlate *x, const struct insn *i, int32_t hot_ptr);
+/* The field at `at`, just emitted, depends on where the code lies: whatever comes of x->rip, of the
+ * block's page, or leads out of the block is announced here, or the block marked as fixed. */
+void xlate_moves(struct xlate *x, enum bt_move_kind kind, const uint8_t *at);
+/* A RIP-relative operand is at lin. */
+void xlate_refers(struct xlate *x, uint64_t lin);
+/* At the end: b->moves. False: no room. */
+bool bt_keep_moves(struct xlate *x);
+/* A block that is in no list yet. NULL: as bt_translate(). */
+struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
+                         struct bt_page *page2, const uint8_t *bytes, unsigned avail,
+                         bool *interpret);
 /* Aims a rel32 at one of the fixed stubs. */
 void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub);
 
@@ -154,6 +172,12 @@ bool xlate_load_flags(struct xlate *x, const struct insn *i, uint32_t must_stay,
 static inline uint64_t xlate_key(const struct xlate *x, uint32_t eip)
 {
     return (x->b->rip & ~UINT64_C(0xffffffff)) | eip;
+}
+
+/* Of the page's word, in a context. */
+static inline int32_t bt_word_offset(const struct bt_page *page)
+{
+    return (int32_t)(offsetof(struct bt_ctx, neg_word) + page->vpn % BT_WORDS * 4);
 }
 
 static inline bool xlate_is_last(const struct xlate *x, const struct insn *i)

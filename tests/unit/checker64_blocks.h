@@ -93,8 +93,8 @@ static const struct block good[] = {
      "@string f3ab49f7d34a8d7c1f01 @plain " END},
     {NULL, "the jump cache",
      "4989c3 @check "
-     "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000100"},
+     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
+     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000400"},
     {NULL, "a callout in the middle", "49bb @site e9 @callout @resume ffc0" END},
     {NULL, "a callout at the end", "49bb @site e9 @callout @resume 0f0b"},
     {NULL, "a poll, and that of STI",
@@ -366,7 +366,7 @@ static const struct block bad[] = {
     {"host value where the guest's", "shifted out by SHRX",
      "c463fbf0db20450fb7db654e8b1cdd00000100c4c2fbf7cb" END},
     {"host value where the guest's", "a monitor pointer in CRC32",
-     "654c8b1c2500000000b913000000f2490f38f1cb" END},
+     "654c8b1c2500000000b911000000f2490f38f1cb" END},
     {"host value as an operand", "home of a register nobody stored", "654803042500010000" END},
     {"where control leaves", "home of a register nobody stored", "65488b042500010000" END},
     {"host value where the guest's", "PUSH RSP", "54" END},
@@ -494,33 +494,33 @@ static const struct block bad[] = {
      "c463fbf0db20450fb7db654e8b1cdd0000010042ff241b"},
     {"not through the jump cache", "another offset",
      "4989c3 @check "
-     "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
+     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
      "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa208000100"},
     {"before its tag", "no tag compared",
      "4989c3 @check "
-     "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d165488b0c25e"
-     "800000041ffa200000100"},
+     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d165488b0c25e"
+     "800000041ffa200000400"},
     {"host value where the guest's", "another target than was hashed",
      "4989c3 @check "
-     "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d14989db498b0"
-     "a4a8d0c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000100"},
+     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d14989db498b0"
+     "a4a8d0c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000400"},
     {"not through the jump cache", "the entry of another",
      "4989c3 @check "
-     "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e80000004989da41ffa200000100"},
+     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
+     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e80000004989da41ffa200000400"},
     {"host value where the guest's", "an index that is no hash",
      "4989c3 @check "
-     "6548890c25e8000000b913000000c46273f7d065488b0c25000000004e8d14d1498b0a4a8d0c19e31865488b0c25e"
-     "800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000100"},
+     "6548890c25e8000000b911000000c46273f7d065488b0c25000000004e8d14d1498b0a4a8d0c19e31865488b0c25e"
+     "800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000400"},
     {"host value where the guest's", "another shift",
      "4989c3 @check "
-     "6548890c25e8000000b9130000004189caf24d0f38f1d3b912000000c44273f7d265488b0c25000000004e8d14d14"
+     "6548890c25e8000000b9110000004189caf24d0f38f1d3b912000000c44273f7d265488b0c25000000004e8d14d14"
      "98b0a4a8d0c19e31865488b0c25e800000049ba @branch e9 @indirect "
-     "65488b0c25e800000041ffa200000100"},
+     "65488b0c25e800000041ffa200000400"},
     {"where control leaves", "RCX not given back",
      "4989c3 @check "
-     "6548890c25e8000000b9130000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e31865488b0c25e800000049ba @branch e9 @indirect 41ffa200000100"},
+     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
+     "c19e31865488b0c25e800000049ba @branch e9 @indirect 41ffa200000400"},
     {"branch on a host value", "JRCXZ of a pointer", "65488b0c2500000000e300" END},
     {"out of the block", "JMP elsewhere", "e9 @out "},
     {"out of the block", "a loop", "ffc075fc" END},

@@ -34,7 +34,7 @@ static const struct block good[] = {
     {NULL, "LODS and SCAS", "4d8b4f384a8d340e66ad89f64a8d3c0ff2ae89ff49b8 @exit e9 @direct"},
     {NULL, "the jump cache",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d143ffa4cb00000100"},
+     "4c89d143ffa4cb00000400"},
     {NULL, "the word of a page",
      "4d8b1f4989ca418b8b048401008d494d67e30e4c89d141b800100000e9 @word 4c89d149b8 @exit e9 "
      "@direct"},
@@ -258,7 +258,7 @@ static const struct block bad[] = {
     {"write to monitor", "a context", "4d8b1f4989830080000049b8 @exit e9 @direct"},
     {"without a bound", "a guest index into the context", "4d8b1f458b048349b8 @exit e9 @direct"},
     {"beyond a structure", "a bounded index, a large scale",
-     "4d8b1fc46213f7c84f8b84cb0040020049b8 @exit e9 @direct"},
+     "4d8b1fc46213f7c84f8b84cb0000060049b8 @exit e9 @direct"},
     {"beyond a structure", "past the view table",
      "4d8b5f18c46213f7c8478b040b49b8 @exit e9 @direct"},
     {"without a bound", "a count other than R13",
@@ -309,27 +309,27 @@ static const struct block bad[] = {
     {"not through the jump cache", "CALL through the context",
      "4d8b1f41ff930080000049b8 @exit e9 @direct"},
     {"before its tag", "no tag compared",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c943ffa4cb00000100"},
+     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c943ffa4cb00000400"},
     {"not through the jump cache", "another target than the tag was for",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14189d843ffa4cb00000100"},
+     "4c89d14189d843ffa4cb00000400"},
     {"not through the jump cache", "another index",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d1c46213f7c843ffa4cb00000100"},
+     "4c89d1c46213f7c843ffa4cb00000400"},
     {"before its tag", "another context",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14d8b1f43ffa4cb00000100"},
+     "4c89d14d8b1f43ffa4cb00000400"},
     {"not through the jump cache", "hosts at another place",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
      "4c89d143ffa4cb08800000"},
     {"not through the jump cache", "a context of nobody",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14d8b9fb800000043ffa4cb00000100"},
+     "4c89d14d8b9fb800000043ffa4cb00000400"},
     {"not through the jump cache", "an unhashed index",
-     "4189c04d8b1fc44213f7c84989ca438b0ccb428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
+     "4189c04d8b1fc44213f7c84989ca438b0ccb428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
     {"before its tag", "the compare on one path",
      "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca7413438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d143ffa4cb00000100"},
+     "4c89d143ffa4cb00000400"},
     {"out of the block", "JMP elsewhere", "e9 @out"},
     {"out of the block", "a loop", "ffc075fc49b8 @exit e9 @direct"},
     {"into an instruction", "JMP into an instruction", "7401b80f05909049b8 @exit e9 @direct"},
@@ -412,71 +412,71 @@ enum { REAL_MODE = MODE_IOPL_OK };
 
 static const struct block good_segmented[] = {
     {NULL, "a 16-bit offset",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf50030000664389040149b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf50030000664389040149b8 @exit e9 "
      "@direct"},
     {NULL, "a 32-bit offset",
-     "67448d04884e8d0cc5180000004989cac4c293f7c94d8b8f50030000e3074d8b8f580300004c89d14303"
+     "67448d04884e8d0c45060000004989cac4c293f7c94d8b8f50030000e3074d8b8f580300004c89d14303"
      "040149b8 @exit e9 @direct"},
     {NULL, "a constant offset",
      "4d8b8f2003000066418b8134120000410fb681ffff000049b8 @exit e9 @direct"},
     {NULL, "AH by way of R10",
      "4d8b8f50030000c4637bf0d0084502511086c44488d086c449b8 @exit e9 @direct"},
     {NULL, "16 bits of SP",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf500300006643890401458d4424fe6645"
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf500300006643890401458d4424fe6645"
      "89c449b8 @exit e9 @direct"},
     {NULL, "a probe", "4d8b8780030000450fb60049b8 @exit e9 @direct"},
     {NULL, "the jump cache, with the segment",
      "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
-     "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
+     "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
     {NULL, "a bit of a constant number",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf5003000066430fba2c010949b8 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf5003000066430fba2c010949b8 "
      "@exit e9 @direct"},
     {NULL, "a load of DS",
      "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
      "4f8d0c014d898f5003000049b8 @exit e9 @direct"},
     {NULL, "the jump cache, with another segment",
      "4189d8c443fbf0c8204189c04f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a8d"
-     "0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000100"},
+     "0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
 };
 
 static const struct block bad_segmented[] = {
     {"indexed access", "an index from 32 bits",
-     "67448d0433468d0cc508000000c44213f7c94f8b8ccf50030000664389040149b8 @exit e9 @direct"},
+     "67448d0433468d0c4502000000c44213f7c94f8b8ccf50030000664389040149b8 @exit e9 @direct"},
     {"indexed access", "an index up to 8",
-     "67448d0433450fb7c0468d0cc500000800c44213f7c94f8b8ccf50030000664389040149b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4500000800c44213f7c94f8b8ccf50030000664389040149b8 @exit e9 "
      "@direct"},
     {"indexed access", "a shift of its own",
-     "67448d0433450fb7c0468d0cc508000000c44263f7c94f8b8ccf50030000664389040149b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44263f7c94f8b8ccf50030000664389040149b8 @exit e9 "
      "@direct"},
     {"indexed access", "between two segments",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf58030000664389040149b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf58030000664389040149b8 @exit e9 "
      "@direct"},
     {"indexed access", "a seventh segment",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf80030000664389040149b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf80030000664389040149b8 @exit e9 "
      "@direct"},
     {"base and offset", "a scale",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf50030000664389044149b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf50030000664389044149b8 @exit e9 "
      "@direct"},
     {"base and offset", "a displacement, too",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf5003000066438944010149b8 @exit "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf5003000066438944010149b8 @exit "
      "e9 @direct"},
     {"base and offset", "below the segment", "4d8b8f50030000418a41ff49b8 @exit e9 @direct"},
     {"base and offset", "a constant of 17 bits",
      "4d8b8f50030000418a810000010049b8 @exit e9 @direct"},
     {"more than 32 bits", "two segments",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf500300004d8b87200300006643890401"
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf500300004d8b87200300006643890401"
      "49b8 @exit e9 @direct"},
     {"a bit string", "BTS",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf50030000430fab040149b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf50030000430fab040149b8 @exit e9 "
      "@direct"},
     {"host value where control leaves", "the base",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf500300004489c849b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf500300004489c849b8 @exit e9 "
      "@direct"},
     {"upper half", "the whole base",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf500300004c89c849b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf500300004c89c849b8 @exit e9 "
      "@direct"},
     {"a host value goes to", "the base, stored",
-     "67448d0433450fb7c0468d0cc508000000c44213f7c94f8b8ccf500300004f890c0149b8 @exit e9 "
+     "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf500300004f890c0149b8 @exit e9 "
      "@direct"},
     {"write to monitor", "the base of SS",
      "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
@@ -509,7 +509,7 @@ static const struct block bad_segmented[] = {
     {"upper half", "a sum of 64 bits",
      "4d8b8f500300004e8d0ccd18000000c4c293f7c949b8 @exit e9 @direct"},
     {"upper half", "a sum shifted less",
-     "67448d04884e8d0cc5180000004989cac4c2e3f7c94d8b8f50030000e3074d8b8f580300004c89d149b8"
+     "67448d04884e8d0c45060000004989cac4c2e3f7c94d8b8f50030000e3074d8b8f580300004c89d149b8"
      " @exit e9 @direct"},
     {"host value where control leaves", "RCX not given back",
      "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
@@ -689,8 +689,8 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, frame), 696);
     ck_assert_uint_eq(offsetof(struct bt_hot, crossings), 768);
     ck_assert_uint_eq(offsetof(struct cpu, cr0), 0x190);
-    ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x10000);
-    ck_assert_uint_eq(offsetof(struct bt_ctx, neg_word), 0x20000);
+    ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x40000);
+    ck_assert_uint_eq(offsetof(struct bt_ctx, neg_word), 0x80000);
 }
 END_TEST
 
