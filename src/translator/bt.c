@@ -589,7 +589,8 @@ static void turn(struct engine *e, struct bt_exit **from)
     if (link && flushes == e->stats.flushes && link->from->valid && !link->target &&
         !e->cfg.no_chain && link->from->mode == b->mode)
         bt_link(e, link, b);
-    if (link && e->cfg.loops_at_once && link->target == b && b->rip <= link->from->rip)
+    if (link && e->cfg.loops_at_once && (b->mode & MODE_CS64) && link->target == b &&
+        b->rip <= link->from->rip)
         bt_loop_polled(e, link->from);
     if (!b->valid)
         return; /* it will be translated as of the loop */
