@@ -23,6 +23,20 @@ static void merge_flags(struct cpu *c, uint32_t val, uint32_t mask)
     cpu_set_rflags(c, (cpu_rflags(c) & ~mask) | (val & mask));
 }
 
+/* The same when the mode is right but for them: most IRETs change no flag that is part of it. */
+static void merge_flags_only(struct cpu *c, uint32_t val, uint32_t mask)
+{
+    const uint32_t in_mode = EF_TF | EF_IOPL | EF_AC | EF_VM;
+    uint32_t old = cpu_rflags(c), flags = (old & ~mask) | (val & mask);
+
+    if ((old ^ flags) & in_mode) {
+        cpu_set_rflags(c, flags);
+        return;
+    }
+    c->rflags = flags & ~(uint32_t)EF_IF;
+    c->iflag = flags >> 9 & 1;
+}
+
 /* What IRET may change at the privilege level it is executed at. */
 static uint32_t flags_mask(const struct cpu *c, unsigned opsize)
 {
@@ -188,13 +202,11 @@ static bool return_to(struct cpu *c, const struct return_target *t)
     c->cpl = t->sel & 3;
     if (stack)
         c->seg[SEG_SS] = ss;
+    if (outer)
+        seg_drop_inner(c);
     cpu_update_mode(c);
     if (stack)
         stack_set_sp(c, outer ? rsp + t->outer_pop : rsp);
-    if (outer) {
-        seg_drop_inner(c);
-        cpu_update_mode(c);
-    }
     return true;
 }
 
@@ -216,7 +228,7 @@ static bool iret_protected(struct cpu *c, unsigned opsize)
     };
     if (!return_to(c, &t))
         return false;
-    merge_flags(c, (uint32_t)f.flags, mask);
+    merge_flags_only(c, (uint32_t)f.flags, mask);
     return true;
 }
 

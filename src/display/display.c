@@ -12,6 +12,9 @@ static const struct viewer_ops *const kinds[] = {
 #ifdef DRAGOMAN_VNC
     &viewer_vnc,
 #endif
+#ifdef DRAGOMAN_SDL
+    &viewer_sdl,
+#endif
 };
 
 struct display {
@@ -60,6 +63,10 @@ int display_open(struct display **out, const struct display_config *cfg, struct 
 #ifndef DRAGOMAN_VNC
     if (cfg->vnc.on)
         rc = viewer_fail(err, -ENOTSUP, "this dragoman was built without libvncserver");
+#endif
+#ifndef DRAGOMAN_SDL
+    if (cfg->sdl)
+        rc = viewer_fail(err, -ENOTSUP, "this dragoman was built without SDL 2");
 #endif
     for (unsigned i = 0; rc == 0 && i < ARRAY_SIZE(kinds); i++)
         rc = kinds[i]->open(&d->viewer[i], &d->cfg, err);

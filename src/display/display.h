@@ -1,4 +1,4 @@
-/* display.h - the viewers of one machine: nobody, a terminal, VNC clients.
+/* display.h - the viewers of one machine: nobody, a terminal, VNC clients, a window.
  *
  *   display_open -> display_pump whenever `wake` was called -> display_close
  *
@@ -18,8 +18,11 @@ struct display_config {
     const struct vga *vga;
     struct clock *clock;
     struct input_sink input;
-    void (*wake)(void *opaque); /* any thread: have display_pump() called soon */
+    void (*wake)(void *opaque);  /* any thread: have display_pump() called soon */
+    void (*close)(void *opaque); /* vCPU thread: the user closed the window */
     void *opaque;
+    const char *name;          /* the window's */
+    bool sdl;                  /* a window on this host's desktop */
     struct terminal *terminal; /* not NULL: the text screen there, and its keys */
     struct vnc_config vnc;
 };

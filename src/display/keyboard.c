@@ -23,7 +23,8 @@ static const struct {
     {0x39, " ", " "},
 };
 
-/* Keysyms that are no characters. */
+/* Keysyms that are no characters. ISO_Level3_Shift (AltGr) is none of ours: it is part of how the
+ * viewer's layout makes characters, and these come as themselves. */
 static const struct {
     uint16_t keysym;
     uint8_t key;
@@ -103,7 +104,6 @@ static const struct {
     {0xffea, 0xb8},
     {0xffeb, 0xdb},
     {0xffec, 0xdc},
-    {0xfe03, 0xb8},
 };
 
 static bool find_character(uint32_t keysym, unsigned *key, bool *shift)
@@ -145,7 +145,7 @@ bool keyboard_find(uint32_t keysym, unsigned *key, bool *shift)
     return false;
 }
 
-static void send(struct keyboard *k, unsigned key, bool down)
+void keyboard_key(struct keyboard *k, unsigned key, bool down)
 {
     k->held[key] = down;
     k->sink.key(k->sink.opaque, key, down);
@@ -172,14 +172,14 @@ void keyboard_keysym(struct keyboard *k, uint32_t keysym, bool down)
     if (!down && !k->held[key])
         return;
     if (!down || !is_character(keysym) || keysym == ' ' || shift == held) {
-        send(k, key, down);
+        keyboard_key(k, key, down);
     } else if (shift) {
         k->sink.key(k->sink.opaque, KEY_LEFT_SHIFT, true);
-        send(k, key, true);
+        keyboard_key(k, key, true);
         k->sink.key(k->sink.opaque, KEY_LEFT_SHIFT, false);
     } else {
         lift_shifts(k, false);
-        send(k, key, true);
+        keyboard_key(k, key, true);
         lift_shifts(k, true);
     }
 }
@@ -195,19 +195,19 @@ void keyboard_type(struct keyboard *k, uint32_t keysym, unsigned modifiers)
     modifiers |= shift ? KEYBOARD_SHIFT : 0;
     for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
         if (modifiers >> i & 1)
-            send(k, keys[i], true);
-    send(k, key, true);
-    send(k, key, false);
+            keyboard_key(k, keys[i], true);
+    keyboard_key(k, key, true);
+    keyboard_key(k, key, false);
     for (unsigned i = ARRAY_SIZE(keys); i--;)
         if (modifiers >> i & 1)
-            send(k, keys[i], false);
+            keyboard_key(k, keys[i], false);
 }
 
 void keyboard_release_all(struct keyboard *k)
 {
     for (unsigned key = 0; key < ARRAY_SIZE(k->held); key++)
         if (k->held[key])
-            send(k, key, false);
+            keyboard_key(k, key, false);
 }
 
 bool keyboard_ready(const struct keyboard *k)

@@ -55,6 +55,8 @@ bool keyboard_find(uint32_t keysym, unsigned *key, bool *shift);
 
 /* One event of a viewer that reports presses and releases. */
 void keyboard_keysym(struct keyboard *k, uint32_t keysym, bool down);
+/* A key by its place, for viewers whose layout is the guest's business. */
+void keyboard_key(struct keyboard *k, unsigned key, bool down);
 /* One typed character or key with KEYBOARD_* modifiers, for viewers that know no releases. */
 void keyboard_type(struct keyboard *k, uint32_t keysym, unsigned modifiers);
 /* The viewer has gone: nothing stays pressed. */

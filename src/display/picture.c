@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "display/cp437.h"
+
 void picture_free(struct picture *p)
 {
     free(p->surface.pixels);
@@ -121,6 +123,67 @@ static int write_ppm(const struct vga_surface *s, FILE *out)
     return 0;
 }
 
+/* ---- text ---- */
+
+static void write_utf8(uint16_t c, FILE *out)
+{
+    if (c >= 0x800) {
+        putc(0xe0 | c >> 12, out);
+        putc(0x80 | (c >> 6 & 0x3f), out);
+        putc(0x80 | (c & 0x3f), out);
+    } else if (c >= 0x80) {
+        putc(0xc0 | c >> 6, out);
+        putc(0x80 | (c & 0x3f), out);
+    } else {
+        putc(c, out);
+    }
+}
+
+int picture_write_text(const struct vga *v, FILE *out)
+{
+    struct vga_text *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return -ENOMEM;
+    vga_text(v, t);
+    for (unsigned y = 0; y < t->rows; y++) {
+        unsigned end = t->columns;
+
+        while (end && cp437[t->cell[y][end - 1] & 0xff] == ' ')
+            end--;
+        for (unsigned x = 0; x < end; x++)
+            write_utf8(cp437[t->cell[y][x] & 0xff], out);
+        putc('\n', out);
+    }
+    free(t);
+    return ferror(out) || fflush(out) ? -errno : 0;
+}
+
+/* ---- files ---- */
+
+static int write_picture(const struct vga *v, FILE *out,
+                         int (*write_surface)(const struct vga_surface *s, FILE *out))
+{
+    struct picture p = {0};
+    struct vga_rows rows;
+    int err = picture_update(&p, v, &rows);
+
+    if (err == 0)
+        err = write_surface(&p.surface, out);
+    picture_free(&p);
+    return err;
+}
+
+static int dump_png(const struct vga *v, FILE *out)
+{
+    return write_picture(v, out, picture_write_png);
+}
+
+static int dump_ppm(const struct vga *v, FILE *out)
+{
+    return write_picture(v, out, write_ppm);
+}
+
 /* Devices and pipes stay. */
 static void remove_file(FILE *out, const char *path)
 {
@@ -130,21 +193,14 @@ static void remove_file(FILE *out, const char *path)
         unlink(path);
 }
 
-static int screendump(const struct vga *v, const char *path,
-                      int (*write_picture)(const struct vga_surface *s, FILE *out))
+static int dump(const struct vga *v, const char *path, int (*write)(const struct vga *v, FILE *out))
 {
-    struct picture p = {0};
-    struct vga_rows rows;
-    FILE *out;
-    int err = picture_update(&p, v, &rows);
+    FILE *out = fopen(path, "wbe");
+    int err;
 
-    if (err < 0)
-        return err;
-    out = fopen(path, "wbe");
-    err = out ? write_picture(&p.surface, out) : -errno;
-    picture_free(&p);
     if (!out)
-        return err;
+        return -errno;
+    err = write(v, out);
     if (err < 0)
         remove_file(out, path);
     if (fclose(out) && err == 0)
@@ -154,10 +210,13 @@ static int screendump(const struct vga *v, const char *path,
 
 int picture_screendump(const struct vga *v, const char *path)
 {
-    return screendump(v, path, picture_write_png);
+    size_t len = strlen(path);
+    bool text = len >= 4 && strcmp(path + len - 4, ".txt") == 0;
+
+    return dump(v, path, text ? picture_write_text : dump_png);
 }
 
 int picture_screendump_ppm(const struct vga *v, const char *path)
 {
-    return screendump(v, path, write_ppm);
+    return dump(v, path, dump_ppm);
 }

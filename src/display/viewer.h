@@ -13,7 +13,7 @@ struct viewer_ops {
     void (*close)(void *viewer);
 };
 
-extern const struct viewer_ops viewer_curses, viewer_vnc;
+extern const struct viewer_ops viewer_curses, viewer_vnc, viewer_sdl;
 
 /* Fills in err->text; returns `code`. */
 int viewer_fail(struct display_error *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -2,34 +2,29 @@
  *
  * The thread holds `lock` while it works for clients. The vCPU thread draws into the framebuffer
  * under the same lock, but never waits for it: when a client is being served, the picture is drawn
- * at a later refresh. Input goes through `events`.
+ * at a later refresh. Input goes through `input`, websockets from the page's thread through
+ * `upgraded`.
  */
 #include "display/viewer.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <rfb/rfb.h>
 #include <rfb/rfbregion.h> /* for FB_UPDATE_PENDING */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
 #include <unistd.h>
 
+#include "display/input_queue.h"
 #include "display/picture.h"
+#include "display/web.h"
+#include "host/thread.h"
 
-enum { EVENTS = 256, CLIENT_WAIT_MS = 5000, POLL_US = 10000 };
+enum { UPGRADED = 16, CLIENT_WAIT_MS = 5000, POLL_US = 10000 };
 
-enum event_kind { EVENT_KEY, EVENT_POINTER, EVENT_GONE };
-
-struct event {
-    enum event_kind kind;
-    uint32_t keysym; /* EVENT_KEY */
-    bool down;
-    int x, y; /* EVENT_POINTER */
-    unsigned buttons;
-};
+/* noVNC's, told to begin at once, to fit the window, and to show where the pointer is. */
+#define PAGE "vnc.html?autoconnect=true&resize=scale&show_dot=true"
 
 struct vnc {
     struct display_config cfg;
@@ -43,10 +38,14 @@ struct vnc {
     pthread_t thread;
     int wake_fd;
     volatile bool stop, running;
+    bool from_page;  /* the client that is being made is a websocket of `web` */
+    struct web *web; /* NULL: no page */
 
+    struct input_queue input;
     pthread_mutex_t queue_lock; /* of what follows */
-    struct event events[EVENTS];
-    unsigned head, tail, clients;
+    unsigned clients;
+    int upgraded[UPGRADED];
+    unsigned nupgraded;
 
     int x, y; /* the pointer, as of the last event taken */
     unsigned buttons;
@@ -55,12 +54,9 @@ struct vnc {
 
 /* ---- the server's thread ---- */
 
-static void queue(struct vnc *s, struct event e)
+static void queue(struct vnc *s, struct input_event e)
 {
-    pthread_mutex_lock(&s->queue_lock);
-    if (s->head - s->tail < EVENTS)
-        s->events[s->head++ % EVENTS] = e;
-    pthread_mutex_unlock(&s->queue_lock);
+    input_queue_put(&s->input, &e);
     if (s->cfg.wake)
         s->cfg.wake(s->cfg.opaque);
 }
@@ -68,14 +64,14 @@ static void queue(struct vnc *s, struct event e)
 static void on_key(rfbBool down, rfbKeySym keysym, rfbClientPtr client)
 {
     queue(client->screen->screenData,
-          (struct event){.kind = EVENT_KEY, .keysym = keysym, .down = down});
+          (struct input_event){.kind = INPUT_KEYSYM, .code = keysym, .down = down});
 }
 
 static void on_pointer(int buttons, int x, int y, rfbClientPtr client)
 {
-    queue(
-        client->screen->screenData,
-        (struct event){.kind = EVENT_POINTER, .x = x, .y = y, .buttons = (unsigned)buttons & 0xff});
+    queue(client->screen->screenData,
+          (struct input_event){
+              .kind = INPUT_POINTER, .x = x, .y = y, .buttons = (unsigned)buttons & 0xff});
 }
 
 static void count_client(struct vnc *s, int change)
@@ -90,13 +86,26 @@ static void on_gone(rfbClientPtr client)
     struct vnc *s = client->screen->screenData;
 
     count_client(s, -1);
-    queue(s, (struct event){.kind = EVENT_GONE});
+    queue(s, (struct input_event){.kind = INPUT_GONE});
+}
+
+/* libvncserver takes websockets on the VNC port as well, from any web site: http.h. */
+static bool is_foreign_websocket(const struct vnc *s, const rfbClientRec *client)
+{
+#ifdef LIBVNCSERVER_WITH_WEBSOCKETS
+    return client->wsctx && !s->from_page;
+#else
+    (void)client;
+    return s->from_page;
+#endif
 }
 
 static enum rfbNewClientAction on_client(rfbClientPtr client)
 {
     struct vnc *s = client->screen->screenData;
 
+    if (is_foreign_websocket(s, client))
+        return RFB_CLIENT_REFUSE;
     client->clientGoneHook = on_gone;
     count_client(s, 1);
     if (s->cfg.wake)
@@ -135,6 +144,49 @@ static bool has_leftovers(rfbScreenInfoPtr screen)
     return any;
 }
 
+static void wake_server(struct vnc *s)
+{
+    uint64_t one = 1;
+
+    while (write(s->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+/* The page's thread. */
+static void on_upgrade(void *opaque, int fd)
+{
+    struct vnc *s = opaque;
+    bool room;
+
+    pthread_mutex_lock(&s->queue_lock);
+    room = s->nupgraded < UPGRADED;
+    if (room)
+        s->upgraded[s->nupgraded++] = fd;
+    pthread_mutex_unlock(&s->queue_lock);
+    if (room)
+        wake_server(s);
+    else
+        close(fd);
+}
+
+static int take_upgraded(struct vnc *s)
+{
+    int fd;
+
+    pthread_mutex_lock(&s->queue_lock);
+    fd = s->nupgraded ? s->upgraded[--s->nupgraded] : -1;
+    pthread_mutex_unlock(&s->queue_lock);
+    return fd;
+}
+
+static void add_upgraded(struct vnc *s)
+{
+    s->from_page = true;
+    for (int fd = take_upgraded(s); fd >= 0; fd = take_upgraded(s))
+        rfbNewClient(s->screen, fd);
+    s->from_page = false;
+}
+
 static void *serve(void *arg)
 {
     struct vnc *s = arg;
@@ -143,19 +195,12 @@ static void *serve(void *arg)
     while (!s->stop) {
         wait_for_work(s, busy);
         pthread_mutex_lock(&s->lock);
+        add_upgraded(s);
         rfbProcessEvents(s->screen, 0);
         busy = has_leftovers(s->screen);
         pthread_mutex_unlock(&s->lock);
     }
     return NULL;
-}
-
-static void wake_server(struct vnc *s)
-{
-    uint64_t one = 1;
-
-    while (write(s->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
 }
 
 /* ---- the vCPU thread ---- */
@@ -196,7 +241,7 @@ static bool draw(struct vnc *s)
 }
 
 /* Buttons of VNC: left, middle, right, wheel up, wheel down. */
-static void move_pointer(struct vnc *s, const struct event *e)
+static void move_pointer(struct vnc *s, const struct input_event *e)
 {
     unsigned pressed = e->buttons & ~s->buttons, plain = e->buttons & 7;
     int dz = (pressed >> 4 & 1) - (pressed >> 3 & 1);
@@ -211,41 +256,25 @@ static void move_pointer(struct vnc *s, const struct event *e)
     s->buttons = e->buttons;
 }
 
-static void take_event(struct vnc *s, const struct event *e)
+static void take_event(struct vnc *s, const struct input_event *e)
 {
-    switch (e->kind) {
-    case EVENT_KEY:
-        keyboard_keysym(&s->keyboard, e->keysym, e->down);
-        break;
-    case EVENT_POINTER:
+    if (e->kind == INPUT_KEYSYM) {
+        keyboard_keysym(&s->keyboard, e->code, e->down);
+    } else if (e->kind == INPUT_POINTER) {
         move_pointer(s, e);
-        break;
-    case EVENT_GONE:
+    } else {
         keyboard_release_all(&s->keyboard);
         s->pointer_known = false;
-        break;
     }
-}
-
-static bool next_event(struct vnc *s, struct event *e)
-{
-    bool any;
-
-    pthread_mutex_lock(&s->queue_lock);
-    any = s->tail != s->head;
-    if (any)
-        *e = s->events[s->tail++ % EVENTS];
-    pthread_mutex_unlock(&s->queue_lock);
-    return any;
 }
 
 static uint64_t vnc_refresh(void *viewer)
 {
     struct vnc *s = viewer;
-    struct event e;
+    struct input_event e;
     unsigned clients;
 
-    while (keyboard_ready(&s->keyboard) && next_event(s, &e))
+    while (keyboard_ready(&s->keyboard) && input_queue_take(&s->input, &e))
         take_event(s, &e);
     pthread_mutex_lock(&s->queue_lock);
     clients = s->clients;
@@ -311,17 +340,42 @@ static void set_up(struct vnc *s)
     screen->newClientHook = on_client;
 }
 
-static int start_thread(struct vnc *s)
+static int fail_listen(const struct vnc *s, struct display_error *err, int rc, unsigned port)
 {
-    sigset_t all, before;
-    int err;
+    const uint32_t a = s->cfg.vnc.address;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = -pthread_create(&s->thread, NULL, serve, s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    s->running = err == 0;
-    return err;
+    return viewer_fail(err, rc,
+                       "VNC can't listen on port %u of %u.%u.%u.%u: it is taken,"
+                       " or the address is not this host's",
+                       port, a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+}
+
+/* The page and its websockets, when all else is ready. */
+static int open_web(struct vnc *s, struct display_error *err)
+{
+    const struct vnc_config *v = &s->cfg.vnc;
+    const struct web_config cfg = {
+        .address = v->address,
+        .port = v->web_port,
+        .dir = v->page_dir,
+        .start = PAGE,
+        .any_host = s->password[0] != 0,
+        .upgrade = on_upgrade,
+        .opaque = s,
+    };
+    char path[sizeof(v->page_dir) + sizeof(PAGE)];
+    int rc;
+
+    if (!v->web_port)
+        return 0;
+    snprintf(path, sizeof(path), "%s/%.*s", v->page_dir, (int)strcspn(PAGE, "?"), PAGE);
+    if (v->page_wanted && access(path, R_OK) < 0)
+        return viewer_fail(err, -errno,
+                           "there is no %s, the web page: install noVNC (Debian's package novnc),"
+                           " or say where it is with page=DIR",
+                           path);
+    rc = web_open(&s->web, &cfg);
+    return rc < 0 ? fail_listen(s, err, rc, v->web_port) : 0;
 }
 
 static int start(struct vnc *s, struct display_error *err)
@@ -341,13 +395,13 @@ static int start(struct vnc *s, struct display_error *err)
     if (!draw(s))
         return viewer_fail(err, -ENOMEM, "no memory for the VNC server");
     rfbInitServer(s->screen);
-    if (s->screen->listenSock == RFB_INVALID_SOCKET)
-        return viewer_fail(err, -EADDRINUSE,
-                           "VNC can't listen on port %u of %u.%u.%u.%u: it is taken,"
-                           " or the address is not this host's",
-                           v->port, v->address >> 24, v->address >> 16 & 255, v->address >> 8 & 255,
-                           v->address & 255);
-    rc = start_thread(s);
+    if (v->port && s->screen->listenSock == RFB_INVALID_SOCKET)
+        return fail_listen(s, err, -EADDRINUSE, v->port);
+    rc = open_web(s, err);
+    if (rc < 0)
+        return rc;
+    rc = thread_start(&s->thread, serve, s);
+    s->running = rc == 0;
     return rc < 0 ? viewer_fail(err, rc, "can't start the VNC thread: %s", strerror(-rc)) : 0;
 }
 
@@ -355,11 +409,14 @@ static void vnc_close(void *viewer)
 {
     struct vnc *s = viewer;
 
+    web_close(s->web);
     s->stop = true;
     if (s->running) {
         wake_server(s);
         pthread_join(s->thread, NULL);
     }
+    for (int fd = take_upgraded(s); fd >= 0; fd = take_upgraded(s))
+        close(fd);
     if (s->screen) {
         rfbShutdownServer(s->screen, TRUE);
         s->screen->frameBuffer = NULL; /* the picture's */
@@ -370,6 +427,7 @@ static void vnc_close(void *viewer)
     picture_free(&s->picture);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->queue_lock);
+    input_queue_free(&s->input);
     free(s);
 }
 
@@ -388,6 +446,7 @@ static int vnc_open(void **viewer, const struct display_config *cfg, struct disp
     s->wake_fd = -1;
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->queue_lock, NULL);
+    input_queue_init(&s->input);
     rc = start(s, err);
     if (rc < 0) {
         vnc_close(s);

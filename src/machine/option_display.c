@@ -13,10 +13,20 @@ int option_set_vnc(struct option_parse *p, const char *value)
     return 0;
 }
 
+static int set_web(struct option_parse *p, const char *value)
+{
+    const char *bad = NULL;
+
+    if (vnc_parse_web(&p->o->vnc, value, &bad) < 0)
+        return option_fail(p, "-display web%s: %s; give for example web=8080,password-file=FILE",
+                           value, bad);
+    return 0;
+}
+
 int option_set_nographic(struct option_parse *p, const char *value)
 {
     (void)value;
-    p->o->curses = false;
+    p->o->curses = p->o->sdl = false;
     p->o->vnc.on = false;
     return 0;
 }
@@ -25,10 +35,15 @@ int option_set_display(struct option_parse *p, const char *value)
 {
     if (option_has_prefix(value, "vnc="))
         return option_set_vnc(p, value + 4);
+    if (option_has_prefix(value, "web"))
+        return set_web(p, value + 3);
     option_set_nographic(p, NULL);
     p->o->curses = strcmp(value, "curses") == 0;
-    if (!p->o->curses && strcmp(value, "none") != 0)
-        return option_fail(p, "there is no display '%s'; use curses, vnc=[HOST]:N or none", value);
+    p->o->sdl = strcmp(value, "sdl") == 0;
+    if (!p->o->curses && !p->o->sdl && strcmp(value, "none") != 0)
+        return option_fail(
+            p, "there is no display '%s'; use curses, sdl, web[=PORT], vnc=[HOST]:N or none",
+            value);
     return 0;
 }
 
@@ -47,16 +62,17 @@ static bool uses_terminal(const struct char_target *t)
 int option_check_display(struct option_parse *p)
 {
     struct options *o = p->o;
+    bool seen = o->curses || o->sdl || o->vnc.on || o->screendump;
 
     if (o->curses && !p->serial_chosen)
         o->serial = (struct char_target){.kind = CHAR_NULL};
     if (o->curses && (uses_terminal(&o->serial) || uses_terminal(&o->debugcon)))
         return option_fail(p, "-display curses needs the terminal that -serial or -debugcon has; "
                               "give these file:PATH");
-    if (o->vga == VGA_NONE && (o->curses || o->vnc.on || o->screendump))
+    if (o->vga == VGA_NONE && seen)
         return option_fail(p, "-vga none leaves nothing to show with -display, -vnc or "
                               "-screendump");
-    if (o->vga == VGA_DEFAULT && (o->curses || o->vnc.on || o->screendump))
+    if (o->vga == VGA_DEFAULT && seen)
         o->vga = VGA_STD;
     return 0;
 }

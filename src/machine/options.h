@@ -69,6 +69,7 @@ struct options {
     bool snapshot; /* for all drives */
     enum vga_kind vga;
     bool curses; /* the screen in the terminal */
+    bool sdl;    /* in a window */
     struct vnc_config vnc;
     struct monitor_config monitor[MONITOR_MAX];
     unsigned nmonitors;

@@ -5,6 +5,7 @@
 
 #include "display/display.h"
 #include "display/picture.h"
+#include "machine/exit_status.h"
 
 static void on_key(void *opaque, unsigned key, bool down)
 {
@@ -35,6 +36,18 @@ static void wake(void *opaque)
     events_notify(&m->events);
 }
 
+static void name_page(const struct vnc_config *v)
+{
+    if (v->on && v->web_port)
+        fprintf(stderr, "dragoman: the screen is at http://%u.%u.%u.%u:%u/\n", v->address >> 24,
+                v->address >> 16 & 255, v->address >> 8 & 255, v->address & 255, v->web_port);
+}
+
+static void on_close(void *opaque)
+{
+    machine_stop(opaque, EXIT_POWER_OFF);
+}
+
 int screen_open(struct machine *m, struct machine_error *err)
 {
     const struct options *o = m->opt;
@@ -43,15 +56,20 @@ int screen_open(struct machine *m, struct machine_error *err)
         .clock = &m->clock,
         .input = screen_input(m),
         .wake = wake,
+        .close = on_close,
         .opaque = m,
+        .name = o->name ? o->name : "Dragoman",
+        .sdl = o->sdl,
         .terminal = o->curses ? &m->console : NULL,
         .vnc = o->vnc,
     };
     struct display_error e;
-    int rc = o->curses || o->vnc.on ? display_open(&m->display, &cfg, &e) : 0;
+    int rc = o->curses || o->sdl || o->vnc.on ? display_open(&m->display, &cfg, &e) : 0;
 
     if (rc < 0)
         snprintf(err->text, sizeof(err->text), "-display: %s", e.text);
+    else
+        name_page(&o->vnc);
     return rc;
 }
 

@@ -93,6 +93,7 @@
 #define WAY_IRET_OUT  2 /* IRET to CPL 3 */
 #define WAY_IRET_SAME 4 /* to CPL 0 */
 #define WAY_SYSENTER  8 /* SYSENTER, SYSEXIT of 32-bit code */
+#define WAY_IRET32    16
 
 #define CTX_TAGS  0
 #define CTX_HOSTS 65536

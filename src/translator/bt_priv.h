@@ -356,6 +356,7 @@ void bt_stub_word(void);     /* R8D = target rip */
 void bt_stub_callout(void);  /* called with R8 = struct insn, R9D = its rip */
 void bt_stub_sysenter(void); /* the same; done at once, or as a callout */
 void bt_stub_sysexit(void);
+void bt_stub_iret(void);
 void bt_stub_load_seg(void); /* and R10D = selector, R11 = descriptor */
 void bt_stub_pop_seg(void);
 void bt_fault_exit(void); /* continued at by the signal handler; hot->fault_rip */

@@ -239,6 +239,17 @@ static bool is_segment_load(const struct check *k, const ZydisDecodedOperand *o,
            o->size == 64 && kind(k, r) == K_SEGMENT;
 }
 
+/* What an IRET of kernels finds in the guest's memory, for its stub. */
+static bool iret_word(const struct check *k, const ZydisDecodedOperand *o, int index)
+{
+    int64_t at = o->mem.disp.value;
+    int r = k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER ? checker_gpr(k->op[1].reg.value) : -1;
+
+    return index < 0 && o->size == 64 && checker_gpr(o->mem.base) == H_R15 && at >= HOT_FRAME &&
+           at < HOT_CROSSINGS && at % 8 == 0 && !(k->b->mode & (MODE_CPL3 | MODE_CPL12)) &&
+           k->in.mnemonic == ZYDIS_MNEMONIC_MOV && r >= 0 && is_guests(&k->now.r[r]);
+}
+
 static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
 {
     bool flag_byte =
@@ -257,7 +268,7 @@ static bool monitor_operand(struct check *k, const ZydisDecodedOperand *o, int b
     if (base == H_R14)
         return checker32_control_register(k, o, index) ? true : breach(k, "CPU state");
     if (checker_writes(o))
-        return breach(k, "write to monitor memory");
+        return iret_word(k, o, index) ? true : breach(k, "write to monitor memory");
     if (base == H_R15 && index >= 0 && !is_entry(k, o, index))
         return breach(k, "indexed access to the hot structure");
     if (base == H_R15)
@@ -331,7 +342,8 @@ static bool crossing_ok(struct check *k, unsigned stub, const struct fact *r8)
     const struct insn *i = (const struct insn *)(uintptr_t)r8->value;
     bool loads = stub == STUB_LOAD_SEG || stub == STUB_POP_SEG;
 
-    if ((stub == STUB_SYSEXIT || loads) && (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
+    if ((stub == STUB_SYSEXIT || stub == STUB_IRET || loads) &&
+        (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
         return breach(k, "a stub of kernels");
     if (stub != STUB_CALLOUT && (k->b->mode & MODE_LMA))
         return breach(k, "a stub of another mode");

@@ -39,6 +39,8 @@ static bool is_guest_word(const struct check *k, const ZydisDecodedOperand *m)
         return off % 8 == 0 && m->size == 32;
     if (off >= HOT_SEGODD && off < HOT_SEGODD + NSEG)
         return m->size == 8;
+    if (m->size == 32 && off >= HOT_DESCLIN && off < HOT_FRAME)
+        return true;
     return ((off == HOT_GDT || off == HOT_TSC_AUX) && m->size == 32) ||
            (off == HOT_DF && m->size == 8) ||
            (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
@@ -91,6 +93,8 @@ static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, u
 
     if (size == 64 && is_tag(k, m, 64))
         what = K_TAG64;
+    else if (size == 64 && m->mem.segment == ZYDIS_REGISTER_GS)
+        what = K_WIDE;
     else if (size == 64)
         what = base == H_R15 && m->size == 64 ? hot_pointer(k, m->mem.disp.value) : K_ANY;
     else if (checker32_is_guest_memory(k, m) || kind(k, base) == K_POLL)

@@ -34,7 +34,8 @@ enum {
 static bool as_before(const struct bt_cross *x, const struct cpu *c)
 {
     return x->valid && !x->wide && x->mode == (c->mode & MODE_LASTING) && x->cr4 == c->cr4 &&
-           x->sysenter_cs == c->sysenter_cs;
+           x->sysenter_cs == c->sysenter_cs && x->gdtr.base == c->gdtr.base &&
+           x->gdtr.limit == c->gdtr.limit;
 }
 
 static bool take_level(struct engine *e, unsigned user)
@@ -77,6 +78,22 @@ static bool make_levels(struct engine *e)
     return made;
 }
 
+/* False: some are not in the GDT. */
+static bool find_descriptors(struct engine *e)
+{
+    const struct cpu *c = e->cpu;
+    struct bt_hot *h = e->hot;
+    bool found = true;
+
+    for (unsigned n = 0; n < ARRAY_SIZE(h->desc_lin); n++) {
+        uint32_t sel = h->level[n / 2].sel[n % 2];
+
+        h->desc_lin[n] = (uint32_t)(c->gdtr.base + (sel & ~7u));
+        found &= sel > 3 && !(sel & SEL_TI) && (sel | 7u) <= c->gdtr.limit;
+    }
+    return found;
+}
+
 void bt32_prepare_crossings(struct engine *e)
 {
     struct bt_cross *x = &e->cross;
@@ -86,9 +103,13 @@ void bt32_prepare_crossings(struct engine *e)
         *x = (struct bt_cross){.valid = true,
                                .mode = c->mode & MODE_LASTING,
                                .cr4 = c->cr4,
-                               .sysenter_cs = c->sysenter_cs};
+                               .sysenter_cs = c->sysenter_cs,
+                               .gdtr = c->gdtr};
+        /* IRET reads there whether it is ready or not: there is something to be read */
+        for (unsigned n = 0; n < ARRAY_SIZE(e->hot->desc_lin); n++)
+            e->hot->desc_lin[n] = (uint32_t)c->gdtr.base;
         if (!cpu_long(c) && c->sysenter_cs & ~UINT64_C(3) && make_levels(e))
-            x->ways = WAY_SYSENTER;
+            x->ways = find_descriptors(e) ? WAY_SYSENTER | WAY_IRET32 : WAY_SYSENTER;
     }
     e->hot->ways = x->ways;
 }
@@ -101,6 +122,8 @@ void bt32_see_gdt(struct engine *e)
     if (e->gdt_seen.base == c->gdtr.base && e->gdt_seen.limit == c->gdtr.limit)
         return;
     e->gdt_seen = c->gdtr;
+    e->cross.valid = false;
+    h->ways &= (uint8_t)~WAY_IRET32; /* desc_lin[] is of the other */
     h->gdt = (uint32_t)c->gdtr.base;
     for (unsigned s = 0; s < NSEG; s++)
         for (unsigned k = 0; k < BT_SEGLOADS; k++)

@@ -5,15 +5,21 @@
 
         .text
 
+#define EF_ARITH   0x8d5
+#define EF_FIXED   0x2
+#define EF_IF      0x200
+#define EF_NT      0x4000
+#define EF_RF      0x10000
+#define EF_ID      0x200000
 #define EF_IOPL_AC 0x43000
 #define POISON     0x10000000000 /* bt.c */
 
 /* R10 = guest EAX; AH, AL = flags of the guest. */
-        .macro begin_crossing
+        .macro begin_crossing way
         mov     %rax, %r10
         lahf
         seto    %al
-        testb   $WAY_SYSENTER, HOT_WAYS(%r15)
+        testb   $\way, HOT_WAYS(%r15)
         jz      as_callout
         .endm
 
@@ -60,7 +66,7 @@ as_callout:
         .globl  bt_stub_sysenter
         .type   bt_stub_sysenter, @function
 bt_stub_sysenter:
-        begin_crossing
+        begin_crossing WAY_SYSENTER
         cross   HOT_LEVEL0, 0
         movb    $0, CPU_IFLAG(%r14)
         mov     CPU_SEESP(%r14), %r12d
@@ -72,7 +78,7 @@ bt_stub_sysenter:
         .globl  bt_stub_sysexit
         .type   bt_stub_sysexit, @function
 bt_stub_sysexit:
-        begin_crossing
+        begin_crossing WAY_SYSENTER
         testl   $EF_IOPL_AC, HOT_OTHER(%r15)
         jnz     as_callout
         cross   HOT_LEVEL3, 3
@@ -80,6 +86,94 @@ bt_stub_sysexit:
         mov     %rdx, %r8
         jmp     crossed
         .size   bt_stub_sysexit, . - bt_stub_sysexit
+
+/* seg_drop_inner() would leave segment register s as it is. */
+        .macro  unless_dropped s
+        cmpb    $0, (CPU_SEG + 24 * \s + SEG_USABLE)(%r14)
+        mov     (CPU_SEG + 24 * \s)(%r14), %r11d
+        jne     1f
+        test    %r11w, %r11w
+        jnz     as_callout
+        jmp     2f
+1:      and     $0x600000, %r11d /* DPL */
+        cmp     $0x600000, %r11d
+        jne     as_callout
+2:
+        .endm
+
+        .macro  same_descriptor which, bytes
+        mov     $\bytes, %r11
+        cmp     (HOT_DESC + \which * 8)(%r15), %r11
+        jne     as_callout
+        .endm
+
+/* EFLAGS of the frame: AH, AL and everywhere else. R11 is used. */
+        .macro  returning
+        mov     (HOT_FRAME + 16)(%r15), %r11d
+        or      $EF_FIXED, %r11d
+        bt      $9, %r11d
+        setc    CPU_IFLAG(%r14)
+        bt      $11, %r11d
+        setc    %al
+        mov     HOT_FRAME(%r15), %r8
+        mov     %r11d, %r9d
+        and     $~EF_IF, %r11d
+        mov     %r11d, CPU_RFLAGS(%r14)
+        and     $~(EF_ARITH | EF_RF), %r11d
+        mov     %r11d, HOT_OTHER(%r15)
+        .endm
+
+/* The block has put frame and descriptors into the hot structure. Flat ones only, as SYSENTER and
+ * SYSEXIT make them: D/B, G, DPL, accessed. */
+        .globl  bt_stub_iret
+        .type   bt_stub_iret, @function
+bt_stub_iret:
+        begin_crossing WAY_IRET32
+        cmpb    $0, HOT_DF(%r15)
+        jne     as_callout
+        testl   $EF_NT, HOT_OTHER(%r15)
+        jnz     as_callout
+        cmpb    $0, CPU_NMIBLK(%r14)
+        jne     as_callout
+        testl   $~(EF_ARITH | EF_FIXED | EF_IF | EF_RF | EF_ID), (HOT_FRAME + 16)(%r15)
+        jnz     as_callout
+        movzwl  (HOT_FRAME + 8)(%r15), %r11d
+        cmp     (HOT_LEVEL3 + LEVEL_SEL)(%r15), %r11d
+        jne     .Lsame
+        movzwl  (HOT_FRAME + 32)(%r15), %r11d
+        cmp     (HOT_LEVEL3 + LEVEL_SEL + 4)(%r15), %r11d
+        jne     as_callout
+        same_descriptor 2, 0x00cffb000000ffff
+        same_descriptor 3, 0x00cff3000000ffff
+        unless_dropped 0
+        unless_dropped 3
+        unless_dropped 4
+        unless_dropped 5
+        returning
+        cross   HOT_LEVEL3, 3
+        mov     (HOT_FRAME + 24)(%r15), %r12d
+        mov     %r9d, %ecx
+        mov     %cl, %ah
+        jmp     crossed
+.Lsame:
+        cmp     (HOT_LEVEL0 + LEVEL_SEL)(%r15), %r11d
+        jne     as_callout
+        same_descriptor 0, 0x00cf9b000000ffff
+        returning
+        push    %rcx
+        mov     %r9d, %ecx
+        mov     %cl, %ah
+        .set    copied, 0
+        .rept   3
+        mov     (HOT_LEVEL0 + LEVEL_CS + copied)(%r15), %rcx
+        mov     %rcx, (CPU_SEG + 24 + copied)(%r14)
+        .set    copied, copied + 8
+        .endr
+        mov     (HOT_LEVEL0 + LEVEL_SEL)(%r15), %ecx
+        mov     %ecx, (HOT_SEL + 4)(%r15)
+        lea     12(%r12), %r12d
+        jmp     crossed
+        .size   bt_stub_iret, . - bt_stub_iret
 
 /* R8 = EIP. The XCHG was a fence: a kick that came before it is seen, one that comes after it replaces
  * the context. */
@@ -99,6 +193,7 @@ crossed:
         add     %r8, %rcx
         jnz     .Lout
         mov     CTX_HOSTS(%r11), %r8
+        andl    $~EF_RF, CPU_RFLAGS(%r14)
         pop     %rcx
         add     $8, %rsp
         add     $0x7f, %al

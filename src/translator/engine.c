@@ -36,6 +36,7 @@ static void emit_stubs(struct engine *e)
     emit_stub(e, STUB_CALLOUT, bt_stub_callout);
     emit_stub(e, STUB_SYSENTER, bt_stub_sysenter);
     emit_stub(e, STUB_SYSEXIT, bt_stub_sysexit);
+    emit_stub(e, STUB_IRET, bt_stub_iret);
     emit_stub(e, STUB_LOAD_SEG, bt_stub_load_seg);
     emit_stub(e, STUB_POP_SEG, bt_stub_pop_seg);
     emit_stub(e, STUB64_DIRECT, bt64_stub_direct);

@@ -30,6 +30,31 @@ bool lower_sysexit(struct xlate *x, const struct insn *i)
     return cpl0(x, i) && i->opsize == 4 && end_at(x, i, STUB_SYSEXIT);
 }
 
+/* Guest memory is read here, where its faults are precise; the stub compares. The frame as if it
+ * led outwards, and both levels' descriptors, as only the stub knows which is meant. */
+bool lower_iret(struct xlate *x, const struct insn *i)
+{
+    static const struct gmem entry = {.base = H_R9, .index = H_NONE, .scale = 1, .disp = 0};
+    const uint32_t flat = MODE_FLAT_SS | MODE_SS32;
+    struct gmem at = {.base = H_R12, .index = H_NONE, .scale = 1};
+    struct emit *em = &x->em;
+
+    if (!cpl0(x, i) || i->opsize != 4 || x->adapt != ADAPT_NONE || (x->mode & MODE_LMA) ||
+        (x->mode & flat) != flat)
+        return false;
+    for (int32_t n = 0; n < 5; n++) {
+        at.disp = n * 4;
+        emit_op_g(em, 0x8b, H_R8, &at);
+        emit_op_b(em, true, 0x89, H_R8, H_R15, HOT_FRAME + n * 8);
+    }
+    for (int32_t n = 0; n < 4; n++) {
+        emit_ld32_b(em, H_R9, H_R15, HOT_DESCLIN + n * 8);
+        emit_ld64_g(em, H_R8, &entry);
+        emit_op_b(em, true, 0x89, H_R8, H_R15, HOT_DESC + n * 8);
+    }
+    return end_at(x, i, STUB_IRET);
+}
+
 /* R10D = selector. The descriptor is read here, where a fault is precise; the stub compares. By the
  * GDT's base, whatever the table indicator says: the stub knows no selectors of an LDT. No flags
  * change. */

@@ -39,6 +39,7 @@ static lower_fn *const lowerings[NLOWER] = {
     [LOWER_MOV_FROM_CR] = lower_mov_from_cr,
     [LOWER_SYSENTER] = lower_sysenter,
     [LOWER_SYSEXIT] = lower_sysexit,
+    [LOWER_IRET] = lower_iret,
 };
 
 void xlate_mark(struct xlate *x, enum bt_site_kind kind)

@@ -20,6 +20,7 @@ enum xlate_stub {
     STUB_CALLOUT,
     STUB_SYSENTER,
     STUB_SYSEXIT,
+    STUB_IRET,
     STUB_LOAD_SEG,
     STUB_POP_SEG,
     STUB64_DIRECT,
@@ -110,8 +111,8 @@ lower_fn lower_jmp, lower_jcc, lower_jcxz, lower_loop, lower_call, lower_ret;
 lower_fn lower_cli, lower_sti, lower_df, lower_pushf, lower_popf, lower_push_seg,
     lower_mov_from_seg;
 /* lower_sys.c */
-lower_fn lower_sysenter, lower_sysexit, lower_load_seg, lower_pop_seg, lower_mov_from_cr,
-    lower_rdtsc, lower_rdtscp;
+lower_fn lower_sysenter, lower_sysexit, lower_iret, lower_load_seg, lower_pop_seg,
+    lower_mov_from_cr, lower_rdtsc, lower_rdtscp;
 
 /* Starts a new host->guest map entry for the current instruction. */
 void xlate_mark(struct xlate *x, enum bt_site_kind kind);

@@ -1,8 +1,9 @@
 #!/bin/sh
-# grub.sh ENGINE KERNEL - a disk with GRUB in its boot sector and a kernel in its file system: the menu, driven by
-# keys that arrive at the firmware's serial console, boots the kernel, which runs its script and powers off.
+# grub.sh ENGINE KERNEL - a disk with GRUB in its boot sector and a kernel in its file system: the menu on the VGA, driven by keys;
+# the same by way of the firmware's serial console, where it boots the kernel, which runs its script and powers off.
 set -u
 . "$(dirname "$0")/lib.sh"
+. "$here/tests/boot/termlib.sh"
 modules=/usr/lib/grub/i386-pc
 [ -r $modules/boot.img ] || skip 'no GRUB for the PC (apt install grub-pc-bin)'
 command -v grub-mkimage >/dev/null 2>&1 || skip 'no grub-mkimage (apt install grub-common)'
@@ -38,6 +39,21 @@ truncate -s 510 "$disk"
 printf '\125\252' >>"$disk"
 dd if="$work/core" of="$disk" bs=512 seek=1 conv=notrunc status=none
 dd if="$work/part" of="$disk" bs=1M seek=1 conv=notrunc status=none
+
+seconds=$boot_timeout
+cat >"$work/steps" <<STEPS
+wait $boot_timeout Use the
+pause 1
+send \\x1b[B
+wait 20 Second entry
+pause 1
+send \\x01x
+wait 20 status 8
+STEPS
+session '' -engine "$1" "$disk" -snapshot -screendump "$work/menu.txt"
+for line in ' GNU GRUB +version [0-9.]+' '^ *┌─{40,}┐$' '│ First entry +│' '│\*Second entry +│'; do
+    grep -qE "$line" "$work/menu.txt" || { cat "$work/menu.txt" && complain "nothing like '$line' on the screen"; }
+done
 
 cat >"$work/steps" <<STEPS
 wait $boot_timeout Use the

@@ -3,22 +3,21 @@
 # empty disk before it in the boot order does not.
 set -u
 . "$(dirname "$0")/lib.sh"
-[ -r /usr/lib/ISOLINUX/isolinux.bin ] || skip 'no ISOLINUX (apt install isolinux syslinux-common)'
-command -v xorriso >/dev/null 2>&1 || skip 'no xorriso (apt install xorriso)'
+. "$here/tests/boot/cdlib.sh"
+[ -r /usr/lib/syslinux/modules/bios/ldlinux.c32 ] || skip 'no ISOLINUX (apt install syslinux-common)'
 [ -r /usr/share/seabios/bios-256k.bin ] || skip 'no SeaBIOS (apt install seabios)'
 
-mkdir -p "$work/cd/isolinux"
-cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$work/cd/isolinux/"
+mkdir -p "$work/cd"
+cp /usr/lib/syslinux/modules/bios/ldlinux.c32 "$work/cd/"
 cp "$cache/vmlinuz-$2" "$work/cd/vmlinuz"
 cp "$work/initrd.gz" "$work/cd/initrd.gz"
-cat >"$work/cd/isolinux/isolinux.cfg" <<CFG
+cat >"$work/cd/isolinux.cfg" <<CFG
 DEFAULT linux
 LABEL linux
   KERNEL /vmlinuz
   APPEND initrd=/initrd.gz console=ttyS0 ${wide:+dragoman.machine=x86_64 }dragoman.script=smoke
 CFG
-xorriso -as mkisofs -quiet -o "$work/cd.iso" -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot \
-    -boot-load-size 4 -boot-info-table "$work/cd" 2>"$work/err" || { cat "$work/err" && exit 1; }
+make_cd "$work/cd" "$work/cd.iso"
 truncate -s 1M "$work/blank.img"
 
 boot_cd() {

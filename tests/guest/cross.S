@@ -4,24 +4,13 @@
 # engines: bt interp
         .include "lib.inc"
         .include "trap.inc"
+        .include "cross.inc"
 
         .set    ROUNDS, 50
-        .set    VEC_TIMER, 0x48
         .set    SEL_TEST, 0x30          # of the GDT that changes
         .set    SEL_TEST3, 0x3B
+        .set    SEL_SHORT, 0x50
         .set    SEL_OTHER, 0x40         # 40h to 58h: another four for SYSENTER
-        .set    MSR_CS, 0x174
-        .set    MSR_ESP, 0x175
-        .set    MSR_EIP, 0x176
-
-        .macro  WRITE_MSR n, value
-        pusha
-        mov     $\n, %ecx
-        mov     $\value, %eax
-        xor     %edx, %edx
-        wrmsr
-        popa
-        .endm
 
 # CROSS "name", special [, user code before SYSENTER]: EBX counts the rounds of CPL 3.
         .macro  CROSS name, special, body="nop"
@@ -45,12 +34,7 @@
         .endm
 
 main:   INIT_TRAPS
-        mov     $big_gdt, %edi
-        mov     $gdt, %esi
-        mov     $12, %ecx
-        rep     movsl
-        lgdt    big_pointer
-        call    start_timer
+        INIT_CROSS
         WRITE_MSR MSR_CS, SEL_CODE
         WRITE_MSR MSR_ESP, kernel_stack
         WRITE_MSR MSR_EIP, entry
@@ -61,9 +45,7 @@ main:   INIT_TRAPS
 
 calls:  CROSS   "nothing", nothing
         CROSS   "an interrupt waits", interrupt
-        SHOW    "  behind", found
-        SHOW    "  cs", found + 4
-        SHOW    "  flags", found + 8
+        call    interrupt_show
         CROSS   "DF of CPL 3", nothing, "std"
         cld
         CROSS   "flags", other_flags, "pushf; popl flags_seen"
@@ -74,13 +56,25 @@ calls:  CROSS   "nothing", nothing
         SHOW    "  flags", flags_seen
         pushl   $2
         popf
-        CROSS   "IOPL 3", iopl, "cli; mov $1, %esi"
+        CROSS   "IOPL 3", iopl, "cmp $ROUNDS / 2 + 1, %ebx; jb 9f; cli; 9:"
+        pushl   $0x3002
+        popf
+        CROSS   "IOPL 0 again", iopl_0, "cli"
         pushl   $2
         popf
         CROSS   "AC", alignment, "pushf; popl flags_seen"
         SHOW    "  flags", flags_seen
         pushl   $2
         popf
+        mov     %cr0, %eax
+        or      $0x40000, %eax
+        mov     %eax, %cr0
+        CROSS   "AC and AM", alignment, "mov user_word + 1, %esi"
+        pushl   $2
+        popf
+        mov     %cr0, %eax
+        and     $~0x40000, %eax
+        mov     %eax, %cr0
         CROSS   "no CS", no_cs
         WRITE_MSR MSR_CS, SEL_CODE
         CROSS   "other CS", other_cs, "mov %cs, %esi; mov %ss, %edi"
@@ -123,15 +117,9 @@ second_entry:
 
 nothing:
         ret
-# IRQ 0 is requested before IF is set, and the STI in front of SYSEXIT holds it back.
+# The STI in front of SYSEXIT holds it back.
 interrupt:
-        mov     $0xFE, %al
-        out     %al, $0x21
-        mov     $0x0A, %al
-        out     %al, $0x20
-1:      in      $0x20, %al
-        test    $1, %al
-        jz      1b
+        call    request
         add     $4, %esp
         sti
         sysexit
@@ -150,6 +138,9 @@ nested: pushl   $0x4002
         popf
         ret
 iopl:   pushl   $0x3002
+        popf
+        ret
+iopl_0: pushl   $2
         popf
         ret
 alignment:
@@ -214,6 +205,9 @@ round:  decl    rounds
         FRESH
         LOADS   "\reg, null", SEL_TEST, null, "mov %eax, %\reg", "mov %\reg:4, %edx"
         LOADS   "\reg, null every other time", SEL_TEST, nothing, "mov %eax, %\reg; mov $3, %esi; mov %esi, %\reg; mov %\reg, %ecx; mov %eax, %\reg", "mov %\reg:4, %edx; add %ecx, %edx"
+        movw    $6, big_gdt + SEL_SHORT
+        movb    $0x40, big_gdt + SEL_SHORT + 6
+        LOADS   "\reg, limited every other time", SEL_TEST, short, "mov $SEL_SHORT, %ecx; mov %ecx, %\reg; mov %eax, %\reg", "mov %\reg:4, %edx"
         LOADS   "\reg, RPL 3", SEL_TEST, outer_rpl, "mov %eax, %\reg", "mov %\reg:4, %edx"
         LOADS   "\reg, LDT", SEL_TEST, local, "mov %eax, %\reg", "mov %\reg:4, %edx"
         LOADS   "\reg, another GDT", SEL_TEST, another_gdt, "mov %eax, %\reg", "mov %\reg:4, %edx"
@@ -274,6 +268,8 @@ flat_absent:
         ret
 null:   movl    $2, selector
         ret
+short:  movl    $SEL_SHORT, selector
+        ret
 outer_rpl:
         orl     $3, selector
         ret
@@ -300,52 +296,11 @@ shorter_gdt:
         lgdt    shorter_pointer
         ret
 
-start_timer:
-        .irp    value, 0x11, 0x48, 0x04, 0x01, 0xFF
-        mov     $\value, %al
-        .if     \value == 0x11
-        out     %al, $0x20
-        .else
-        out     %al, $0x21
-        .endif
-        .endr
-        mov     $0x34, %al
-        out     %al, $0x43
-        mov     $1193 & 0xFF, %al
-        out     %al, $0x40
-        mov     $1193 >> 8, %al
-        out     %al, $0x40
-        SET_GATE VEC_TIMER, timer
-        ret
-# One interrupt: what it found.
-timer:  push    %eax
-        mov     4(%esp), %eax
-        sub     call_edx, %eax
-        mov     %eax, found
-        mov     8(%esp), %eax
-        mov     %eax, found + 4
-        mov     12(%esp), %eax
-        and     $~0x8D5, %eax
-        mov     %eax, found + 8
-        andl    $~0x200, 12(%esp)
-        mov     $0xFF, %al
-        out     %al, $0x21
-        mov     $0x20, %al
-        out     %al, $0x20
-        pop     %eax
-        iret
-
         .data
         .balign 16
 words:  .long   1, 0x10, 3, 4, 5, 0x1000, 7, 8
-big_gdt:
-        .skip   0x40
-        .quad   0x00CF9B000000FFFF, 0x00CF93000000FFFF, 0x00CFFB000000FFFF, 0x00CFF3000000FFFF
 second_gdt:
         .skip   0x60
-big_pointer:
-        .word   0x5F
-        .long   big_gdt
 second_pointer:
         .word   0x5F
         .long   second_gdt
@@ -358,15 +313,12 @@ second: .long   0
 
         .bss
         .balign 16
-found:  .skip   12
 special:
         .skip   4
 selector:
         .skip   4
 rounds: .skip   4
 user_rounds:
-        .skip   4
-call_edx:
         .skip   4
 kernel_sels:
         .skip   4

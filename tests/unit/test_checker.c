@@ -48,6 +48,9 @@ static const struct block good[] = {
      "418b8788000000458b87a0000000656745894424fc458d6424fc49b8 @exit e9 @direct"},
     {NULL, "two ways that agree", "4d8b4f384189c074034189d8438b0c0149b8 @exit e9 @direct"},
     {NULL, "SYSENTER", "49b8 @insn 41b901000000e8 @sysenter 0f0b"},
+    {NULL, "IRET: a frame and a descriptor",
+     "6567458b04244d8987b8020000458b8f9802000065674d8b014d8987e002000049b8 @insn 41b901000000e8 "
+     "@iret 0f0b"},
     {NULL, "the time-stamp counter",
      "0f31c463fbf0c2204d8d4400004d8b8f100300004f8d4408004489c0c443fbf0c0204489c249b8 @exit e9 "
      "@direct"},
@@ -349,6 +352,13 @@ static const struct block bad[] = {
     {"host value where control leaves", "what a load of a segment register left in R11",
      "440fb7d0c4437bf0da03450fb7db458b8f1c03000065674f8b1cd949b8 @load 41b901000000e8 @popseg "
      "4489d849b8 @exit e9 @direct"},
+    {"write to monitor memory", "a pointer for IRET",
+     "4d8b47384d8987b802000049b8 @exit e9 @direct"},
+    {"write to monitor memory", "behind what IRET finds",
+     "6567458b04244d89870003000049b8 @exit e9 @direct"},
+    {"write to monitor memory", "in front of it",
+     "6567458b04244d8987b402000049b8 @exit e9 @direct"},
+    {"write to monitor memory", "a sum", "6567458b04244d0187b802000049b8 @exit e9 @direct"},
     {"CPU state", "CR8", "418b8eb001000049b8 @exit e9 @direct"},
     {"CPU state", "a write to CR0", "41898e9001000049b8 @exit e9 @direct"},
     {"a stub of 64-bit code", "SYSCALL", "49b8 @insn 41b901000000e9 @syscall"},
@@ -378,6 +388,9 @@ static const struct block bad[] = {
 };
 
 static const struct block bad_for_user[] = {
+    {"a stub of kernels", "IRET", "49b8 @insn 41b901000000e8 @iret 0f0b"},
+    {"write to monitor memory", "a frame for IRET",
+     "6567458b04244d8987b802000049b8 @exit e9 @direct"},
     {"a stub of kernels", "SYSEXIT", "49b8 @insn 41b901000000e8 @sysexit 0f0b"},
     {"a stub of kernels", "a load of a segment register",
      "440fb7d0c4437bf0da03450fb7db458b8f1c03000065674f8b1cd949b8 @load 41b901000000e8 @loadseg "
@@ -561,10 +574,9 @@ static uint64_t place8(const struct made *m, const char *p)
 static const uint8_t *place4(const char *p)
 {
     static const char *const stub[NSTUBS] = {
-        [STUB_DIRECT] = "@direct",     [STUB_INDIRECT] = "@indirect",
-        [STUB_WORD] = "@word",         [STUB_CALLOUT] = "@callout",
-        [STUB_SYSENTER] = "@sysenter", [STUB_SYSEXIT] = "@sysexit",
-        [STUB_LOAD_SEG] = "@loadseg ", [STUB_POP_SEG] = "@popseg",
+        [STUB_DIRECT] = "@direct",    [STUB_INDIRECT] = "@indirect", [STUB_WORD] = "@word",
+        [STUB_CALLOUT] = "@callout",  [STUB_SYSENTER] = "@sysenter", [STUB_SYSEXIT] = "@sysexit",
+        [STUB_IRET] = "@iret",        [STUB_LOAD_SEG] = "@loadseg ", [STUB_POP_SEG] = "@popseg",
         [STUB64_SYSCALL] = "@syscall"};
 
     for (unsigned s = 0; s < ARRAY_SIZE(stub); s++)
@@ -673,6 +685,9 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, poison), 0x380);
     ck_assert_uint_eq(offsetof(struct bt_hot, tsc_offset), 0x310);
     ck_assert_uint_eq(offsetof(struct bt_hot, gdt), 0x31c);
+    ck_assert_uint_eq(offsetof(struct bt_hot, desc_lin), 664);
+    ck_assert_uint_eq(offsetof(struct bt_hot, frame), 696);
+    ck_assert_uint_eq(offsetof(struct bt_hot, crossings), 768);
     ck_assert_uint_eq(offsetof(struct cpu, cr0), 0x190);
     ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x10000);
     ck_assert_uint_eq(offsetof(struct bt_ctx, neg_word), 0x20000);

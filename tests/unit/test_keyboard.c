@@ -51,6 +51,7 @@ START_TEST(test_characters)
         ck_assert(keyboard_find(c, &key, &shift));
     ck_assert(!keyboard_find(0, &key, &shift));
     ck_assert(!keyboard_find(0xe4, &key, &shift));
+    ck_assert(!keyboard_find(0xfe03, &key, &shift)); /* AltGr */
     ck_assert(!keyboard_find(UINT32_MAX, &key, &shift));
     ck_assert(keyboard_find(KEYSYM_DELETE, &key, &shift));
     ck_assert_uint_eq(key, 0xd3);

@@ -94,6 +94,13 @@ START_TEST(displays)
     ck_assert_str_eq(o.vnc.password_file, "p");
     ck_assert_str_eq(o.screendump, "s.png");
     ck_assert_int_eq(o.serial.kind, CHAR_MON_STDIO);
+    ck_assert_int_eq(parse("-hda d -display sdl"), 0);
+    ck_assert(o.sdl && !o.curses && o.vga == VGA_STD);
+    ck_assert_int_eq(parse("-hda d -display sdl -nographic"), 0);
+    ck_assert(!o.sdl);
+    ck_assert_int_eq(parse("-hda d -display web=8080"), 0);
+    ck_assert(o.vnc.on && o.vnc.page_wanted && o.vga == VGA_STD);
+    ck_assert_uint_eq(o.vnc.web_port, 8080);
     ck_assert_int_eq(parse("-hda d -vnc :1 -nographic"), 0);
     ck_assert(!o.vnc.on);
 }
@@ -334,6 +341,7 @@ static const struct {
     {"-rtc base=localtime k", "UTC"},
     {"-display gtk k", "no display 'gtk'"},
     {"-display vnc=x k", "[host]:N"},
+    {"-display web=x k", "web[=PORT]"},
     {"-vnc host:1 k", "no IPv4 address"},
     {"-display curses -serial stdio k", "needs the terminal"},
     {"-debugcon stdio -display curses k", "needs the terminal"},

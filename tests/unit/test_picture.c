@@ -73,6 +73,34 @@ START_TEST(test_screendump)
 }
 END_TEST
 
+START_TEST(test_text_dump)
+{
+    struct vga_rig *g = vga_rig_open();
+    char path[] = "/tmp/dragoman-screen-XXXXXX.txt", text[256];
+    FILE *in;
+
+    close(mkstemps(path, 4));
+    set_mode(g, MODE_3);
+    for (unsigned i = 0; i < 4000; i += 2)
+        poke(g, 0xb8000 + i, ' ');
+    poke(g, 0xb8000, 'A');
+    poke(g, 0xb8004, 0xe4);       /* two bytes of UTF-8 */
+    poke(g, 0xb8000 + 160, 0xb3); /* three */
+    ck_assert_int_eq(picture_screendump(&g->vga, path), 0);
+    in = fopen(path, "re");
+    text[fread(text, 1, sizeof(text) - 1, in)] = 0;
+    fclose(in);
+    ck_assert_str_eq(text, "A \u03a3\n\u2502\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n");
+    set_mode(g, MODE_13);
+    ck_assert_int_eq(picture_screendump(&g->vga, path), 0);
+    in = fopen(path, "re");
+    ck_assert_int_eq(getc(in), EOF);
+    fclose(in);
+    unlink(path);
+    vga_rig_close(g);
+}
+END_TEST
+
 START_TEST(test_screendump_fails)
 {
     struct vga_rig *g = vga_rig_open();
@@ -87,7 +115,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_follows_size, test_screendump, test_screendump_fails};
+    const TTest *const tests[] = {test_follows_size, test_screendump, test_text_dump,
+                                  test_screendump_fails};
 
     return run_tests("picture", tests, ARRAY_SIZE(tests));
 }

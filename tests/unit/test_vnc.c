@@ -32,6 +32,11 @@ START_TEST(test_parse)
                                         ":99999",
                                         ":1,password",
                                         ":1,password-file=",
+                                        ":1,websocket=",
+                                        ":1,websocket=0",
+                                        ":1,websocket=65536",
+                                        ":1,websocket=on,",
+                                        ":1,page=",
                                         "1.2.3.4.5.6.7.8.9:1"};
     struct vnc_config cfg;
     const char *bad;
@@ -45,6 +50,39 @@ START_TEST(test_parse)
     }
     for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
         ck_assert_int_eq(vnc_parse(&cfg, wrong[i], &bad), -EINVAL);
+        ck_assert(!cfg.on);
+    }
+}
+END_TEST
+
+START_TEST(test_parse_web)
+{
+    static const char *const wrong[] = {"=", "=x", "=0", "=99999", "5700", ":1", "=1,password"};
+    struct vnc_config cfg;
+    const char *bad;
+
+    ck_assert_int_eq(vnc_parse(&cfg, ":3", &bad), 0);
+    ck_assert_uint_eq(cfg.web_port, 0);
+    ck_assert_int_eq(vnc_parse(&cfg, ":3,websocket=on,password-file=p,page=/d", &bad), 0);
+    ck_assert_uint_eq(cfg.web_port, 5703);
+    ck_assert_str_eq(cfg.password_file, "p");
+    ck_assert_str_eq(cfg.page_dir, "/d");
+    ck_assert(!cfg.page_wanted);
+    ck_assert_int_eq(vnc_parse(&cfg, ":3,websocket=8080", &bad), 0);
+    ck_assert_uint_eq(cfg.web_port, 8080);
+    ck_assert_int_eq(vnc_parse(&cfg, ":3,websocket=on,websocket=off", &bad), 0);
+    ck_assert_uint_eq(cfg.web_port, 0);
+    ck_assert_int_eq(vnc_parse_web(&cfg, "", &bad), 0);
+    ck_assert(cfg.on && cfg.page_wanted);
+    ck_assert_uint_eq(cfg.port, 0);
+    ck_assert_uint_eq(cfg.web_port, 5700);
+    ck_assert_uint_eq(cfg.address, INADDR_LOOPBACK);
+    ck_assert_str_eq(cfg.page_dir, VNC_PAGE_DIR);
+    ck_assert_int_eq(vnc_parse_web(&cfg, "=8080,password-file=p", &bad), 0);
+    ck_assert_uint_eq(cfg.web_port, 8080);
+    ck_assert_str_eq(cfg.password_file, "p");
+    for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+        ck_assert_int_eq(vnc_parse_web(&cfg, wrong[i], &bad), -EINVAL);
         ck_assert(!cfg.on);
     }
 }
@@ -98,7 +136,7 @@ static uint16_t free_port(void)
     return (uint16_t)(20000 + getpid() % 20000);
 }
 
-static struct server *open_server(const char *password_file)
+static struct server *open_server_with(const char *password_file, uint16_t web_port)
 {
     struct server *s = calloc(1, sizeof(*s));
     struct display_error err;
@@ -112,12 +150,18 @@ static struct server *open_server(const char *password_file)
         .input = {.key = on_key, .mouse = on_mouse, .ready = ready, .opaque = s},
         .wake = on_wake,
         .opaque = s,
-        .vnc = {.on = true, .address = INADDR_LOOPBACK, .port = free_port()},
+        .vnc = {.on = true, .address = INADDR_LOOPBACK, .port = free_port(), .web_port = web_port},
     };
+    strcpy(s->cfg.vnc.page_dir, "/nonexistent");
     snprintf(s->cfg.vnc.password_file, sizeof(s->cfg.vnc.password_file), "%s", password_file);
     ck_assert_msg(display_open(&s->display, &s->cfg, &err) == 0, "%s", err.text);
     s->pixels = calloc((size_t)VGA_MAX_WIDTH * VGA_MAX_HEIGHT, 4);
     return s;
+}
+
+static struct server *open_server(const char *password_file)
+{
+    return open_server_with(password_file, 0);
 }
 
 static void close_server(struct server *s)
@@ -154,13 +198,18 @@ static void receive(struct server *s, void *data, size_t len)
     }
 }
 
-static void connect_to(struct server *s)
+static void connect_port(struct server *s, uint16_t port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(s->cfg.vnc.port)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
 
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
     ck_assert_int_eq(connect(s->fd, (struct sockaddr *)&to, sizeof(to)), 0);
+}
+
+static void connect_to(struct server *s)
+{
+    connect_port(s, s->cfg.vnc.port);
 }
 
 /* Version and security; returns the security result. */
@@ -395,6 +444,78 @@ START_TEST(test_refusals)
 }
 END_TEST
 
+/* Asks for a websocket (RFC 6455 has this key, and what becomes of it). */
+static void ask_for_websocket(struct server *s, uint16_t port, const char *origin)
+{
+    char text[512];
+
+    connect_port(s, port);
+    snprintf(text, sizeof(text),
+             "GET /websockify HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nOrigin: http://%s:%u\r\n"
+             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+             port, origin, port);
+    send_all(s, text, strlen(text));
+}
+
+START_TEST(test_websocket)
+{
+    struct server *s = open_server_with("", (uint16_t)(free_port() + 1));
+    char head[512] = "";
+    uint8_t frame[14];
+
+    ask_for_websocket(s, s->cfg.vnc.web_port, "127.0.0.1");
+    for (size_t i = 0; i < sizeof(head) - 1 && !strstr(head, "\r\n\r\n"); i++)
+        receive(s, head + i, 1);
+    ck_assert_ptr_eq(strstr(head, "HTTP/1.1 101 "), head);
+    ck_assert_ptr_nonnull(strstr(head, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    receive(s, frame, sizeof(frame)); /* one binary frame of 12 bytes */
+    ck_assert_uint_eq(frame[0], 0x82);
+    ck_assert_uint_eq(frame[1], 12);
+    ck_assert_int_eq(memcmp(frame + 2, "RFB 003.008\n", 12), 0);
+    close(s->fd);
+    ask_for_websocket(s, s->cfg.vnc.web_port, "evil.example");
+    receive(s, head, 12);
+    ck_assert_int_eq(memcmp(head, "HTTP/1.1 403", 12), 0);
+    close_server(s);
+}
+END_TEST
+
+/* libvncserver would take one there, whoever's page asks. */
+START_TEST(test_no_websocket_on_vnc_port)
+{
+    struct server *s = open_server("");
+    ssize_t n = 1;
+    char text[512];
+
+    ask_for_websocket(s, s->cfg.vnc.port, "evil.example");
+    while (n > 0) { /* an answer may be there, but then it hangs up */
+        display_pump(s->display);
+        n = recv(s->fd, text, sizeof(text), 0);
+    }
+    close_server(s);
+}
+END_TEST
+
+START_TEST(test_missing_page)
+{
+    struct server *s = open_server("");
+    struct display_error err;
+    struct display *other;
+
+    s->cfg.vnc.port = 0;
+    s->cfg.vnc.web_port = (uint16_t)(free_port() + 1);
+    s->cfg.vnc.page_wanted = true;
+    ck_assert_int_eq(display_open(&other, &s->cfg, &err), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(err.text, "/nonexistent/vnc.html"));
+    s->cfg.vnc.page_wanted = false;
+    ck_assert_int_eq(display_open(&other, &s->cfg, &err), 0);
+    display_close(other);
+    s->fd = -1;
+    close_server(s);
+}
+END_TEST
+
 /* Bytes that are no protocol, from clients that come and go. */
 START_TEST(test_hostile_clients)
 {
@@ -428,10 +549,11 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        test_parse,
+        test_parse,        test_parse_web,
 #ifdef DRAGOMAN_VNC
-        test_pictures, test_input,           test_password, test_idle_without_clients,
-        test_refusals, test_hostile_clients,
+        test_pictures,     test_input,           test_password,  test_idle_without_clients,
+        test_refusals,     test_hostile_clients, test_websocket, test_no_websocket_on_vnc_port,
+        test_missing_page,
 #endif
     };
 
