@@ -600,7 +600,8 @@ static void turn(struct engine *e, struct bt_exit **from)
              !e->cfg.no_chain && link->from->mode == b->mode;
     if (linked)
         bt_link(e, link, b);
-    if (link && e->cfg.loops_at_once && link->target == b && b->rip <= link->from->rip)
+    if (link && e->cfg.loops_at_once && (b->mode & MODE_CS64) && link->target == b &&
+        b->rip <= link->from->rip)
         bt_loop_polled(e, link->from);
     if (!b->valid)
         return; /* it will be translated as of the loop */

@@ -41,6 +41,8 @@ static bool is_guest_word(const struct check *k, const ZydisDecodedOperand *m)
         return true;
     if (off >= HOT_SEGODD && off < HOT_SEGODD + NSEG)
         return m->size == 8;
+    if (m->size == 32 && off >= HOT_DESCLIN && off < HOT_FRAME)
+        return true;
     return ((off == HOT_GDT || off == HOT_TSC_AUX) && m->size == 32) ||
            (off == HOT_DF && m->size == 8) ||
            (off >= HOT_SEGBASE && off + m->size / 8 <= HOT_OTHER + 4 && m->size <= 32);
