@@ -23,7 +23,6 @@
  */
 #include <Zydis/Zydis.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "translator/bt_offsets.h"
 #include "translator/checker64.h"
@@ -790,23 +789,4 @@ bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const ch
     *why = k.why;
     *where = k.pc;
     return ok;
-}
-
-void bt_check_block(struct engine *e, const struct bt_block *b)
-{
-    uint64_t where;
-    const char *why;
-
-    if (bt_block_in_jail(e, b, &why, &where)) {
-        if (bt_check_moves(e, b))
-            return;
-        why = "a copy is not what a translation would be";
-        where = (uint64_t)(uintptr_t)b->code;
-    }
-    e->log->mask |= LOG_IN_ASM | LOG_OUT_ASM;
-    bt_list_block(e, b);
-    fprintf(stderr,
-            "dragoman: jail checker: %s at %" PRIx64 " in the block for guest %08" PRIx64 "\n", why,
-            where, b->rip);
-    abort();
 }

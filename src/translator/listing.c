@@ -1,8 +1,10 @@
-/* -d in_asm,out_asm: guest and host code of a block side by side, through Capstone. */
+/* -d in_asm,out_asm: guest and host code of a block side by side, through Capstone; and what
+ * -check-blocks finds. */
 #include "translator/bt_priv.h"
 
 #include <capstone/capstone.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 static void list_guest(struct engine *e, const struct bt_block *b, csh cs)
 {
@@ -49,4 +51,23 @@ void bt_list_block(struct engine *e, const struct bt_block *b)
         list_host(e, b, cs);
         cs_close(&cs);
     }
+}
+
+void bt_check_block(struct engine *e, const struct bt_block *b)
+{
+    uint64_t where;
+    const char *why;
+
+    if (bt_block_in_jail(e, b, &why, &where)) {
+        if (bt_check_moves(e, b))
+            return;
+        why = "a copy is not what a translation would be";
+        where = (uint64_t)(uintptr_t)b->code;
+    }
+    e->log->mask |= LOG_IN_ASM | LOG_OUT_ASM;
+    bt_list_block(e, b);
+    fprintf(stderr,
+            "dragoman: jail checker: %s at %" PRIx64 " in the block for guest %08" PRIx64 "\n", why,
+            where, b->rip);
+    abort();
 }
