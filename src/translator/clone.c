@@ -63,7 +63,7 @@ bool bt_keep_moves(struct xlate *x)
     struct bt_block *b = x->b;
     struct bt_moves *m;
 
-    if (x->fixed || b->page2 || b->loop || !in_bounds(b->rip, b->mode) ||
+    if (x->fixed || b->page2 || b->loop || x->seg || !in_bounds(b->rip, b->mode) ||
         !one_piece(b->rip, x->near_lo, x->near_hi))
         return true;
     m = bt_alloc(x->e, sizeof(*m) + x->nmoves * sizeof(m->move[0]));
@@ -268,7 +268,7 @@ static struct bt_block *clone_of(struct engine *e, const struct bt_block *t, uin
 {
     struct bt_block *b;
 
-    if (!may_lie_at(t, rip))
+    if (!may_lie_at(t, rip) || bt_loop_find(page, rip, t->mode))
         return NULL;
     b = copy_block(e, t, rip, page);
     if (!b)

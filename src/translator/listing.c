@@ -1,5 +1,5 @@
-/* -d in_asm,out_asm, and of a block out of jail: guest and host code side by side, through
- * Capstone. */
+/* -d in_asm,out_asm: guest and host code of a block side by side, through Capstone; and what
+ * -check-blocks finds. */
 #include "translator/bt_priv.h"
 
 #include <capstone/capstone.h>
@@ -70,8 +70,12 @@ void bt_check_block(struct engine *e, const struct bt_block *b)
     uint64_t where;
     const char *why;
 
-    if (bt_block_in_jail(e, b, &why, &where))
-        return;
+    if (bt_block_in_jail(e, b, &why, &where)) {
+        if (bt_check_moves(e, b))
+            return;
+        why = "a copy is not what a translation would be";
+        where = (uint64_t)(uintptr_t)b->code;
+    }
     e->log->mask |= LOG_IN_ASM | LOG_OUT_ASM;
     bt_list_block(e, b);
     fprintf(stderr,
