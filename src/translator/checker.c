@@ -512,6 +512,13 @@ bool bt_block_in_jail(const struct engine *e, const struct bt_block *b, const ch
     struct check k = {.e = e, .b = b};
     bool ok;
 
+    /* chains within a page skip no more than the look at CS's limit */
+    if (b->body < b->entry || b->body >= b->code + b->code_len ||
+        (b->body != b->entry && !b->page2 && !(b->mode & MODE_ODD_CS))) {
+        *why = "a body that is not behind the entry";
+        *where = (uint64_t)(uintptr_t)b->code;
+        return false;
+    }
     if (b->mode & MODE_CS64)
         return long_block_in_jail(e, b, why, where);
     ok = walk(&k);

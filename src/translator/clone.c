@@ -249,6 +249,7 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
     c.b->code = codemem_to_rx(&e->code, c.code);
     c.b->entry = c.b->code + (t->entry - t->code);
     c.b->checked = c.b->code + (t->checked - t->code);
+    c.b->body = c.b->code + (t->body - t->code);
     c.b->hash_next = c.b->frame_next = c.b->frame2_next = c.b->twin_next = NULL;
     c.b->incoming = NULL;
     c.b->target = c.b->polled = false;
@@ -395,6 +396,7 @@ bool bt_same_code(const struct bt_block *a, const struct bt_block *b)
         a->nmap != b->nmap || a->moves->n != b->moves->n || a->guest_len != b->guest_len ||
         a->ninsns != b->ninsns || a->borrowed != b->borrowed || a->loaded != b->loaded ||
         a->entry - a->code != b->entry - b->code || a->checked - a->code != b->checked - b->code ||
+        a->body - a->code != b->body - b->code ||
         memcmp(a->map, b->map, a->nmap * sizeof(*a->map)) != 0 ||
         memcmp(a->moves->move, b->moves->move, a->moves->n * sizeof(a->moves->move[0])) != 0 ||
         !same_moved(a, b, moved))

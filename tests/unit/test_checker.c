@@ -477,7 +477,7 @@ static void make(struct made *m, const char *hex, uint32_t mode, enum bt_site_ki
     m->load = bt_alloc(rig.e, sizeof(*m->load));
     ck_assert(m->rw && m->insn && m->load);
     *m->load = (struct insn){.op[0] = {.kind = OPND_SEG, .reg = SEG_FS}};
-    m->b.code = m->b.entry = m->b.checked = codemem_to_rx(&rig.e->code, m->rw);
+    m->b.code = m->b.entry = m->b.body = m->b.checked = codemem_to_rx(&rig.e->code, m->rw);
     m->b.mode = mode;
     m->b.rip = bt_segmented(mode) ? UINT64_C(0xf000000001234) : 0x1234;
     m->b.nexits = 1;

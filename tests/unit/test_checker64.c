@@ -125,7 +125,7 @@ static bool mark(struct made *m, const char *p)
     else if (word(p, "@resume"))
         m->site->resume = rx;
     else if (word(p, "@entry"))
-        m->b->entry = rx;
+        m->b->entry = m->b->body = rx;
     else
         return loop_mark(m, p, rx);
     return true;
@@ -181,7 +181,7 @@ static void make(struct made *m, const struct block *t, uint32_t mode, const cha
     *m->b = (struct bt_block){.rip = RIP, .mode = mode, .guest_len = 1, .nexits = 1};
     *m->site = (struct bt_callout){.rip = RIP};
     m->b->page = bt_page_get(rig.e, RIP >> PAGE_SHIFT, 16);
-    m->b->code = m->b->checked = m->b->entry = codemem_to_rx(&rig.e->code, m->rw);
+    m->b->code = m->b->checked = m->b->entry = m->b->body = codemem_to_rx(&rig.e->code, m->rw);
     m->b->exits = bt_alloc(rig.e, sizeof(*m->b->exits));
     m->b->map = bt_alloc(rig.e, MAX_MAP * sizeof(*m->b->map));
     ck_assert(m->b->page && m->b->exits && m->b->map);
