@@ -4,12 +4,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "block/node.h"
+#include "host/thread.h"
 
 enum { RETRY_SECONDS = 1 }; /* a full disk of the host is looked at again this often */
 
@@ -187,16 +187,12 @@ int block_create(struct block **out, struct block_node *node, const char *name)
 
 int block_start(struct block *b, void (*notify)(void *opaque), void *opaque)
 {
-    sigset_t all, before;
     int err;
 
     assert(!b->threaded);
     b->notify = notify;
     b->opaque = opaque;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = -pthread_create(&b->thread, NULL, worker, b);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    err = thread_start(&b->thread, worker, b);
     b->threaded = err == 0;
     return err;
 }

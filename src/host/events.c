@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "host/thread.h"
 
 uint64_t events_now(void)
 {
@@ -69,7 +70,6 @@ static void count(int fd)
 
 int events_start(struct events *ev, int in_fd, void (*kick)(void *opaque), void *opaque)
 {
-    sigset_t all, before;
     int err;
 
     *ev = (struct events){.kick = kick,
@@ -90,10 +90,7 @@ int events_start(struct events *ev, int in_fd, void (*kick)(void *opaque), void 
         err = -errno;
         goto fail_wake;
     }
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = -pthread_create(&ev->thread, NULL, watch, ev);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    err = thread_start(&ev->thread, watch, ev);
     if (err < 0)
         goto fail_notify;
     ev->running = true;
