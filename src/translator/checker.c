@@ -27,7 +27,6 @@
  * agree on.
  */
 #include "translator/checker32.h"
-
 #include "translator/checker64.h"
 
 static struct fact meet(struct fact a, struct fact b)

@@ -3,9 +3,6 @@
  * on where guest or host code lies was listed when it was made (struct bt_moves). A copy is byte
  * for byte what a translation there would have been, which bt_check_moves() proves of every block
  * when blocks are checked. */
-#include <assert.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "translator/xlate.h"

@@ -60,10 +60,8 @@ static bool steps(const struct insn *i)
 
 static void note_changes(struct study *s, const struct insn *i)
 {
-    uint16_t strings = i->row->traits & T_STRING ? 1 << RSI | 1 << RDI : 0;
-
     if (!steps(i))
-        s->changed |= i->gpr_written | strings;
+        s->changed |= x64_written(i);
 }
 
 static bool steady(const struct study *s, unsigned reg)

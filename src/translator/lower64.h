@@ -81,6 +81,8 @@ void x64_finish_sides(struct xlate *x);
 
 /* x64_value.c */
 void x64_values_init(struct xlate *x);
+/* Registers that instruction i may change. */
+uint16_t x64_written(const struct insn *i);
 /* After instruction i: what its results are known to be. */
 void x64_track(struct xlate *x, const struct insn *i);
 

@@ -16,27 +16,32 @@ static void poll_if_backward(struct xlate *x, uint32_t target)
         xlate_poll(x, HOT_POLL);
 }
 
-/* R8D = guest target: through the jump cache without touching flags. */
-static void emit_indirect(struct xlate *x)
+void xlate_jump_cache(struct xlate *x, bool wide)
 {
     struct emit *em = &x->em;
     uint8_t *hit;
 
-    xlate_mark(x, SITE_CHECK);
     emit_ld64_b(em, H_R11, H_R15, HOT_CTX);
     emit_mov32(em, H_R9, H_R13);
     emit_crc32(em, H_R9, H_R8);
     emit_shrx(em, H_R9, H_R9, H_R13);
     emit_mov64(em, H_R10, H_RCX);
-    emit_op_sib(em, false, 0x8b, H_RCX, H_R11, H_R9, 3, CTX_TAGS);
-    emit_add_lea(em, false, H_RCX, H_RCX, H_R8);
-    hit = emit_jecxz(em);
+    emit_op_sib(em, wide, 0x8b, H_RCX, H_R11, H_R9, 3, CTX_TAGS);
+    emit_add_lea(em, wide, H_RCX, H_RCX, H_R8);
+    hit = wide ? emit_jrcxz(em) : emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);
     xlate_to_stub(x, emit_jmp(em), STUB_INDIRECT);
     emit_patch8(hit, em->p);
     emit_mov64(em, H_RCX, H_R10);
     emit_op_sib(em, false, 0xff, 4, H_R11, H_R9, 3, CTX_HOSTS); /* jmp [r11 + r9*8 + hosts] */
     x->ended = true;
+}
+
+/* R8D = guest target. */
+static void emit_indirect(struct xlate *x)
+{
+    xlate_mark(x, SITE_CHECK);
+    xlate_jump_cache(x, false);
 }
 
 /* R8D = the near target operand. */

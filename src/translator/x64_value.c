@@ -167,15 +167,20 @@ void x64_values_init(struct xlate *x)
     }
 }
 
+uint16_t x64_written(const struct insn *i)
+{
+    /* the pointers of strings are no operands of the decoder's */
+    return i->gpr_written | (uint16_t)(i->row->traits & T_STRING ? 1 << RSI | 1 << RDI : 0);
+}
+
 void x64_track(struct xlate *x, const struct insn *i)
 {
     unsigned dst = destination(i);
-    /* the pointers of strings are no operands of the decoder's */
-    uint16_t strings = i->row->traits & T_STRING ? 1 << RSI | 1 << RDI : 0;
+    uint16_t written = x64_written(i);
     struct x64_value v = dst == RSP ? anything : result_of(x, i);
 
     for (unsigned r = 0; r < NGPR; r++) {
-        if (!((i->gpr_written | strings) >> r & 1))
+        if (!(written >> r & 1))
             continue;
         x->w.value[r] = r == dst ? v : anything;
         if (!x->w.value[r].id)

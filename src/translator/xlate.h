@@ -146,6 +146,9 @@ bool bt_keep_moves(struct xlate *x);
 struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
                          struct bt_page *page2, const uint8_t *bytes, unsigned avail,
                          bool *interpret);
+/* Goes to the code whose key is in R8: all of it when `wide`, else 32 bits and no base. Through the
+ * context's jump cache, without touching flags; ends the block. */
+void xlate_jump_cache(struct xlate *x, bool wide);
 /* Aims a rel32 at one of the fixed stubs. */
 void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub);
 
