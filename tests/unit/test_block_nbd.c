@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "block_sync.h"
+
 static char dir[32], uri[128];
 
 static bool run(const char *fmt)
@@ -36,23 +38,6 @@ static void stop_server(void)
 {
     ck_assert(run("kill -9 $(cat %s/pid) && while [ -d /proc/$(cat %s/pid) ]; do sleep 0.1; done; "
                   "rm -f %s/s"));
-}
-
-static void done(struct block_request *req, int result)
-{
-    *(int *)req->opaque = result;
-}
-
-static int transfer(struct block *b, enum block_op op, uint64_t sector, uint32_t count,
-                    uint8_t *buf)
-{
-    int result = 1;
-    struct block_request req = {
-        .op = op, .sector = sector, .count = count, .buf = buf, .done = done, .opaque = &result};
-
-    block_submit(b, &req);
-    ck_assert_int_eq(block_drain(b), 0);
-    return result;
 }
 
 static void open_fails(const struct block_options *opt, int code, const char *says)

@@ -10,6 +10,7 @@
 #include "block/block.h"
 
 #include "block_rig.h"
+#include "block_sync.h"
 #include "dev_harness.h"
 #include "qcow2_rig.h"
 
@@ -29,23 +30,6 @@ static void write_file(const char *name, const void *bytes, size_t len)
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
     close(fd);
-}
-
-static void done(struct block_request *req, int result)
-{
-    *(int *)req->opaque = result;
-}
-
-static int transfer(struct block *b, enum block_op op, uint64_t sector, uint32_t count,
-                    uint8_t *buf)
-{
-    int result = 1;
-    struct block_request req = {
-        .op = op, .sector = sector, .count = count, .buf = buf, .done = done, .opaque = &result};
-
-    block_submit(b, &req);
-    ck_assert_int_eq(block_drain(b), 0);
-    return result;
 }
 
 static int try_open(struct block **b, const char *name, bool read_only, struct block_error *err)
