@@ -2,7 +2,7 @@
  *
  * Host registers while translated code runs (32-bit guests):
  *   RAX RCX RDX RBX RBP RSI RDI   the guest's registers of the same number, upper halves zero
- *   R12                           guest ESP
+ *   R12                           guest ESP; within a block of flat code less what it has moved by
  *   RFLAGS                        guest arithmetic flags and DF
  *   x87, MMX, SSE, AVX            the guest's
  *   GS base                       the window code of this CPL runs in
@@ -216,6 +216,7 @@ struct bt_map {
     uint32_t host;  /* offset from block start */
     uint16_t guest; /* offset from block rip */
     uint8_t kind;
+    int8_t esp; /* 32-bit flat code: the guest's ESP is R12 + 4 * esp here */
 };
 
 /* How a guest instruction that faulted too often is translated from then on. */

@@ -37,6 +37,7 @@ static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
         r[REG_RSI] = (uint32_t)r[REG_RSI]; /* host pointers: windows are 4 GiB aligned */
         r[REG_RDI] = (uint32_t)r[REG_RDI];
     }
+    r[REG_R12] = (uint32_t)(r[REG_R12] + m->esp * 4);
     e->hot->fault_rip = b->rip + m->guest;
     r[REG_RIP] = (greg_t)(uintptr_t)bt_fault_exit;
 }

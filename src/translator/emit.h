@@ -2,7 +2,7 @@
  *
  * Registers are plain numbers 0-15 of the host. `p` runs through the writable view; the caller
  * guarantees room. Memory forms:
- *   emit_*_b   [base + disp32]                       monitor data
+ *   emit_*_b   [base + disp]                         monitor data
  *   emit_*_g   gs:[32-bit effective address], 67h    the guest's window (struct gmem)
  *   emit_*_x   [base + index]                        window base in a register + 32-bit linear
  * address
@@ -70,13 +70,18 @@ static inline void emit_rex(struct emit *e, bool w, unsigned reg, unsigned index
         emit8(e, rex);
 }
 
-/* ModRM (+ SIB) + disp32 for [base + disp]; always disp32: offsets are structure offsets. */
+/* ModRM (+ SIB) + disp8 or disp32 for [base + disp]. */
 static inline void emit_mem_b(struct emit *e, unsigned reg, unsigned base, int32_t disp)
 {
-    emit8(e, 0x80 | (reg & 7) << 3 | (base & 7));
+    bool small = disp == (int8_t)disp;
+
+    emit8(e, (small ? 0x40u : 0x80u) | (reg & 7) << 3 | (base & 7));
     if ((base & 7) == 4)
         emit8(e, 0x24);
-    emit32(e, (uint32_t)disp);
+    if (small)
+        emit8(e, (uint8_t)disp);
+    else
+        emit32(e, (uint32_t)disp);
 }
 
 void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m);
@@ -172,6 +177,15 @@ static inline void emit_imm64(struct emit *e, unsigned r, uint64_t v)
 static inline void emit_lea32(struct emit *e, unsigned r, unsigned base, int32_t disp)
 {
     emit_op_b(e, false, 0x8d, r, base, disp);
+}
+
+/* The same with a disp32 whatever its value, for a field that is patched later. */
+static inline void emit_lea32_field(struct emit *e, unsigned r, unsigned base, int32_t disp)
+{
+    emit_rex(e, false, r, 0, base);
+    emit8(e, 0x8d);
+    emit8(e, 0x80 | (r & 7) << 3 | (base & 7));
+    emit32(e, (uint32_t)disp);
 }
 
 static inline void emit_lea64(struct emit *e, unsigned r, unsigned base, int32_t disp)

@@ -139,9 +139,6 @@ bool lower_loop(struct xlate *x, const struct insn *i)
     return true;
 }
 
-static const struct gmem push_slot = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = -4};
-static const struct gmem stack_top = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = 0};
-
 static bool flat_stack(const struct xlate *x)
 {
     return (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32);
@@ -149,10 +146,13 @@ static bool flat_stack(const struct xlate *x)
 
 static void push_return(struct xlate *x, const struct insn *i)
 {
-    emit_op_g(&x->em, 0xc7, 0, &push_slot);
+    const struct gmem slot = xlate_stack(x, -4);
+
+    emit_op_g(&x->em, 0xc7, 0, &slot);
     emit32(&x->em, (uint32_t)x->rip + i->len);
     xlate_moves(x, MOVE_RIP32, x->em.p - 4);
-    emit_lea32(&x->em, H_R12, H_R12, -4);
+    xlate_move_esp(x, -4);
+    xlate_settle_esp(x);
 }
 
 bool lower_call(struct xlate *x, const struct insn *i)
@@ -175,10 +175,13 @@ bool lower_call(struct xlate *x, const struct insn *i)
 
 bool lower_ret(struct xlate *x, const struct insn *i)
 {
+    const struct gmem top = xlate_stack(x, 0);
+
     if (!near32(i) || !flat_stack(x) || x->adapt != ADAPT_NONE)
         return false;
-    emit_op_g(&x->em, 0x8b, H_R8, &stack_top);
-    emit_lea32(&x->em, H_R12, H_R12, 4 + (i->nops ? (int32_t)(uint16_t)i->imm : 0));
+    emit_op_g(&x->em, 0x8b, H_R8, &top);
+    xlate_move_esp(x, 4 + (i->nops ? (int32_t)(uint16_t)i->imm : 0));
+    xlate_settle_esp(x);
     emit_indirect(x);
     return true;
 }

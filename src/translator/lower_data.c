@@ -14,21 +14,64 @@ static bool seg_is_flat(const struct xlate *x, const struct insn *i)
     return need[i->seg] && (x->mode & need[i->seg]);
 }
 
-static struct gmem operand_address(const struct insn *i)
+/* How far [R12 + disp] is from the operand. */
+static int32_t esp_of(const struct xlate *x, const struct insn *i)
+{
+    return i->base == RSP ? x->esp : 0;
+}
+
+static struct gmem operand_address(const struct xlate *x, const struct insn *i)
 {
     return (struct gmem){
         .base = i->base == NO_REG ? H_NONE : (uint8_t)host_gpr(i->base),
         .index = i->index == NO_REG ? H_NONE : i->index,
         .scale = i->scale ? i->scale : 1,
-        .disp = (int32_t)i->disp,
+        .disp = (int32_t)((uint32_t)i->disp + (uint32_t)esp_of(x, i)),
     };
+}
+
+/* An instruction between the one that sets the flags and the branch would keep the CPU from fusing
+ * them. */
+static bool before_jcc(const struct xlate *x, const struct insn *i)
+{
+    return !xlate_is_last(x, i) && i[1].row->lower == LOWER_JCC;
+}
+
+/* As far as an entry of the map can say. */
+enum { MAX_ESP = 4 * INT8_MAX };
+
+void xlate_settle_esp(struct xlate *x)
+{
+    if (x->esp)
+        emit_lea32(&x->em, H_R12, H_R12, x->esp);
+    x->esp = 0;
+}
+
+void xlate_move_esp(struct xlate *x, int32_t n)
+{
+    x->esp += n;
+    if (x->esp % 4 || x->esp > MAX_ESP || x->esp < -MAX_ESP)
+        xlate_settle_esp(x);
+}
+
+bool xlate_rides_esp(const struct xlate *x, const struct insn *i)
+{
+    static const bool rides[NLOWER] = {
+        [LOWER_COPY] = true, [LOWER_XCHG] = true, [LOWER_LEA] = true, [LOWER_PUSH] = true,
+        [LOWER_POP] = true,  [LOWER_CALL] = true, [LOWER_RET] = true, [LOWER_NOP] = true,
+    };
+
+    for (unsigned k = 0; k < i->nops; k++)
+        if (i->op[k].kind == OPND_GPR && i->op[k].reg == RSP)
+            return false;
+    return rides[i->row->lower] && !before_jcc(x, i);
 }
 
 bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m)
 {
     if (i->adsize != 4 || !seg_is_flat(x, i) || x->adapt != ADAPT_NONE)
         return false;
-    *m = operand_address(i);
+    *m = operand_address(x, i);
     return true;
 }
 
@@ -46,7 +89,7 @@ static void emit_view_base(struct xlate *x, unsigned dst, unsigned lin)
 bool xlate_linear(struct xlate *x, const struct insn *i)
 {
     struct emit *em = &x->em;
-    struct gmem m = operand_address(i);
+    struct gmem m = operand_address(x, i);
     bool fs_gs = i->seg == SEG_FS || i->seg == SEG_GS;
 
     if (i->adsize != 4 || (!fs_gs && !seg_is_flat(x, i)) || (fs_gs && x->adapt != ADAPT_NONE))
@@ -74,7 +117,7 @@ bool xlate_append(struct xlate *x, const struct insn *i, const struct remem *mem
 
 bool lower_copy(struct xlate *x, const struct insn *i)
 {
-    static const struct remem window = {.kind = REMEM_WINDOW};
+    const struct remem window = {.kind = REMEM_WINDOW, .disp = esp_of(x, i)};
     static const struct remem linear = {.kind = REMEM_INDEX, .base = H_R9, .index = H_R8};
     struct gmem m;
 
@@ -91,7 +134,7 @@ bool lower_copy(struct xlate *x, const struct insn *i)
 
 bool lower_lea(struct xlate *x, const struct insn *i)
 {
-    struct gmem m = operand_address(i);
+    struct gmem m = operand_address(x, i);
 
     if (i->adsize != 4 || i->opsize != 4 || i->op[0].kind != OPND_GPR)
         return false;
@@ -126,61 +169,67 @@ static bool stack_ok(const struct xlate *x, const struct insn *i)
            x->adapt == ADAPT_NONE;
 }
 
-static const struct gmem stack_top = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = 0};
-static const struct gmem stack_next = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = -4};
+struct gmem xlate_stack(const struct xlate *x, int32_t off)
+{
+    return (struct gmem){.base = H_R12, .index = H_NONE, .scale = 1, .disp = x->esp + off};
+}
 
 bool lower_push(struct xlate *x, const struct insn *i)
 {
+    const struct gmem next = xlate_stack(x, -4);
     struct emit *em = &x->em;
 
     if (!stack_ok(x, i))
         return false;
     switch (i->op[0].kind) {
     case OPND_GPR:
-        emit_op_g(em, 0x89, host_gpr(i->op[0].reg), &stack_next);
+        emit_op_g(em, 0x89, host_gpr(i->op[0].reg), &next);
         break;
     case OPND_IMM:
-        emit_op_g(em, 0xc7, 0, &stack_next);
+        emit_op_g(em, 0xc7, 0, &next);
         emit32(em, (uint32_t)i->imm);
         break;
     case OPND_MEM:
         if (!load_operand(x, i))
             return false;
-        emit_op_g(em, 0x89, H_R8, &stack_next);
+        emit_op_g(em, 0x89, H_R8, &next);
         break;
     default:
         return false;
     }
-    emit_lea32(em, H_R12, H_R12, -4);
+    xlate_move_esp(x, -4);
     return true;
 }
 
 /* POP mem computes its address with ESP already incremented (SDM 2B POP). */
 static bool pop_memory(struct xlate *x, const struct insn *i)
 {
+    const struct gmem top = xlate_stack(x, 0);
     struct gmem m;
 
     if (i->seg == SEG_CS || !xlate_gmem(x, i, &m)) /* code is not writable */
         return false;
     if (i->base == RSP)
         m.disp += 4;
-    emit_op_g(&x->em, 0x8b, H_R8, &stack_top);
+    emit_op_g(&x->em, 0x8b, H_R8, &top);
     emit_op_g(&x->em, 0x89, H_R8, &m);
-    emit_lea32(&x->em, H_R12, H_R12, 4);
+    xlate_move_esp(x, 4);
     return true;
 }
 
 bool lower_pop(struct xlate *x, const struct insn *i)
 {
+    const struct gmem top = xlate_stack(x, 0);
+
     if (!stack_ok(x, i))
         return false;
     if (i->op[0].kind == OPND_MEM)
         return pop_memory(x, i);
     if (i->op[0].kind != OPND_GPR)
         return false;
-    emit_op_g(&x->em, 0x8b, host_gpr(i->op[0].reg), &stack_top);
+    emit_op_g(&x->em, 0x8b, host_gpr(i->op[0].reg), &top);
     if (i->op[0].reg != RSP)
-        emit_lea32(&x->em, H_R12, H_R12, 4);
+        xlate_move_esp(x, 4);
     return true;
 }
 

@@ -326,9 +326,10 @@ struct ea {
     bool vsib;
 };
 
-static bool window_ea(const struct insn *i, struct ea *a)
+static bool window_ea(const struct insn *i, const struct remem *mem, struct ea *a)
 {
-    *a = (struct ea){i->base, i->index, i->scale, (int32_t)i->disp, i->vsib};
+    *a = (struct ea){i->base, i->index, i->scale,
+                     (int32_t)((uint32_t)i->disp + (uint32_t)mem->disp), i->vsib};
     if (i->adsize == 8)
         return false;
     if (i->adsize == 2) {
@@ -499,7 +500,7 @@ bool reencode(const struct insn *i, const struct remem *mem, uint8_t *out, unsig
     if (implicit_mem(i) && (mem->kind != REMEM_WINDOW || i->adsize != 4))
         return false;
     if (e.has_mem) {
-        if (!(mem->kind == REMEM_WINDOW ? window_ea(i, &ea) : host_ea(i, mem, &ea)))
+        if (!(mem->kind == REMEM_WINDOW ? window_ea(i, mem, &ea) : host_ea(i, mem, &ea)))
             return false;
         rex_for_ea(&e, &ea);
         if (e.rex && i->enc == ENC_LEGACY && has_high_byte(i))

@@ -11,7 +11,7 @@
 #include "translator/emit64.h"
 
 enum remem_kind {
-    REMEM_WINDOW, /* guest operand: gs:[same base + index*scale + disp], 67h (32-bit wrap) */
+    REMEM_WINDOW, /* guest operand: gs:[same base + index*scale + both disps], 67h (32-bit wrap) */
     REMEM_BASE,   /* [host base register + disp32], 64-bit, no prefix */
     REMEM_INDEX,  /* [host base + host index], 64-bit, scale 1 */
 };

@@ -49,6 +49,7 @@ void xlate_mark(struct xlate *x, enum bt_site_kind kind)
         .host = (uint32_t)(x->em.p - x->start),
         .guest = (uint16_t)(x->rip - x->b->rip),
         .kind = (uint8_t)kind,
+        .esp = (int8_t)(x->esp / 4),
     };
 }
 
@@ -119,7 +120,7 @@ static void emit_word_check(struct xlate *x, const struct bt_page *page)
     emit_mov64(em, H_R10, H_RCX);
     emit_ld32_b(em, H_RCX, H_R11, bt_word_offset(page));
     xlate_moves(x, MOVE_WORD, em->p - 4);
-    emit_lea32(em, H_RCX, H_RCX, (int32_t)page->id);
+    emit_lea32_field(em, H_RCX, H_RCX, (int32_t)page->id);
     xlate_moves(x, MOVE_PAGE_ID, em->p - 4);
     ok = emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);
@@ -250,14 +251,19 @@ bool bt_has_lowering(uint32_t mode, const struct insn *i)
 
 static void lower_one(struct xlate *x, struct insn *i)
 {
-    uint8_t *before = x->em.p;
+    uint8_t *before;
     unsigned nmap, nexits = x->nexits, nmoves = x->nmoves;
     struct x64_state was;
+    int32_t esp;
     lower_fn *lower = lowering_of(x->mode, i);
 
     x->insn = i;
+    if (!xlate_rides_esp(x, i))
+        xlate_settle_esp(x);
     xlate_mark(x, SITE_PLAIN);
+    before = x->em.p;
     nmap = x->nmap;
+    esp = x->esp;
     was = x->w;
     x->adapt = adaptation(x);
     if (available(x, i) && x->adapt != ADAPT_SIMULATE && lower && lower(x, i)) {
@@ -269,6 +275,8 @@ static void lower_one(struct xlate *x, struct insn *i)
         x->nexits = nexits;
         x->nmoves = nmoves;
         x->w = was;
+        x->esp = esp;
+        xlate_settle_esp(x);
         if (!(x->w.on ? x64_callout(x, i) : xlate_callout(x, i)))
             return;
         if (ends_block(i)) {
@@ -293,6 +301,7 @@ static void lower_block(struct xlate *x)
             x64_settle(x);
             x64_exit_to(x, x->rip);
         } else {
+            xlate_settle_esp(x);
             xlate_exit(x, emit_jmp(&x->em), xlate_key(x, (uint32_t)x->rip));
         }
     }

@@ -200,7 +200,7 @@ void x64_word_check(struct xlate *x, const struct bt_page *page)
     emit_mov64(em, H_R10, H_RCX);
     emit_ld32_b(em, H_RCX, H_R11, bt_word_offset(page));
     xlate_moves(x, MOVE_WORD, em->p - 4);
-    emit_lea32(em, H_RCX, H_RCX, (int32_t)page->id);
+    emit_lea32_field(em, H_RCX, H_RCX, (int32_t)page->id);
     xlate_moves(x, MOVE_PAGE_ID, em->p - 4);
     ok = emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);

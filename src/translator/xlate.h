@@ -107,6 +107,7 @@ struct xlate {
     bool refers;              /* has RIP-relative operands: */
     int64_t near_lo, near_hi; /* from the block's rip */
     struct x64_state w;       /* 64-bit code only */
+    int32_t esp;              /* flat code: the guest's ESP is R12 + esp */
     bool seg;                 /* segmented code: lowerseg.h */
     uint32_t limit;           /* of CS, or what code needs of it */
 };
@@ -161,6 +162,15 @@ bool xlate_linear(struct xlate *x, const struct insn *i);
 
 /* Which of rSI and rDI a string instruction uses. False: not one that is lowered. */
 bool xlate_string_form(const struct insn *i, bool *src, bool *dst);
+
+/* Flat code. A run of PUSH, POP, CALL and RET moves R12 once: each states by how much it moves ESP,
+ * and what must find ESP in R12 has it settled before. Neither touches flags. */
+void xlate_move_esp(struct xlate *x, int32_t n);
+void xlate_settle_esp(struct xlate *x);
+/* [ESP + off] */
+struct gmem xlate_stack(const struct xlate *x, int32_t off);
+/* May instruction i find ESP elsewhere than in R12? */
+bool xlate_rides_esp(const struct xlate *x, const struct insn *i);
 
 /* Re-emits i with its memory operand replaced. */
 bool xlate_append(struct xlate *x, const struct insn *i, const struct remem *mem);
