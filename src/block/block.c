@@ -27,6 +27,7 @@ struct block {
     void (*notify)(void *opaque);
     void *opaque;
     bool threaded;
+    bool unflushed; /* of whoever works: something may be in the host's cache only */
 
     /* under the lock */
     struct queue todo, done;
@@ -78,8 +79,20 @@ static void collect_report(struct block *b)
     }
 }
 
-static int perform(struct block_node *n, const struct block_request *req)
+/* Guests flush twice where they want one write on the medium (Linux: for REQ_FUA and for O_DSYNC);
+ * the host's fdatasync() empties its disk's cache each time, whether anything is in there or not.
+ */
+static int flush(struct block *b)
 {
+    int err = b->unflushed ? b->node->ops->flush(b->node) : 0;
+
+    b->unflushed = b->unflushed && err < 0;
+    return err;
+}
+
+static int perform(struct block *b, const struct block_request *req)
+{
+    struct block_node *n = b->node;
     uint64_t offset = req->sector * BLOCK_SECTOR;
     size_t len = (size_t)req->count * BLOCK_SECTOR;
     int err;
@@ -87,11 +100,12 @@ static int perform(struct block_node *n, const struct block_request *req)
     if (req->op == BLOCK_READ)
         return n->ops->read(n, offset, req->buf, len);
     if (req->op == BLOCK_FLUSH)
-        return n->ops->flush(n);
+        return flush(b);
     if (n->read_only)
         return -EROFS;
+    b->unflushed = true;
     err = n->ops->write(n, offset, req->buf, len);
-    return err == 0 && req->fua ? n->ops->flush(n) : err;
+    return err == 0 && req->fua ? flush(b) : err;
 }
 
 static bool is_full(int err)
@@ -153,7 +167,7 @@ static void *worker(void *arg)
         b->running = req;
         for (;;) {
             pthread_mutex_unlock(&b->lock);
-            result = perform(b->node, req);
+            result = perform(b, req);
             pthread_mutex_lock(&b->lock);
             if (!is_full(result) || b->closing || b->giving_up)
                 break;
@@ -178,6 +192,7 @@ int block_create(struct block **out, struct block_node *node, const char *name)
         return -ENOMEM;
     }
     b->node = node;
+    b->unflushed = true; /* by whoever wrote the image before */
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->work, NULL);
     pthread_cond_init(&b->finished, NULL);
@@ -203,7 +218,7 @@ static void work_here(struct block *b)
     struct block_request *req;
 
     while ((req = b->todo.first) != NULL) {
-        int result = perform(b->node, req);
+        int result = perform(b, req);
 
         if (is_full(result) && !b->closing) {
             b->stats.stalls += !b->stalled;
