@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "block/node.h"
+#include "host/events.h"
 #include "host/thread.h"
 
 enum { RETRY_SECONDS = 1 }; /* a full disk of the host is looked at again this often */
@@ -116,11 +117,17 @@ static bool is_full(int err)
 /* Lock held: counts, and hands the request back. */
 static void finish(struct block *b, struct block_request *req, int result)
 {
+    struct block_stats *s = &b->stats;
+    uint64_t end = (req->sector + req->count) * BLOCK_SECTOR;
+
     b->running = NULL;
     b->stalled = 0;
-    b->stats.requests[req->op]++;
-    b->stats.bytes[req->op] += (uint64_t)req->count * BLOCK_SECTOR;
-    b->stats.errors += result < 0;
+    s->requests[req->op]++;
+    s->bytes[req->op] += (uint64_t)req->count * BLOCK_SECTOR;
+    s->errors[req->op] += result < 0;
+    s->ns[req->op] += events_now() - req->submitted;
+    if (req->op == BLOCK_WRITE && end > s->highest_write)
+        s->highest_write = end;
     req->result = result;
     req->state = BLOCK_DONE;
     push(&b->done, req);
@@ -286,6 +293,7 @@ void block_submit(struct block *b, struct block_request *req)
     assert(req->state == BLOCK_IDLE);
     assert(req->op == BLOCK_FLUSH ||
            (req->sector <= block_sectors(b) && req->count <= block_sectors(b) - req->sector));
+    req->submitted = events_now();
     pthread_mutex_lock(&b->lock);
     req->state = BLOCK_QUEUED;
     push(&b->todo, req);
