@@ -9,14 +9,15 @@
 /* What PIRQA to D are routed to, as SeaBIOS does it (pci_irqs[] of pciinit.c). */
 static const uint8_t pirq_irq[PCI_PINS] = {10, 10, 11, 11};
 
-static struct acpi_config acpi_config(const struct pc *pc, bool has_serial)
+static struct acpi_config acpi_config(const struct pc *pc)
 {
     return (struct acpi_config){
         .pm_base = ACPI_PM_BASE,
         .timer_32bit = pc->acpi.timer_bits == 32,
         .has_vga = pc->has_vga,
-        .com1_base = has_serial ? PC_COM1 : 0,
-        .com1_irq = PC_COM1_IRQ,
+        .com = {{pc->has_com[0] ? PC_COM1 : 0, PC_COM1_IRQ},
+                {pc->has_com[1] ? PC_COM2 : 0, PC_COM2_IRQ}},
+        .lpt = {pc->has_lpt ? PC_LPT1 : 0, PC_LPT1_IRQ},
         .apics = pc->has_apic ? pc->apics.ncpus : 0,
         .local_apic = (uint32_t)LAPIC_BASE,
         .io_apic = (uint32_t)IOAPIC_BASE,
@@ -60,7 +61,7 @@ static int tell_number(struct pc *pc, const char *file, uint64_t val)
 
 int pc_tell_firmware(struct pc *pc, const struct pc_config *cfg)
 {
-    const struct acpi_config acpi = acpi_config(pc, cfg->has_serial);
+    const struct acpi_config acpi = acpi_config(pc);
     struct acpi_tables tables;
     int err = tell_memory(pc, cfg->mem);
 
@@ -128,9 +129,9 @@ void pc_configure_pci(struct pc *pc)
             place_bars(pc, pc->pci.bus0[i], &memory, &io);
 }
 
-int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *rsdp)
+int pc_acpi_tables(struct pc *pc, struct physmem *mem, gpa_t *rsdp)
 {
-    const struct acpi_config cfg = acpi_config(pc, has_serial);
+    const struct acpi_config cfg = acpi_config(pc);
     struct acpi_tables tables;
     int err = acpi_tables_make(&tables, ACPI_TABLES_MAX_BYTES, &cfg);
 

@@ -235,7 +235,7 @@ START_TEST(test_without_firmware)
     pc_configure_pci(&b->pc);
     for (gpa_t at = 0xc0000; at < 0x100000; at += 0x4000)
         ck_assert(physmem_offset(&b->mem, at) == at && physmem_takes_writes(&b->mem, at));
-    ck_assert_int_eq(pc_acpi_tables(&b->pc, &b->mem, true, &rsdp), 0);
+    ck_assert_int_eq(pc_acpi_tables(&b->pc, &b->mem, &rsdp), 0);
     ck_assert_int_eq(memcmp(physmem_ptr(&b->mem, rsdp), "RSD PTR ", 8), 0);
     pc_firmware(&b->pc, &b->rig.ports, &b->mmio);
     ck_assert_uint_eq(inb(&b->rig, 0x4d1), 0x0e); /* SCI and the PIRQs are levels */
