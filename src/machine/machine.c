@@ -180,6 +180,14 @@ static void guest_exit(void *opaque, int code)
     machine_stop(opaque, code & 0xff);
 }
 
+static uint32_t cpuid_features(const struct cpu *c)
+{
+    uint32_t out[4];
+
+    cpu_cpuid(c, 1, 0, out);
+    return out[3];
+}
+
 /* Where CPUID shows a crystal, guests take it for the APIC timer's clock (SDM 3A 11.5.4). */
 static struct pc_cpu board_cpu(struct machine *m)
 {
@@ -193,6 +201,10 @@ static struct pc_cpu board_cpu(struct machine *m)
         .kvmclock_stable = model_has(model, FEAT_KVMCLOCK_STABLE),
         .apic_hz = model->leaf15[CRYSTAL] ? model->leaf15[CRYSTAL] : APIC_HZ,
         .tsc_khz = model->tsc_khz,
+        .signature = model->signature,
+        .features = cpuid_features(m->cpu),
+        .vendor = model->vendor,
+        .brand = model->brand,
         .tsc = guest_tsc,
         .tpr_changed = tpr_changed,
         .nmi = {set_nmi, m->cpu, 0},

@@ -116,6 +116,8 @@ struct pc_cpu {
     bool has_apic, has_tsc_deadline;
     bool has_kvmclock, kvmclock_stable;
     uint32_t apic_hz, tsc_khz;
+    uint32_t signature, features; /* CPUID leaf 1, EAX and EDX */
+    const char *vendor, *brand;
     uint64_t (*tsc)(void *opaque); /* the guest's */
     void (*tpr_changed)(void *opaque, uint8_t tpr);
     struct line nmi;

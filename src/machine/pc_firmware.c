@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "devices/acpi_script.h"
+#include "devices/smbios.h"
 
 /* What PIRQA to D are routed to, as SeaBIOS does it (pci_irqs[] of pciinit.c). */
 static const uint8_t pirq_irq[PCI_PINS] = {10, 10, 11, 11};
@@ -59,6 +60,23 @@ static int tell_number(struct pc *pc, const char *file, uint64_t val)
     return fw_cfg_add_file(&pc->fw_cfg, file, bytes, sizeof(bytes));
 }
 
+static int tell_smbios(struct pc *pc, const struct pc_config *cfg)
+{
+    const struct smbios_config smbios = {
+        .low_ram = cfg->mem->low_end,
+        .high_ram = cfg->mem->size - cfg->mem->low_end,
+        .cpu_vendor = cfg->cpu.vendor,
+        .cpu_brand = cfg->cpu.brand,
+        .cpu_signature = cfg->cpu.signature,
+        .cpu_features = cfg->cpu.features,
+        .cpu_mhz = (uint16_t)(cfg->cpu.tsc_khz / 1000),
+    };
+    struct smbios_tables tables;
+
+    smbios_make(&tables, &smbios);
+    return smbios_add(&pc->fw_cfg, &tables);
+}
+
 int pc_tell_firmware(struct pc *pc, const struct pc_config *cfg)
 {
     const struct acpi_config acpi = acpi_config(pc);
@@ -77,6 +95,8 @@ int pc_tell_firmware(struct pc *pc, const struct pc_config *cfg)
         err = acpi_tables_make(&tables, ACPI_TABLES_MAX_BYTES, &acpi);
     if (err == 0)
         err = acpi_script_add(&pc->fw_cfg, &tables);
+    if (err == 0)
+        err = tell_smbios(pc, cfg);
     return err;
 }
 

@@ -218,6 +218,9 @@ START_TEST(test_what_firmware_is_told)
     ck_assert_uint_eq(read_file(b, "etc/acpi/rsdp", buf, 8), 20);
     ck_assert_int_eq(memcmp(buf, "RSD PTR ", 8), 0);
     ck_assert_uint_eq(read_file(b, "etc/table-loader", buf, 1) % 128, 0);
+    ck_assert_uint_eq(read_file(b, "etc/smbios/smbios-anchor", buf, 31), 31);
+    ck_assert_uint_eq(read_file(b, "etc/smbios/smbios-tables", buf + 31, 4), ld16(buf + 0x16));
+    ck_assert_int_eq(memcmp(buf + 31, "\1\x1b\1\0", 4), 0);
     bus_write(&b->rig.ports, 0x510, 2, 5);
     ck_assert_uint_eq(inb(&b->rig, 0x511), 1);
     ck_assert_uint_eq(cmos(b, 0x3d), 0x23); /* CD, then disk */
