@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "block/node.h"
+#include "host/events.h"
 #include "host/thread.h"
 
 enum { RETRY_SECONDS = 1 }; /* a full disk of the host is looked at again this often */
@@ -27,6 +28,7 @@ struct block {
     void (*notify)(void *opaque);
     void *opaque;
     bool threaded;
+    bool unflushed; /* of whoever works: something may be in the host's cache only */
 
     /* under the lock */
     struct queue todo, done;
@@ -78,8 +80,20 @@ static void collect_report(struct block *b)
     }
 }
 
-static int perform(struct block_node *n, const struct block_request *req)
+/* Guests flush twice where they want one write on the medium (Linux: for REQ_FUA and for O_DSYNC);
+ * the host's fdatasync() empties its disk's cache each time, whether anything is in there or not.
+ */
+static int flush(struct block *b)
 {
+    int err = b->unflushed ? b->node->ops->flush(b->node) : 0;
+
+    b->unflushed = b->unflushed && err < 0;
+    return err;
+}
+
+static int perform(struct block *b, const struct block_request *req)
+{
+    struct block_node *n = b->node;
     uint64_t offset = req->sector * BLOCK_SECTOR;
     size_t len = (size_t)req->count * BLOCK_SECTOR;
     int err;
@@ -87,11 +101,12 @@ static int perform(struct block_node *n, const struct block_request *req)
     if (req->op == BLOCK_READ)
         return n->ops->read(n, offset, req->buf, len);
     if (req->op == BLOCK_FLUSH)
-        return n->ops->flush(n);
+        return flush(b);
     if (n->read_only)
         return -EROFS;
+    b->unflushed = true;
     err = n->ops->write(n, offset, req->buf, len);
-    return err == 0 && req->fua ? n->ops->flush(n) : err;
+    return err == 0 && req->fua ? flush(b) : err;
 }
 
 static bool is_full(int err)
@@ -102,11 +117,17 @@ static bool is_full(int err)
 /* Lock held: counts, and hands the request back. */
 static void finish(struct block *b, struct block_request *req, int result)
 {
+    struct block_stats *s = &b->stats;
+    uint64_t end = (req->sector + req->count) * BLOCK_SECTOR;
+
     b->running = NULL;
     b->stalled = 0;
-    b->stats.requests[req->op]++;
-    b->stats.bytes[req->op] += (uint64_t)req->count * BLOCK_SECTOR;
-    b->stats.errors += result < 0;
+    s->requests[req->op]++;
+    s->bytes[req->op] += (uint64_t)req->count * BLOCK_SECTOR;
+    s->errors[req->op] += result < 0;
+    s->ns[req->op] += events_now() - req->submitted;
+    if (req->op == BLOCK_WRITE && end > s->highest_write)
+        s->highest_write = end;
     req->result = result;
     req->state = BLOCK_DONE;
     push(&b->done, req);
@@ -153,7 +174,7 @@ static void *worker(void *arg)
         b->running = req;
         for (;;) {
             pthread_mutex_unlock(&b->lock);
-            result = perform(b->node, req);
+            result = perform(b, req);
             pthread_mutex_lock(&b->lock);
             if (!is_full(result) || b->closing || b->giving_up)
                 break;
@@ -178,6 +199,7 @@ int block_create(struct block **out, struct block_node *node, const char *name)
         return -ENOMEM;
     }
     b->node = node;
+    b->unflushed = true; /* by whoever wrote the image before */
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->work, NULL);
     pthread_cond_init(&b->finished, NULL);
@@ -203,7 +225,7 @@ static void work_here(struct block *b)
     struct block_request *req;
 
     while ((req = b->todo.first) != NULL) {
-        int result = perform(b->node, req);
+        int result = perform(b, req);
 
         if (is_full(result) && !b->closing) {
             b->stats.stalls += !b->stalled;
@@ -271,6 +293,7 @@ void block_submit(struct block *b, struct block_request *req)
     assert(req->state == BLOCK_IDLE);
     assert(req->op == BLOCK_FLUSH ||
            (req->sector <= block_sectors(b) && req->count <= block_sectors(b) - req->sector));
+    req->submitted = events_now();
     pthread_mutex_lock(&b->lock);
     req->state = BLOCK_QUEUED;
     push(&b->todo, req);

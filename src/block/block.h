@@ -47,13 +47,15 @@ struct block_request {
 
     /* the block layer's */
     struct block_request *next;
+    uint64_t submitted; /* events_now() */
     enum { BLOCK_IDLE, BLOCK_QUEUED, BLOCK_RUNNING, BLOCK_DONE } state;
     int result;
 };
 
 struct block_stats {
-    uint64_t requests[3], bytes[3]; /* by enum block_op */
-    uint64_t errors, stalls;
+    uint64_t requests[3], bytes[3], errors[3], ns[3]; /* by enum block_op; ns: from submission on */
+    uint64_t highest_write;                           /* where the last byte written ends */
+    uint64_t stalls;
 };
 
 struct block;

@@ -193,14 +193,17 @@ static void add_isa_device(struct aml *a, const struct isa_device *d)
     aml_end(a);
 }
 
-static void add_com1(struct aml *a, const struct acpi_config *cfg)
+static void add_port(struct aml *a, const char *name, const char *hid, unsigned len,
+                     const struct acpi_isa_port *port)
 {
-    aml_begin_device(a, "COM1");
-    aml_hid(a, "PNP0501");
-    aml_name_integer(a, "_UID", 1);
+    if (!port->base)
+        return;
+    aml_begin_device(a, name);
+    aml_hid(a, hid);
+    aml_name_integer(a, "_UID", (unsigned)(name[3] - '0'));
     aml_begin_resources(a);
-    aml_io(a, cfg->com1_base, 8);
-    aml_irq(a, cfg->com1_irq);
+    aml_io(a, port->base, len);
+    aml_irq(a, port->irq);
     aml_end(a);
     aml_end(a);
 }
@@ -269,8 +272,9 @@ static void add_pci_bus(struct aml *a, const struct acpi_config *cfg)
         add_routing(a, cfg);
     for (unsigned i = 0; i < ARRAY_SIZE(isa_devices); i++)
         add_isa_device(a, &isa_devices[i]);
-    if (cfg->com1_base)
-        add_com1(a, cfg);
+    add_port(a, "COM1", "PNP0501", 8, &cfg->com[0]);
+    add_port(a, "COM2", "PNP0501", 8, &cfg->com[1]);
+    add_port(a, "LPT1", "PNP0400", 3, &cfg->lpt);
     add_board(a, cfg);
     aml_end(a);
 }

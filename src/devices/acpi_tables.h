@@ -23,17 +23,23 @@ enum {
     ACPI_PIRQS = 4,
 };
 
+enum { ACPI_COM_PORTS = 2 };
+
+struct acpi_isa_port {
+    uint16_t base; /* 0: not there */
+    uint8_t irq;
+};
+
 struct acpi_config {
     uint16_t pm_base; /* where acpi_pm_move() puts the registers */
     bool timer_32bit; /* what acpi_pm_init() got */
     bool has_vga;
-    uint16_t com1_base; /* 0: no serial port */
-    uint8_t com1_irq;
-    unsigned apics;               /* local APICs; 0: 8259 only, no MADT */
-    uint32_t local_apic, io_apic; /* their addresses, when apics != 0 */
-    uint32_t hpet, hpet_id;       /* its address and capabilities; 0: none */
-    uint32_t pci_first, pci_last; /* memory window of the PCI bus */
-    uint8_t pirq[ACPI_PIRQS];     /* ISA interrupt of PIRQA to D; 0: no PCI devices interrupt */
+    struct acpi_isa_port com[ACPI_COM_PORTS], lpt; /* serial and parallel ports */
+    unsigned apics;                                /* local APICs; 0: 8259 only, no MADT */
+    uint32_t local_apic, io_apic;                  /* their addresses, when apics != 0 */
+    uint32_t hpet, hpet_id;                        /* its address and capabilities; 0: none */
+    uint32_t pci_first, pci_last;                  /* memory window of the PCI bus */
+    uint8_t pirq[ACPI_PIRQS]; /* ISA interrupt of PIRQA to D; 0: no PCI devices interrupt */
 };
 
 struct acpi_tables {

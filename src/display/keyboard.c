@@ -106,6 +106,20 @@ static const struct {
     {0xffec, 0xdc},
 };
 
+enum { KEYSYM_DEAD_GRAVE = 0xfe50, KEYSYM_DEAD_DIAERESIS = 0xfe57 };
+
+/* Dead keys of the viewer's layout, which the guest's keyboard lacks, type what they type with a
+ * space behind them (X11's Compose file): a German keyboard has ^ and ` as these only. */
+static uint32_t without_dead_keys(uint32_t keysym)
+{
+    static const char grave_acute_circumflex_tilde[] = "`'^~";
+    uint32_t n = keysym - KEYSYM_DEAD_GRAVE;
+
+    if (n < sizeof(grave_acute_circumflex_tilde) - 1)
+        return (uint8_t)grave_acute_circumflex_tilde[n];
+    return keysym == KEYSYM_DEAD_DIAERESIS ? '"' : keysym;
+}
+
 static bool find_character(uint32_t keysym, unsigned *key, bool *shift)
 {
     if (keysym <= ' ' || keysym > '~') {
@@ -166,6 +180,7 @@ void keyboard_keysym(struct keyboard *k, uint32_t keysym, bool down)
     unsigned key;
     bool shift, held = k->held[KEY_LEFT_SHIFT] || k->held[KEY_RIGHT_SHIFT];
 
+    keysym = without_dead_keys(keysym);
     /* Caps Lock is in the characters already; a second one in the guest would undo it. */
     if (keysym == KEYSYM_CAPS_LOCK || !keyboard_find(keysym, &key, &shift))
         return;

@@ -1,5 +1,6 @@
 /* vnc.h - where a VNC server listens: `-vnc [host]:N[,option..]` and `-display
- * web[=PORT][,option..]` as data. Options are password-file=FILE, websocket=on|off|PORT, page=DIR.
+ * web[=PORT][,option..]` as data. Options are password-file=FILE, websocket=on|off|PORT, page=DIR,
+ * keys=characters|places.
  *
  * Display N is TCP port 5900 + N, its websockets and web page 5700 + N. Without a host it is the
  * loopback interface: who wants others to connect names an address, 0.0.0.0 for all of them.
@@ -25,6 +26,7 @@ struct vnc_config {
     bool page_wanted;        /* it is an error not to find it */
     char password_file[256]; /* its first line is the password; empty: none asked for */
     char page_dir[256];      /* where noVNC lies */
+    bool places;             /* viewers that can pass on places of keys, whatever their layout */
 };
 
 /* What follows -vnc. 0, or -EINVAL with *bad: what is wrong, a constant sentence. */

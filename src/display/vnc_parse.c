@@ -75,6 +75,14 @@ static int set_websocket(struct vnc_config *cfg, const char *value, size_t len, 
     return 0;
 }
 
+static int set_keys(struct vnc_config *cfg, const char *value, size_t len, const char **bad)
+{
+    cfg->places = len == 6 && memcmp(value, "places", len) == 0;
+    if (!cfg->places && (len != 10 || memcmp(value, "characters", len) != 0))
+        return fail(bad, "keys is characters or places");
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*set)(struct vnc_config *cfg, const char *value, size_t len, const char **bad);
@@ -82,6 +90,7 @@ static const struct {
     {"password-file=", set_password_file},
     {"page=", set_page_dir},
     {"websocket=", set_websocket},
+    {"keys=", set_keys},
 };
 
 static int parse_option(struct vnc_config *cfg, const char *option, size_t len, const char **bad)
@@ -92,7 +101,8 @@ static int parse_option(struct vnc_config *cfg, const char *option, size_t len, 
         if (len >= name && memcmp(option, options[i].name, name) == 0)
             return options[i].set(cfg, option + name, len - name, bad);
     }
-    return fail(bad, "the options are password-file=FILE, websocket=on|PORT and page=DIR");
+    return fail(bad,
+                "the options are password-file=FILE, websocket=on|PORT, page=DIR and keys=places");
 }
 
 /* "" or ",option.." */

@@ -16,6 +16,7 @@
 #include <sys/select.h>
 #include <unistd.h>
 
+#include "devices/ps2_keys.h"
 #include "display/input_queue.h"
 #include "display/picture.h"
 #include "display/web.h"
@@ -35,6 +36,8 @@ struct vnc {
 
     pthread_mutex_t lock; /* of `screen` and the pixels */
     rfbScreenInfoPtr screen;
+    rfbProtocolExtension places; /* keys by their place */
+    int place_encodings[2];
     pthread_t thread;
     int wake_fd;
     volatile bool stop, running;
@@ -65,6 +68,60 @@ static void on_key(rfbBool down, rfbKeySym keysym, rfbClientPtr client)
 {
     queue(client->screen->screenData,
           (struct input_event){.kind = INPUT_KEYSYM, .code = keysym, .down = down});
+}
+
+/* ---- keys by their place: QEMU's extension of the protocol (rfbproto, "QEMU Extended Key Event")
+ */
+
+/* A rectangle of this encoding tells the viewer that it is understood. */
+static rfbBool offer_places(rfbClientPtr client, void **data, int encoding)
+{
+    static const char update[16] = {
+        rfbFramebufferUpdate, [3] = 1, /* rectangle, of no size at 0, 0 */
+        [12] = (char)0xff,    (char)0xff, (char)0xfe, (char)0xfe};
+
+    (void)data;
+    return encoding == (int)rfbEncodingQemuExtendedKeyEvent &&
+           rfbWriteExact(client, update, sizeof(update)) > 0;
+}
+
+static rfbBool on_place(rfbClientPtr client, void *data, const rfbClientToServerMsg *message)
+{
+    enum { SUBTYPE_KEY = 0, XT_PAUSE = 0xc6 };
+    rfbQemuExtendedKeyEventMsg m;
+    uint32_t code;
+
+    (void)data;
+    if (message->type != rfbQemuEvent)
+        return FALSE;
+    if (rfbReadExact(client, (char *)&m + 1, sz_rfbQemuExtendedKeyEventMsg - 1) <= 0 ||
+        m.subtype != SUBTYPE_KEY) {
+        rfbCloseClient(client);
+        return TRUE;
+    }
+    code = ntohl(m.keycode) == XT_PAUSE ? PS2_PAUSE : ntohl(m.keycode);
+    if (code <= UINT8_MAX)
+        queue(client->screen->screenData,
+              (struct input_event){.kind = INPUT_KEY, .code = code, .down = m.down != 0});
+    return TRUE;
+}
+
+static rfbBool wants_places(rfbClientPtr client, void **data)
+{
+    const struct vnc *s = client->screen->screenData;
+
+    *data = NULL;
+    return s->cfg.vnc.places;
+}
+
+static void understand_places(struct vnc *s)
+{
+    s->place_encodings[0] = (int)rfbEncodingQemuExtendedKeyEvent;
+    s->places = (rfbProtocolExtension){.newClient = wants_places,
+                                       .pseudoEncodings = s->place_encodings,
+                                       .enablePseudoEncoding = offer_places,
+                                       .handleMessage = on_place};
+    rfbRegisterProtocolExtension(&s->places);
 }
 
 static void on_pointer(int buttons, int x, int y, rfbClientPtr client)
@@ -260,6 +317,8 @@ static void take_event(struct vnc *s, const struct input_event *e)
 {
     if (e->kind == INPUT_KEYSYM) {
         keyboard_keysym(&s->keyboard, e->code, e->down);
+    } else if (e->kind == INPUT_KEY) {
+        keyboard_key(&s->keyboard, e->code, e->down);
     } else if (e->kind == INPUT_POINTER) {
         move_pointer(s, e);
     } else {
@@ -394,6 +453,8 @@ static int start(struct vnc *s, struct display_error *err)
         return rc;
     if (!draw(s))
         return viewer_fail(err, -ENOMEM, "no memory for the VNC server");
+    if (v->places)
+        understand_places(s);
     rfbInitServer(s->screen);
     if (v->port && s->screen->listenSock == RFB_INVALID_SOCKET)
         return fail_listen(s, err, -EADDRINUSE, v->port);
@@ -417,6 +478,7 @@ static void vnc_close(void *viewer)
     }
     for (int fd = take_upgraded(s); fd >= 0; fd = take_upgraded(s))
         close(fd);
+    rfbUnregisterProtocolExtension(&s->places);
     if (s->screen) {
         rfbShutdownServer(s->screen, TRUE);
         s->screen->frameBuffer = NULL; /* the picture's */

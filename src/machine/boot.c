@@ -78,7 +78,7 @@ static int enter_image(struct machine *m, struct machine_error *err)
     int e;
 
     pc_configure_pci(&m->pc);
-    e = pc_acpi_tables(&m->pc, &m->mem, m->opt->serial.kind != CHAR_NONE, &lc.acpi_rsdp);
+    e = pc_acpi_tables(&m->pc, &m->mem, &lc.acpi_rsdp);
     if (e < 0) {
         snprintf(err->text, sizeof(err->text),
                  "guest RAM is too small for the firmware tables: use -m 2 or more");

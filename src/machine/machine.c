@@ -13,6 +13,7 @@
 
 #include "cpu/control.h"
 #include "loader/firmware.h"
+#include "machine/chars.h"
 #include "machine/drives.h"
 #include "machine/exit_status.h"
 #include "machine/operator.h"
@@ -179,44 +180,12 @@ static void guest_exit(void *opaque, int code)
     machine_stop(opaque, code & 0xff);
 }
 
-static void write_file(void *opaque, const uint8_t *buf, size_t len)
+static uint32_t cpuid_features(const struct cpu *c)
 {
-    FILE *f = opaque;
+    uint32_t out[4];
 
-    fwrite(buf, 1, len, f);
-    fflush(f);
-}
-
-/* The chardev behind a target; NULL for none. `stdio` is used for the terminal kinds. */
-static int open_char(const struct char_target *t, struct chardev *file_dev, FILE **file,
-                     struct chardev *stdio, struct chardev **out, struct machine_error *err)
-{
-    *out = NULL;
-    switch (t->kind) {
-    case CHAR_NONE:
-        return 0;
-    case CHAR_NULL:
-        *out = file_dev;
-        return 0;
-    case CHAR_STDIO:
-    case CHAR_MON_STDIO:
-        *out = stdio;
-        return 0;
-    case CHAR_FILE:
-        *file = fopen(t->path, "wbe");
-        if (!*file)
-            return fail(err, -errno, t->path);
-        file_dev->write = write_file;
-        file_dev->opaque = *file;
-        *out = file_dev;
-        return 0;
-    }
-    return 0;
-}
-
-static void write_stdout(void *opaque, const uint8_t *buf, size_t len)
-{
-    terminal_write(opaque, buf, len);
+    cpu_cpuid(c, 1, 0, out);
+    return out[3];
 }
 
 /* Where CPUID shows a crystal, guests take it for the APIC timer's clock (SDM 3A 11.5.4). */
@@ -232,6 +201,10 @@ static struct pc_cpu board_cpu(struct machine *m)
         .kvmclock_stable = model_has(model, FEAT_KVMCLOCK_STABLE),
         .apic_hz = model->leaf15[CRYSTAL] ? model->leaf15[CRYSTAL] : APIC_HZ,
         .tsc_khz = model->tsc_khz,
+        .signature = model->signature,
+        .features = cpuid_features(m->cpu),
+        .vendor = model->vendor,
+        .brand = model->brand,
         .tsc = guest_tsc,
         .tpr_changed = tpr_changed,
         .nmi = {set_nmi, m->cpu, 0},
@@ -290,7 +263,6 @@ static int make_board(struct machine *m, struct machine_error *err)
         .has_vga = has_vga(m),
         .vga_rom = {m->vga_bios.data, (uint32_t)m->vga_bios.size},
         .has_hpet = !o->no_hpet,
-        .has_serial = o->serial.kind != CHAR_NONE,
         .has_debug_exit = o->debug_exit,
         .debug_exit_base = o->debug_exit_iobase,
         .debug_exit_ports = o->debug_exit_iosize,
@@ -302,16 +274,12 @@ static int make_board(struct machine *m, struct machine_error *err)
 
     terminal_init(&m->console, console ? STDIN_FILENO : -1, STDOUT_FILENO,
                   o->serial.kind == CHAR_MON_STDIO || (console && isatty(STDIN_FILENO)));
-    m->stdio_debugcon = (struct chardev){.write = write_stdout, .opaque = &m->console};
-    e = open_char(&o->serial, &m->file_serial, &m->serial_file, &m->console.dev, &cfg.serial, err);
-    if (e == 0)
-        e = open_char(&o->debugcon, &m->file_debugcon, &m->debugcon_file, &m->stdio_debugcon,
-                      &cfg.debugcon, err);
+    e = chars_open(m, &cfg, err);
     if (e < 0)
         return e;
     bus_init(&m->ports, "ports", &m->log);
     drives_wire(m, &cfg);
-    cfg.serial_screen = cfg.serial != NULL && !o->curses;
+    cfg.serial_screen = cfg.com[0] != NULL && !o->curses;
     boot_order(o->boot[0] ? o->boot : "cda", cfg.boot);
     e = pc_init(&m->pc, &cfg);
     return e < 0 ? fail(err, e, "isa-debug-exit: its ports are taken by another device") : 0;
@@ -527,10 +495,7 @@ void machine_destroy(struct machine *m)
         munmap(m->ram, m->mem.nframes << PAGE_SHIFT);
     if (m->ram_fd >= 0)
         close(m->ram_fd);
-    if (m->serial_file)
-        fclose(m->serial_file);
-    if (m->debugcon_file)
-        fclose(m->debugcon_file);
+    chars_close(m);
     if (m->log.out && m->log.out != stderr)
         fclose(m->log.out);
     free(m);

@@ -41,6 +41,14 @@ struct machine_pause {
     uint64_t at, tsc; /* when it began: CLOCK_MONOTONIC ns, the host's TSC */
 };
 
+enum { MACHINE_COM1, MACHINE_COM2, MACHINE_LPT1, MACHINE_DEBUGCON, MACHINE_CHARS };
+
+/* What is behind a port that has not the terminal. */
+struct machine_char {
+    struct chardev dev;
+    FILE *file; /* NULL: nowhere */
+};
+
 struct machine {
     const struct options *opt;
     const struct machine_time *time; /* NULL: the host's */
@@ -68,8 +76,8 @@ struct machine {
     struct terminal console; /* serial port or screen on the user's terminal */
     struct display *display; /* NULL: nobody looks */
     bool display_woken;      /* by its threads */
-    struct chardev file_serial, file_debugcon, stdio_debugcon;
-    FILE *serial_file, *debugcon_file;
+    struct machine_char chars[MACHINE_CHARS];
+    struct chardev stdio_out; /* of ports that only write */
     struct monitor *monitor;  /* NULL: none */
     uint64_t interrupts[256]; /* taken by the CPU, by vector */
     bool stopped, reset_asked, console_seen;

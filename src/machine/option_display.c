@@ -66,9 +66,11 @@ int option_check_display(struct option_parse *p)
 
     if (o->curses && !p->serial_chosen)
         o->serial = (struct char_target){.kind = CHAR_NULL};
-    if (o->curses && (uses_terminal(&o->serial) || uses_terminal(&o->debugcon)))
-        return option_fail(p, "-display curses needs the terminal that -serial or -debugcon has; "
-                              "give these file:PATH");
+    if (o->curses &&
+        (uses_terminal(&o->serial) || uses_terminal(&o->parallel) || uses_terminal(&o->debugcon)))
+        return option_fail(
+            p, "-display curses needs the terminal that -serial, -parallel or -debugcon has; "
+               "give these file:PATH");
     if (o->vga == VGA_NONE && seen)
         return option_fail(p, "-vga none leaves nothing to show with -display, -vnc or "
                               "-screendump");

@@ -354,8 +354,27 @@ static int set_char(struct option_parse *p, const char *value, struct char_targe
 
 static int set_serial(struct option_parse *p, const char *value)
 {
-    p->serial_chosen = true;
-    return set_char(p, value, &p->o->serial);
+    int rc;
+
+    if (!p->serial_chosen) {
+        p->serial_chosen = true;
+        return set_char(p, value, &p->o->serial);
+    }
+    if (p->com2_chosen)
+        return option_fail(p, "'%s': there are two serial ports, and both were given", value);
+    p->com2_chosen = true;
+    rc = set_char(p, value, &p->o->com2);
+    if (rc == 0 && (p->o->com2.kind == CHAR_STDIO || p->o->com2.kind == CHAR_MON_STDIO))
+        return option_fail(p,
+                           "'%s': the second serial port can't have the terminal; use "
+                           "file:PATH, null or none",
+                           value);
+    return rc;
+}
+
+static int set_parallel(struct option_parse *p, const char *value)
+{
+    return set_char(p, value, &p->o->parallel);
 }
 
 static int set_debugcon(struct option_parse *p, const char *value)
@@ -572,12 +591,14 @@ const struct option_row option_rows[] = {
      NULL, false},
     {"vnc", "[HOST]:N", OPTION_DEVICES, option_set_vnc,
      "VNC server on port 5900 + N of this host only, or of HOST's address;\n"
-     ",password-file=FILE and ,websocket=on|PORT (page on 5700 + N) may follow",
+     ",password-file=FILE, ,websocket=on|PORT (page on 5700 + N), ,keys=places may follow",
      NULL, false},
     {"screendump", "FILE", OPTION_DEVICES, option_set_screendump,
      "when the machine stops, its screen to FILE: text if that ends in .txt, or PNG", NULL, false},
     {"serial", "TO", OPTION_DEVICES, set_serial,
-     "COM1: mon:stdio (default), stdio, file:PATH, null, none", NULL, false},
+     "COM1: mon:stdio (default), stdio, file:PATH, null, none; the second time COM2", NULL, false},
+    {"parallel", "TO", OPTION_DEVICES, set_parallel,
+     "LPT1 and a printer: stdio, file:PATH, null, none (default)", NULL, false},
     {"debugcon", "TO", OPTION_DEVICES, set_debugcon,
      "debug console at port E9h: stdio, file:PATH, null", NULL, false},
     {"device", "SPEC", OPTION_DEVICES, set_device,

@@ -42,7 +42,7 @@ struct option_parse {
     struct options *o;
     struct options_error *err;
     const struct option_row *row; /* the option at hand; NULL: none */
-    bool engine_chosen, serial_chosen;
+    bool engine_chosen, serial_chosen, com2_chosen;
     const char *foreign_engine; /* first one asked for that is QEMU's, not ours */
     bool image_by_option;
     struct option_chardev chardev[MONITOR_MAX];

@@ -88,9 +88,10 @@ struct options {
     const char *cpu;  /* "MODEL[,+feature][,-feature].."; NULL: the default model */
     const char *name; /* of the machine, for messages; NULL: none */
     enum engine_kind engine;
-    struct char_target serial;   /* COM1 */
-    struct char_target debugcon; /* port E9h */
-    bool debug_exit;             /* -device isa-debug-exit */
+    struct char_target serial, com2; /* COM1, COM2 */
+    struct char_target parallel;     /* LPT1 */
+    struct char_target debugcon;     /* port E9h */
+    bool debug_exit;                 /* -device isa-debug-exit */
     uint16_t debug_exit_iobase, debug_exit_iosize;
     bool no_hpet;
     bool no_reboot;

@@ -175,6 +175,29 @@ static void wire_clocks(struct pc *pc, const struct pc_config *cfg)
         kvmclock_init(&pc->kvmclock, &kvmclock);
 }
 
+static void wire_ports(struct pc *pc, const struct pc_config *cfg)
+{
+    static const int irq[PC_COMS] = {PC_COM1_IRQ, PC_COM2_IRQ};
+
+    for (unsigned i = 0; i < PC_COMS; i++) {
+        pc->has_com[i] = cfg->has_com[i];
+        uart_init(&pc->com[i], cfg->clock, pc_isa_line(pc, irq[i]), cfg->com[i]);
+    }
+    pc->has_lpt = cfg->has_lpt;
+    parallel_init(&pc->lpt, pc_isa_line(pc, PC_LPT1_IRQ), cfg->lpt);
+}
+
+static int attach_ports(struct pc *pc, struct bus *b)
+{
+    static const uint16_t base[PC_COMS] = {PC_COM1, PC_COM2};
+    int err = 0;
+
+    for (unsigned i = 0; i < PC_COMS && err == 0; i++)
+        if (pc->has_com[i])
+            err = uart_attach(&pc->com[i], b, base[i]);
+    return err == 0 && pc->has_lpt ? parallel_attach(&pc->lpt, b, PC_LPT1) : err;
+}
+
 static uint8_t floppy_type(const struct block *blk)
 {
     return blk ? fdc_geometry(block_sectors(blk))->type : FDC_NO_DRIVE;
@@ -205,7 +228,7 @@ static void wire(struct pc *pc, const struct pc_config *cfg)
     wire_clocks(pc, cfg);
     pit_init(&pc->pit, cfg->clock, (struct line){chip_set, pc, 0});
     rtc_init(&pc->rtc, &rtc);
-    uart_init(&pc->com1, cfg->clock, pc_isa_line(pc, PC_COM1_IRQ), cfg->serial);
+    wire_ports(pc, cfg);
     i8042_init(&pc->kbd, &kbd);
     port61_init(&pc->port61, cfg->clock, &pc->pit);
     port92_init(&pc->port92, (struct line){a20_set, pc, 0}, cfg->reset);
@@ -256,8 +279,8 @@ int pc_init(struct pc *pc, const struct pc_config *cfg)
         err = ioapic_attach(&pc->ioapic, cfg->mmio);
     if (err == 0 && pc->has_hpet)
         err = hpet_attach(&pc->hpet, cfg->mmio);
-    if (err == 0 && cfg->has_serial)
-        err = uart_attach(&pc->com1, b, PC_COM1);
+    if (err == 0)
+        err = attach_ports(pc, b);
     if (err == 0 && cfg->debugcon)
         err = debugcon_attach(&pc->debugcon, b, 0xe9);
     if (err == 0 && cfg->debugcon)
@@ -286,7 +309,9 @@ void pc_reset(struct pc *pc)
         kvmclock_class.reset(&pc->kvmclock);
     pit_class.reset(&pc->pit);
     rtc_class.reset(&pc->rtc);
-    uart_class.reset(&pc->com1);
+    for (unsigned i = 0; i < PC_COMS; i++)
+        uart_class.reset(&pc->com[i]);
+    parallel_class.reset(&pc->lpt);
     i8042_class.reset(&pc->kbd);
     port61_class.reset(&pc->port61);
     port92_class.reset(&pc->port92);

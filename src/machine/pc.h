@@ -2,6 +2,7 @@
  *
  *   8259A pair 20h A0h 4D0h     8254 40h             port B 61h       RTC 70h
  *   i8042 60h 64h               port A 92h           COM1 3F8h IRQ 4  PCI CF8h
+ *   COM2 2F8h IRQ 3             LPT1 378h IRQ 7, when they are wanted
  *   ACPI PM 600h B2h            debug consoles E9h 402h                POST 80h EDh
  *   8237A pair 00h C0h 81h      floppy 3F0h IRQ 6, when there is one
  *   x87 error F0h IRQ 13        fw_cfg 510h, with firmware
@@ -35,6 +36,7 @@
 #include "devices/ioapic.h"
 #include "devices/kvmclock.h"
 #include "devices/lapic.h"
+#include "devices/parallel.h"
 #include "devices/pci_host.h"
 #include "devices/pic8259.h"
 #include "devices/piix3.h"
@@ -54,6 +56,11 @@ enum {
     PC_ACPI_BASE = 0xe0000,
     PC_COM1 = 0x3f8,
     PC_COM1_IRQ = 4,
+    PC_COM2 = 0x2f8,
+    PC_COM2_IRQ = 3,
+    PC_LPT1 = 0x378,
+    PC_LPT1_IRQ = 7,
+    PC_COMS = ACPI_COM_PORTS,
     PC_IDE_IRQ = 14,
     PC_VGA_DEVFN = 2 << 3
 };
@@ -75,7 +82,9 @@ struct pc {
     bool chip[2], hpet_legacy[2]; /* who drives IRQ 0 and 8: levels of 8254 and RTC, of the HPET */
     struct pit8254 pit;
     struct rtc rtc;
-    struct uart16550 com1;
+    bool has_com[PC_COMS], has_lpt;
+    struct uart16550 com[PC_COMS];
+    struct parallel lpt;
     struct i8042 kbd;
     struct port61 port61;
     struct port92 port92;
@@ -107,6 +116,8 @@ struct pc_cpu {
     bool has_apic, has_tsc_deadline;
     bool has_kvmclock, kvmclock_stable;
     uint32_t apic_hz, tsc_khz;
+    uint32_t signature, features; /* CPUID leaf 1, EAX and EDX */
+    const char *vendor, *brand;
     uint64_t (*tsc)(void *opaque); /* the guest's */
     void (*tpr_changed)(void *opaque, uint8_t tpr);
     struct line nmi;
@@ -130,8 +141,9 @@ struct pc_config {
     struct rom vga_rom;               /* its firmware; the caller's */
     bool serial_screen;               /* the firmware shows its screen on COM1 */
     bool has_hpet;
-    bool has_serial;
-    struct chardev *serial, *debugcon; /* NULL: nothing behind it */
+    bool has_com[PC_COMS], has_lpt;
+    /* NULL: nothing behind it */
+    struct chardev *com[PC_COMS], *lpt, *debugcon;
     bool has_debug_exit;
     uint16_t debug_exit_base;
     unsigned debug_exit_ports;
@@ -153,7 +165,7 @@ int pc_tell_firmware(struct pc *pc, const struct pc_config *cfg) MUST_CHECK;
  * RAM, PIRQs and base addresses are set. */
 void pc_configure_pci(struct pc *pc);
 /* Then the ACPI tables; *rsdp says where. */
-int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *rsdp) MUST_CHECK;
+int pc_acpi_tables(struct pc *pc, struct physmem *mem, gpa_t *rsdp) MUST_CHECK;
 /* Last, what it programs before it starts an operating system: level-triggered interrupts, APIC
  * IDs, virtual wire mode (MP specification 1.4, 3.6.2.2). */
 void pc_firmware(struct pc *pc, struct bus *ports, struct bus *mmio);

@@ -5,18 +5,20 @@
 
 #include "base/bits.h"
 #include "devices/acpi_script.h"
+#include "devices/smbios.h"
 
 /* What PIRQA to D are routed to, as SeaBIOS does it (pci_irqs[] of pciinit.c). */
 static const uint8_t pirq_irq[PCI_PINS] = {10, 10, 11, 11};
 
-static struct acpi_config acpi_config(const struct pc *pc, bool has_serial)
+static struct acpi_config acpi_config(const struct pc *pc)
 {
     return (struct acpi_config){
         .pm_base = ACPI_PM_BASE,
         .timer_32bit = pc->acpi.timer_bits == 32,
         .has_vga = pc->has_vga,
-        .com1_base = has_serial ? PC_COM1 : 0,
-        .com1_irq = PC_COM1_IRQ,
+        .com = {{pc->has_com[0] ? PC_COM1 : 0, PC_COM1_IRQ},
+                {pc->has_com[1] ? PC_COM2 : 0, PC_COM2_IRQ}},
+        .lpt = {pc->has_lpt ? PC_LPT1 : 0, PC_LPT1_IRQ},
         .apics = pc->has_apic ? pc->apics.ncpus : 0,
         .local_apic = (uint32_t)LAPIC_BASE,
         .io_apic = (uint32_t)IOAPIC_BASE,
@@ -58,9 +60,26 @@ static int tell_number(struct pc *pc, const char *file, uint64_t val)
     return fw_cfg_add_file(&pc->fw_cfg, file, bytes, sizeof(bytes));
 }
 
+static int tell_smbios(struct pc *pc, const struct pc_config *cfg)
+{
+    const struct smbios_config smbios = {
+        .low_ram = cfg->mem->low_end,
+        .high_ram = cfg->mem->size - cfg->mem->low_end,
+        .cpu_vendor = cfg->cpu.vendor,
+        .cpu_brand = cfg->cpu.brand,
+        .cpu_signature = cfg->cpu.signature,
+        .cpu_features = cfg->cpu.features,
+        .cpu_mhz = (uint16_t)(cfg->cpu.tsc_khz / 1000),
+    };
+    struct smbios_tables tables;
+
+    smbios_make(&tables, &smbios);
+    return smbios_add(&pc->fw_cfg, &tables);
+}
+
 int pc_tell_firmware(struct pc *pc, const struct pc_config *cfg)
 {
-    const struct acpi_config acpi = acpi_config(pc, cfg->has_serial);
+    const struct acpi_config acpi = acpi_config(pc);
     struct acpi_tables tables;
     int err = tell_memory(pc, cfg->mem);
 
@@ -76,6 +95,8 @@ int pc_tell_firmware(struct pc *pc, const struct pc_config *cfg)
         err = acpi_tables_make(&tables, ACPI_TABLES_MAX_BYTES, &acpi);
     if (err == 0)
         err = acpi_script_add(&pc->fw_cfg, &tables);
+    if (err == 0)
+        err = tell_smbios(pc, cfg);
     return err;
 }
 
@@ -128,9 +149,9 @@ void pc_configure_pci(struct pc *pc)
             place_bars(pc, pc->pci.bus0[i], &memory, &io);
 }
 
-int pc_acpi_tables(struct pc *pc, struct physmem *mem, bool has_serial, gpa_t *rsdp)
+int pc_acpi_tables(struct pc *pc, struct physmem *mem, gpa_t *rsdp)
 {
-    const struct acpi_config cfg = acpi_config(pc, has_serial);
+    const struct acpi_config cfg = acpi_config(pc);
     struct acpi_tables tables;
     int err = acpi_tables_make(&tables, ACPI_TABLES_MAX_BYTES, &cfg);
 

@@ -116,7 +116,8 @@ static void blockstats(struct mon_call *c)
                    " wr_operations=%" PRIu64 " flush_operations=%" PRIu64 " errors=%" PRIu64
                    " stalls=%" PRIu64 "\n",
                    d.id, s.bytes[BLOCK_READ], s.bytes[BLOCK_WRITE], s.requests[BLOCK_READ],
-                   s.requests[BLOCK_WRITE], s.requests[BLOCK_FLUSH], s.errors, s.stalls);
+                   s.requests[BLOCK_WRITE], s.requests[BLOCK_FLUSH],
+                   s.errors[BLOCK_READ] + s.errors[BLOCK_WRITE] + s.errors[BLOCK_FLUSH], s.stalls);
     }
 }
 

@@ -23,6 +23,11 @@ extern const unsigned qmp_nqueries;
 
 json_t *qmp_version(void);
 
+/* qmp_block.c */
+int qmp_query_block(struct qmp_call *q);
+int qmp_query_blockstats(struct qmp_call *q);
+int qmp_query_block_nodes(struct qmp_call *q);
+
 /* qmp_input.c */
 int qmp_send_key(struct qmp_call *q);
 int qmp_input_send_event(struct qmp_call *q);

@@ -40,68 +40,6 @@ static int cpus(struct qmp_call *q)
     return 0;
 }
 
-static json_t *inserted(const struct monitor_drive *d)
-{
-    json_int_t bytes = (json_int_t)(block_sectors(d->blk) * BLOCK_SECTOR);
-    const char *file = block_name(d->blk), *format = mon_drive_format(d);
-
-    return json_pack("{s:s,s:b,s:s,s:b,s:i,s:s*,s:{s:s*,s:s,s:I}}", "drv", format, "ro",
-                     block_read_only(d->blk), "node-name", "", "encrypted", 0, "backing_file_depth",
-                     0, "file", file, "image", "filename", file, "format", format, "virtual-size",
-                     bytes);
-}
-
-static int block(struct qmp_call *q)
-{
-    const struct monitor_machine *m = q->call.machine;
-    struct monitor_drive d;
-
-    q->result = json_array();
-    for (unsigned n = 0; n < MONITOR_DRIVES; n++) {
-        json_t *v;
-
-        if (!m->ops->drive(m->opaque, n, &d))
-            continue;
-        v = json_pack("{s:s,s:s,s:b,s:b}", "device", d.id, "type", "unknown", "removable",
-                      d.removable, "locked", d.locked);
-        if (v && d.removable)
-            json_object_set_new(v, "tray_open", json_boolean(d.tray_open));
-        if (v && d.blk) {
-            json_object_set_new(v, "io-status",
-                                json_string(block_stalled(d.blk) ? "nospace" : "ok"));
-            json_object_set_new(v, "inserted", inserted(&d));
-        }
-        json_array_append_new(q->result, v);
-    }
-    return 0;
-}
-
-static json_t *stats_of(const struct block_stats *s)
-{
-    return json_pack(
-        "{s:I,s:I,s:I,s:I,s:I,s:I}", "rd_bytes", (json_int_t)s->bytes[BLOCK_READ], "wr_bytes",
-        (json_int_t)s->bytes[BLOCK_WRITE], "rd_operations", (json_int_t)s->requests[BLOCK_READ],
-        "wr_operations", (json_int_t)s->requests[BLOCK_WRITE], "flush_operations",
-        (json_int_t)s->requests[BLOCK_FLUSH], "failed_operations", (json_int_t)s->errors);
-}
-
-static int blockstats(struct qmp_call *q)
-{
-    const struct monitor_machine *m = q->call.machine;
-    struct block_stats s;
-    struct monitor_drive d;
-
-    q->result = json_array();
-    for (unsigned n = 0; n < MONITOR_DRIVES; n++) {
-        if (!m->ops->drive(m->opaque, n, &d) || !d.blk)
-            continue;
-        block_get_stats(d.blk, &s);
-        json_array_append_new(q->result,
-                              json_pack("{s:s,s:o}", "device", d.id, "stats", stats_of(&s)));
-    }
-    return 0;
-}
-
 static json_t *pci_region(const struct pci_bar *b, unsigned n)
 {
     json_t *v = json_pack("{s:i,s:s,s:I,s:I}", "bar", (int)n, "type",
@@ -141,6 +79,26 @@ static int pci(struct qmp_call *q)
     return 0;
 }
 
+static int memory(struct qmp_call *q)
+{
+    q->result = json_pack("{s:I}", "base-memory", (json_int_t)q->call.machine->mem->size);
+    return 0;
+}
+
+/* As QEMU says it of a machine that was given none. */
+static int uuid(struct qmp_call *q)
+{
+    q->result = json_pack("{s:s}", "UUID", "00000000-0000-0000-0000-000000000000");
+    return 0;
+}
+
+/* Of what this machine can't have, there is none. */
+static int none(struct qmp_call *q)
+{
+    q->result = json_array();
+    return 0;
+}
+
 static int kvm(struct qmp_call *q)
 {
     q->result = json_pack("{s:b,s:b}", "enabled", 0, "present", 0);
@@ -153,8 +111,15 @@ const struct qmp_row qmp_queries[] = {
     {"query-name", {{0}}, name},
     {"query-kvm", {{0}}, kvm},
     {"query-cpus-fast", {{0}}, cpus},
-    {"query-block", {{"flat", MON_FLAG, MON_OPTIONAL}}, block},
-    {"query-blockstats", {{"query-nodes", MON_FLAG, MON_OPTIONAL}}, blockstats},
+    {"query-block", {{"flat", MON_FLAG, MON_OPTIONAL}}, qmp_query_block},
+    {"query-blockstats", {{"query-nodes", MON_FLAG, MON_OPTIONAL}}, qmp_query_blockstats},
+    {"query-named-block-nodes", {{"flat", MON_FLAG, MON_OPTIONAL}}, qmp_query_block_nodes},
+    {"query-block-jobs", {{0}}, none},
+    {"query-jobs", {{0}}, none},
+    {"query-iothreads", {{0}}, none},
+    {"query-memory-devices", {{0}}, none},
+    {"query-memory-size-summary", {{0}}, memory},
+    {"query-uuid", {{0}}, uuid},
     {"query-pci", {{0}}, pci},
 };
 

@@ -334,7 +334,7 @@ static bool lower64_cli(struct xlate *x, const struct insn *i)
 /* As lower_sti(). */
 static bool lower64_sti(struct xlate *x, const struct insn *i)
 {
-    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK))
+    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK) || xlate_is_last(x, i))
         return false;
     x64_probe(x, HOT_IRQ);
     return set_iflag(x, 1);

@@ -196,10 +196,11 @@ bool lower_cli(struct xlate *x, const struct insn *i)
 
 /* When INTR is asserted, the probe faults and STI is interpreted, which knows the shadow of one
  * instruction (SDM 2B STI). When it is not, nothing can be due before a device raises it, in a
- * callout or after a kick, and both look. */
+ * callout or after a kick, and both look. Between blocks is such a place, so the instruction in the
+ * shadow has to be in this one. */
 bool lower_sti(struct xlate *x, const struct insn *i)
 {
-    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK))
+    if (!(x->mode & MODE_IOPL_OK) || (i->prefixes & PFX_LOCK) || xlate_is_last(x, i))
         return false;
     xlate_probe(x, HOT_IRQ);
     emit_st8imm_b(&x->em, H_R14, CPU_IFLAG, 1);

@@ -32,6 +32,13 @@ press ISO_Level3_Shift
 key @
 release ISO_Level3_Shift
 wait 5 file ^k 2a\nk 03\nk aa\nk 83\n
+# French: a Shift too many for a digit, a dead key, which types its accent
+press Shift_L
+key 1
+release Shift_L
+wait 5 file ^k 2a\nk aa\nk 02\nk 2a\nk 82\nk aa\n
+key dead_circumflex
+wait 5 file ^k 2a\nk 07\nk aa\nk 87\n
 type "y
 wait 5 file ^k 2a\nk 28\nk aa\nk a8\nk 15\nk 95\n
 # movement: right and up, left and down; three buttons; the wheel; more than one packet holds

@@ -1,6 +1,7 @@
 #!/bin/sh
-# viewer.sh ENGINE - VNC clients that people use: TigerVNC's viewer in an X server that nobody sees, whose keys and clicks reach the
-# guest; vncsnapshot's picture.
+# viewer.sh ENGINE KEYS - VNC clients that people use: TigerVNC's viewer in an X server that nobody sees, whose keys and clicks reach
+# the guest; vncsnapshot's picture. KEYS is characters or places: what the key comes out as that only
+# keyboards of 105 keys have, which types < and >.
 set -u
 . "$(dirname "$0")/firmlib.sh"
 for tool in xtigervncviewer Xvfb xdotool vncsnapshot; do
@@ -8,7 +9,7 @@ for tool in xtigervncviewer Xvfb xdotool vncsnapshot; do
 done
 input_guest "$work/input.elf"
 port=$(free_port)
-"$dragoman" -engine "$1" -m 64 -kernel "$work/input.elf" -debugcon "file:$work/debug" -serial null -vnc ":$((port - 5900))" \
+"$dragoman" -engine "$1" -m 64 -kernel "$work/input.elf" -debugcon "file:$work/debug" -serial null -vnc ":$((port - 5900)),keys=$2" \
     -device isa-debug-exit,iobase=0xf4,iosize=4 -timeout "$seconds" 2>"$work/err" &
 machine=$!
 x_server
@@ -32,6 +33,8 @@ xdotool key a key exclam key Up
 await debug '^k 9e'
 await debug '^k 82'
 await debug '^k c8'
+xdotool key 94
+case $2 in characters) await debug '^k b3' ;; *) await debug '^k d6' ;; esac
 xdotool key Escape
 wait $machine
 [ $? -eq 1 ] || { echo 'the guest did not see Escape' && bad=1; }

@@ -97,6 +97,8 @@ bytes elf 16 '\002\000\076\000\001'
 mkdir folder
 zeros initrd 4096
 zeros unreadable 10
+zeros fixed.img 4096
+chmod 444 fixed.img
 
 # the command line
 refuse 'nothing to boot'
@@ -154,6 +156,17 @@ refuse 'in use' -flat 0x100000 spin -hda mbr -snapshot
 kill $writer
 wait $writer
 refuse 'nothing known' stub
+
+# an image that is not to be written; root may write to all files, but not without this capability
+everything=$vm
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    printf '#!/bin/sh\nexec setpriv --bounding-set=-dac_override "%s" "$@"\n' "$vm" >as-owner
+    chmod +x as-owner
+    vm=$PWD/as-owner
+fi
+[ "$(id -u)" -eq 0 ] && [ "$vm" = "$everything" ] || refuse 'needs to be writable; readonly=on or -snapshot' -hda fixed.img
+vm=$everything
+
 refuse 'larger than the guest' /dev/zero
 refuse 'above 4 GiB' -flat 0x100000000 zeros
 refuse 'reserved' -flat 0x9f000 zeros

@@ -54,7 +54,8 @@ static void print_b(void *opaque, const uint8_t *buf, size_t len)
 static void redirect(struct pair *p, struct machine *m,
                      void (*print)(void *opaque, const uint8_t *buf, size_t len))
 {
-    struct chardev *d[] = {&m->console.dev, &m->stdio_debugcon, &m->file_serial, &m->file_debugcon};
+    struct chardev *d[] = {&m->console.dev, &m->stdio_out, &m->chars[MACHINE_COM1].dev,
+                           &m->chars[MACHINE_DEBUGCON].dev};
 
     for (unsigned i = 0; i < ARRAY_SIZE(d); i++) {
         d[i]->write = print;

@@ -128,6 +128,32 @@ qmp($q, 'cont');
 check(finish($pid, 20) eq 1 && written($sectors), 'the guest starts again, and ends');
 done();
 
+# ---- -snapshot: it is the temporary file that finds no room; the image stays as it was ----
+{
+    local $ENV{TMPDIR} = "$work/small";
+    full_disk('truncate -s 256K disk');
+    unlink 'err';
+    $pid = start(@exit, '-hda', 'disk', '-snapshot');
+    for (1 .. 100 * slow()) { last if slurp('err') =~ /\n/; nap(0.1) }
+    check(slurp('err') =~ /^dragoman: .*No space left on device; the guest is paused until there is room\n$/, '-snapshot: one line says why', slurp('err'));
+    room();
+    $got = finish($pid, 20);
+    check($got eq 1 && slurp('out') eq "flushed\nall there\n", '-snapshot: it goes on', "$got " . slurp('out'));
+    check(slurp('disk') eq "\0" x (256 * 1024), '-snapshot: the image is as it was');
+    done();
+}
+
+# ---- what a monitor writes finds no room: an error, the machine runs on ----
+($q, $h) = controlled();
+for my $command ('memsave', 'pmemsave') {
+    $got = qmp($q, $command, '{"val": 0, "size": 1048576, "filename": "small/memory"}');
+    check($got =~ /"error".*No space left on device/, "$command without room", $got);
+}
+room();
+qmp($q, 'cont');
+check(finish($pid, 20) eq 1 && written($sectors), 'the guest is none the worse');
+done();
+
 # ---- qcow2: its tables grow, too ----
 if (system('qemu-img --version > /dev/null 2>&1') == 0) {
     ($q, $h) = controlled('qemu-img create -q -f qcow2 -o cluster_size=4k small/disk 256k');

@@ -15,6 +15,7 @@ struct mem_disk {
     uint8_t *bytes;
     uint64_t bad; /* this sector cannot be read nor written; UINT64_MAX: none */
     bool full;    /* writes find no room */
+    bool leaky;   /* flushes fail */
     unsigned reads, writes, flushes;
 };
 
@@ -58,7 +59,7 @@ static inline int mem_disk_write(struct block_node *n, uint64_t offset, const ui
 static inline int mem_disk_flush(struct block_node *n)
 {
     mem_disk_of(n)->flushes++;
-    return 0;
+    return mem_disk_of(n)->leaky ? -EIO : 0;
 }
 
 /* The rig's struct is the test's, and read after the disk was closed. */

@@ -181,8 +181,7 @@ struct tables {
 static struct acpi_config config(void)
 {
     return (struct acpi_config){.pm_base = ACPI_PM_BASE,
-                                .com1_base = 0x3f8,
-                                .com1_irq = 4,
+                                .com = {{0x3f8, 4}},
                                 .pci_first = PHYSMEM_HOLE,
                                 .pci_last = 0xfebfffff};
 }
@@ -378,6 +377,36 @@ START_TEST(test_aml_encoding)
 }
 END_TEST
 
+/* Each port by its name, with its I/O descriptor (ACPI 6.4.2.5) and its interrupt's. */
+START_TEST(test_ports)
+{
+    static const struct {
+        const char *name;
+        uint8_t resources[11];
+    } ports[] = {
+        {"COM1", {0x47, 1, 0xf8, 3, 0xf8, 3, 1, 8, 0x22, 0x10, 0}},
+        {"COM2", {0x47, 1, 0xf8, 2, 0xf8, 2, 1, 8, 0x22, 0x08, 0}},
+        {"LPT1", {0x47, 1, 0x78, 3, 0x78, 3, 1, 3, 0x22, 0x80, 0}},
+    };
+    struct acpi_config cfg = config();
+    struct tables t;
+
+    for (unsigned on = 0; on < 2; on++) {
+        cfg.com[1] = (struct acpi_isa_port){on ? 0x2f8 : 0, 3};
+        cfg.lpt = (struct acpi_isa_port){on ? 0x378 : 0, 7};
+        build(&t, &cfg);
+        for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
+            uint8_t *at = memmem(t.dsdt, ld32(t.dsdt + 4), ports[i].name, 4);
+
+            ck_assert_int_eq(at != NULL, on || i == 0);
+            if (at)
+                ck_assert_ptr_nonnull(memmem(at, 60, ports[i].resources, 11));
+        }
+        free(t.ram);
+    }
+}
+END_TEST
+
 /* With DRAGOMAN_ACPI_DUMP=dir the tables are left there for iasl -d. */
 START_TEST(test_dump)
 {
@@ -405,10 +434,19 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {
-        test_enable_and_poweroff, test_timer_counts, test_timer_status, test_events,
-        test_pm_round_trip,       test_tables,       test_madt,         test_hpet_table,
-        test_tables_do_not_fit,   test_pci_routing,  test_aml_encoding, test_dump};
+    const TTest *const tests[] = {test_enable_and_poweroff,
+                                  test_timer_counts,
+                                  test_timer_status,
+                                  test_events,
+                                  test_pm_round_trip,
+                                  test_tables,
+                                  test_madt,
+                                  test_hpet_table,
+                                  test_tables_do_not_fit,
+                                  test_pci_routing,
+                                  test_aml_encoding,
+                                  test_ports,
+                                  test_dump};
 
     return run_tests("acpi", tests, ARRAY_SIZE(tests));
 }

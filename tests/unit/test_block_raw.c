@@ -514,6 +514,42 @@ START_TEST(test_cancel)
 }
 END_TEST
 
+/* The medium is flushed when something may not be there: at first, and after each write, one that
+ * failed too, until a flush succeeds. */
+START_TEST(test_flush_once)
+{
+    static uint8_t buf[512];
+    struct mem_disk disk;
+    struct block *b = mem_disk_open(&disk, 100);
+
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), 0);
+    ck_assert_uint_eq(disk.flushes, 1);
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_READ, 0, 1, buf), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), 0);
+    ck_assert_uint_eq(disk.flushes, 1);
+    ck_assert_int_eq(transfer(b, BLOCK_WRITE, 1, 1, buf), 0);
+    ck_assert_uint_eq(disk.flushes, 1);
+    disk.leaky = true;
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), -EIO);
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), -EIO);
+    ck_assert_uint_eq(disk.flushes, 3);
+    disk.leaky = false;
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), 0);
+    ck_assert_uint_eq(disk.flushes, 4);
+    disk.bad = 3;
+    ck_assert_int_eq(transfer(b, BLOCK_WRITE, 2, 1, buf), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_WRITE, 3, 1, buf), -EIO);
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), 0);
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), 0);
+    ck_assert_uint_eq(disk.flushes, 5);
+    ck_assert_int_eq(transfer(b, BLOCK_WRITE, 3, 1, buf), -EIO);
+    ck_assert_int_eq(transfer(b, BLOCK_FLUSH, 0, 0, NULL), 0);
+    ck_assert_uint_eq(disk.flushes, 6);
+    block_close(b);
+}
+END_TEST
+
 /* Closing carries out what was submitted, and a full disk does not hang it. */
 START_TEST(test_close)
 {
@@ -574,6 +610,7 @@ int main(void)
     tcase_add_loop_test(tc, test_full_disk, 0, 2);
     tcase_add_test(tc, test_held);
     tcase_add_loop_test(tc, test_cancel, 0, 2);
+    tcase_add_test(tc, test_flush_once);
     tcase_add_loop_test(tc, test_close, 0, 2);
     tcase_add_test(tc, test_notify);
     suite_add_tcase(suite, tc);

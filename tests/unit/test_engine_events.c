@@ -116,19 +116,23 @@ static void make_cpu(void)
     cpu_update_mode(m.c);
 }
 
-static void open_machine(enum engine_kind kind)
+static void open_with(const struct engine_config *ecfg)
 {
     static const struct smmu_config mcfg = {.max_maps = 1000};
-    const struct engine_config ecfg = {.kind = kind, .code_bytes = CODE_CACHE};
 
     memset(&m, 0, sizeof(m));
     rig_open(&m.r);
     make_cpu();
     rig_start(&m.r, &mcfg);
-    ck_assert_int_eq(engine_create(&m.e, m.c, m.r.m, &m.r.pm, &ecfg, &m.r.log), 0);
+    ck_assert_int_eq(engine_create(&m.e, m.c, m.r.m, &m.r.pm, ecfg, &m.r.log), 0);
     cpu_fpu_init(m.c);
     make_tables();
     smmu_paging_changed(m.r.m, m.c);
+}
+
+static void open_machine(enum engine_kind kind)
+{
+    open_with(&(struct engine_config){.kind = kind, .code_bytes = CODE_CACHE});
 }
 
 static void close_machine(void)
@@ -292,6 +296,41 @@ START_TEST(test_nmi_shadow)
 }
 END_TEST
 
+/* Translated, an interrupt that comes right behind STI; rip afterwards, behind a handler's HLT. */
+static uint64_t interrupt_behind_sti(uint32_t sti)
+{
+    struct engine_step step;
+
+    m.c->rip = sti;
+    m.c->iflag = m.c->halted = m.c->intr = 0;
+    m.c->gpr[RSP] = STACK_AT;
+    for (unsigned k = 0; k < 9 && !m.c->halted; k++) {
+        engine_step(m.e, &step);
+        m.c->intr |= m.c->rip == sti + 1;
+        m.c->kick = 0;
+    }
+    ck_assert(m.c->halted);
+    return m.c->rip;
+}
+
+/* It waits for one instruction, also when that one is not of the same block: it is in the next
+ * page, or cannot be decoded. */
+START_TEST(test_sti_shadow)
+{
+    open_with(
+        &(struct engine_config){.kind = ENGINE_BT, .code_bytes = CODE_CACHE, .stepped = true});
+    m.vector = 0x40;
+    CODE(0x1fff, "\xfb\x40\xf4"); /* sti; inc eax; hlt */
+    ck_assert_uint_eq(interrupt_behind_sti(0x1fff), handler(0x40));
+    ck_assert_uint_eq(stack(0), 0x2001);
+    ck_assert_uint_eq(m.c->gpr[RAX], 1);
+    CODE(0x3000, "\xfb\x0f\x0a"); /* sti; no instruction */
+    ck_assert_uint_eq(interrupt_behind_sti(0x3000), handler(VEC_UD));
+    ck_assert_uint_eq(stack(0), 0x3001);
+    close_machine();
+}
+END_TEST
+
 /* A gate that is no gate: #GP with EXT, as for any external event. */
 START_TEST(test_nmi_bad_gate)
 {
@@ -447,6 +486,7 @@ int main(void)
     for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
         tcase_add_loop_test(tc, tests[i], 0, 2);
     tcase_add_loop_test(tc, test_nmi_blocked_halt, 0, 2);
+    tcase_add_test(tc, test_sti_shadow);
     tcase_add_test(tc, test_sites_are_forgotten);
     return rig_main("engine_events", tc);
 }

@@ -223,6 +223,10 @@ START_TEST(test_write_sectors)
     issue(&r, 0xe7, 0, 0);
     ends_ok(&r, true);
     ck_assert_uint_eq(r.disk[0].flushes, 1);
+    issue(&r, 0x30, 77, 1);
+    write_block(&r, buf, 512);
+    rig_poll(&r);
+    ck_assert_uint_eq(r.disk[0].flushes, 1);
     out(&r, 1, 0x82); /* write cache off: flushes, and every write does */
     issue(&r, 0xef, 0, 0);
     ends_ok(&r, true);

@@ -88,6 +88,47 @@ START_TEST(test_shift_follows_character)
 }
 END_TEST
 
+static void tap(struct keyboard *k, uint32_t keysym)
+{
+    keyboard_keysym(k, keysym, true);
+    keyboard_keysym(k, keysym, false);
+}
+
+/* A French keyboard's digits are with Shift and its punctuation is not; AltGr makes characters;
+ * letters with accents are on no US keyboard; of dead keys the accent itself arrives. */
+START_TEST(test_other_layouts)
+{
+    struct typed t;
+    struct keyboard k = keyboard_to(&t);
+
+    keyboard_keysym(&k, KEYSYM_SHIFT, true);
+    tap(&k, '1');
+    keyboard_keysym(&k, KEYSYM_SHIFT, false);
+    check(&t, "+2a -2a +02 +2a -02 -2a ");
+    tap(&k, '&');
+    check(&t, "+2a +08 -2a -08 ");
+    keyboard_keysym(&k, 0xfe03, true); /* AltGr, 0 */
+    tap(&k, '@');
+    keyboard_keysym(&k, 0xfe03, false);
+    check(&t, "+2a +03 -2a -03 ");
+    tap(&k, 0xe9);   /* eacute */
+    tap(&k, 0x20ac); /* EuroSign */
+    tap(&k, 0xfe5b); /* dead_cedilla */
+    check(&t, "");
+    tap(&k, 0xfe52); /* dead_circumflex */
+    tap(&k, 'e');
+    check(&t, "+2a +07 -2a -07 +12 -12 ");
+    keyboard_keysym(&k, KEYSYM_SHIFT, true);
+    tap(&k, 0xfe50); /* dead_grave, a German keyboard's Shift and acute */
+    tap(&k, 0xfe57); /* dead_diaeresis */
+    keyboard_keysym(&k, KEYSYM_SHIFT, false);
+    check(&t, "+2a -2a +29 +2a -29 +28 -28 -2a ");
+    tap(&k, 0xfe51);
+    tap(&k, 0xfe53);
+    check(&t, "+28 -28 +2a +29 -2a -29 ");
+}
+END_TEST
+
 START_TEST(test_type)
 {
     struct typed t;
@@ -201,9 +242,10 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {test_characters, test_shift_follows_character,
-                                  test_type,       test_terminal,
-                                  test_scan_codes, test_codes_differ};
+    const TTest *const tests[] = {test_characters,    test_shift_follows_character,
+                                  test_other_layouts, test_type,
+                                  test_terminal,      test_scan_codes,
+                                  test_codes_differ};
 
     return run_tests("keyboard", tests, ARRAY_SIZE(tests));
 }

@@ -3,6 +3,7 @@
 #include "dev_harness.h"
 #include "devices/debug_exit.h"
 #include "devices/debugcon.h"
+#include "devices/parallel.h"
 #include "devices/pci_host.h"
 #include "devices/port92.h"
 #include "devices/post_port.h"
@@ -164,10 +165,79 @@ START_TEST(test_post_port)
 }
 END_TEST
 
+/* As parport_pc probes and prints: data and control read back, the bidirectional bit, a byte at
+ * each leading edge of STROBE, the interrupt until the status is read. */
+START_TEST(test_parallel)
+{
+    struct rig r;
+    struct probe irq = {0};
+    struct capture printer;
+    struct parallel p, q;
+
+    rig_init(&r);
+    capture_init(&printer);
+    parallel_init(&p, probe_line(&irq), &printer.chr);
+    ck_assert_int_eq(parallel_attach(&p, &r.ports, 0x378), 0);
+    ck_assert_uint_eq(inb(&r, 0x379), 0xdf); /* selected, paper, no error, not busy */
+    outb(&r, 0x0c, 0x37a);
+    ck_assert_uint_eq(inb(&r, 0x37a), 0xcc);
+    outb(&r, 0xaa, 0x378);
+    ck_assert_uint_eq(inb(&r, 0x378), 0xaa);
+    outb(&r, 0x2c, 0x37a);
+    ck_assert_uint_eq(inb(&r, 0x378), 0xff);
+    outb(&r, 0x0c, 0x37a);
+    outb(&r, 'A', 0x378);
+    ck_assert_uint_eq(printer.len, 0);
+    outb(&r, 0x0d, 0x37a);
+    outb(&r, 0x0d, 0x37a);
+    outb(&r, 0x0c, 0x37a);
+    ck_assert_uint_eq(printer.len, 1);
+    ck_assert_uint_eq(irq.rises, 0);
+    ck_assert_uint_eq(inb(&r, 0x379), 0xdb); /* the interrupt that was not enabled */
+    outb(&r, 'B', 0x378);
+    outb(&r, 0x1d, 0x37a);
+    ck_assert(irq.level);
+    parallel_init(&q, probe_line(&irq), NULL);
+    round_trip(&parallel_class, &p, &q, true);
+    outb(&r, 0x1c, 0x37a);
+    ck_assert(irq.level);
+    ck_assert_uint_eq(inb(&r, 0x379), 0xdb);
+    ck_assert(!irq.level);
+    ck_assert_uint_eq(inb(&r, 0x379), 0xdf);
+    outb(&r, 'C', 0x378);
+    outb(&r, 0x11, 0x37a); /* INIT holds the printer */
+    ck_assert_uint_eq(printer.len, 2);
+    ck_assert(!irq.level && memcmp(printer.out, "AB", 2) == 0);
+    parallel_init(&q, probe_line(&irq), &printer.chr);
+    reset_equals_fresh(&parallel_class, &p, &q);
+}
+END_TEST
+
+START_TEST(test_parallel_without_printer)
+{
+    struct rig r;
+    struct probe irq = {0};
+    struct parallel p;
+
+    rig_init(&r);
+    parallel_init(&p, probe_line(&irq), NULL);
+    ck_assert_int_eq(parallel_attach(&p, &r.ports, 0x278), 0);
+    outb(&r, 0x1c, 0x27a);
+    outb(&r, 0x1d, 0x27a);
+    ck_assert_uint_eq(irq.rises, 0);
+    ck_assert_uint_eq(inb(&r, 0x279), 0x6f); /* busy, out of paper, not selected */
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {test_cf9, test_port92, test_debug_exit, test_debugcon,
-                                  test_post_port};
+    const TTest *const tests[] = {test_cf9,
+                                  test_port92,
+                                  test_debug_exit,
+                                  test_debugcon,
+                                  test_post_port,
+                                  test_parallel,
+                                  test_parallel_without_printer};
 
     return run_tests("misc_devices", tests, ARRAY_SIZE(tests));
 }

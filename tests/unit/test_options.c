@@ -56,7 +56,8 @@ START_TEST(a_qemu_line)
     ck_assert_int_eq(
         parse(
             "-M pc -cpu qemu32,+sse3 -m 1G -smp 1 -kernel k -initrd i -append console=ttyS0~quiet "
-            "-nographic -no-reboot -no-shutdown -nodefaults -serial mon:stdio -display none "
+            "-nographic -no-reboot -no-shutdown -nodefaults -serial mon:stdio -serial "
+            "file:/tmp/com2 -parallel file:/tmp/lpt -display none "
             "-vga none -net none -nic none -monitor none -rtc base=utc -name test "
             "-device isa-debug-exit,iobase=0xf4,iosize=0x04 -debugcon file:/tmp/x "
             "-d int,mmu -D log --timeout 1.25 -accel kvm:interp"),
@@ -68,6 +69,8 @@ START_TEST(a_qemu_line)
     ck_assert_str_eq(o.name, "test");
     ck_assert_str_eq(o.log_file, "log");
     ck_assert_str_eq(o.debugcon.path, "/tmp/x");
+    ck_assert_str_eq(o.com2.path, "/tmp/com2");
+    ck_assert_str_eq(o.parallel.path, "/tmp/lpt");
     ck_assert_uint_eq(o.ram_bytes, GIB);
     ck_assert_uint_eq(o.log_items, LOG_INT | LOG_MMU);
     ck_assert_uint_eq(o.timeout_ns, 1250000000);
@@ -328,6 +331,9 @@ static const struct {
     {"-serial file: k", "path"},
     {"-debugcon @ k", "empty"},
     {"-device e1000 k", "no device 'e1000'"},
+    {"-serial null -serial stdio k", "can't have the terminal"},
+    {"-serial null -serial null -serial null k", "two serial ports"},
+    {"-parallel /dev/lp0 k", "'/dev/lp0'"},
     {"-device isa-debug-exit,foo=1 k", "'foo=1'"},
     {"-device isa-debug-exit,iobase=0x10000 k", "iobase"},
     {"-device isa-debug-exit,iosize=3 k", "iosize"},

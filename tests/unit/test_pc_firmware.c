@@ -218,6 +218,9 @@ START_TEST(test_what_firmware_is_told)
     ck_assert_uint_eq(read_file(b, "etc/acpi/rsdp", buf, 8), 20);
     ck_assert_int_eq(memcmp(buf, "RSD PTR ", 8), 0);
     ck_assert_uint_eq(read_file(b, "etc/table-loader", buf, 1) % 128, 0);
+    ck_assert_uint_eq(read_file(b, "etc/smbios/smbios-anchor", buf, 31), 31);
+    ck_assert_uint_eq(read_file(b, "etc/smbios/smbios-tables", buf + 31, 4), ld16(buf + 0x16));
+    ck_assert_int_eq(memcmp(buf + 31, "\1\x1b\1\0", 4), 0);
     bus_write(&b->rig.ports, 0x510, 2, 5);
     ck_assert_uint_eq(inb(&b->rig, 0x511), 1);
     ck_assert_uint_eq(cmos(b, 0x3d), 0x23); /* CD, then disk */
@@ -235,7 +238,7 @@ START_TEST(test_without_firmware)
     pc_configure_pci(&b->pc);
     for (gpa_t at = 0xc0000; at < 0x100000; at += 0x4000)
         ck_assert(physmem_offset(&b->mem, at) == at && physmem_takes_writes(&b->mem, at));
-    ck_assert_int_eq(pc_acpi_tables(&b->pc, &b->mem, true, &rsdp), 0);
+    ck_assert_int_eq(pc_acpi_tables(&b->pc, &b->mem, &rsdp), 0);
     ck_assert_int_eq(memcmp(physmem_ptr(&b->mem, rsdp), "RSD PTR ", 8), 0);
     pc_firmware(&b->pc, &b->rig.ports, &b->mmio);
     ck_assert_uint_eq(inb(&b->rig, 0x4d1), 0x0e); /* SCI and the PIRQs are levels */

@@ -37,6 +37,8 @@ START_TEST(test_parse)
                                         ":1,websocket=65536",
                                         ":1,websocket=on,",
                                         ":1,page=",
+                                        ":1,keys=",
+                                        ":1,keys=place",
                                         "1.2.3.4.5.6.7.8.9:1"};
     struct vnc_config cfg;
     const char *bad;
@@ -72,6 +74,11 @@ START_TEST(test_parse_web)
     ck_assert_uint_eq(cfg.web_port, 8080);
     ck_assert_int_eq(vnc_parse(&cfg, ":3,websocket=on,websocket=off", &bad), 0);
     ck_assert_uint_eq(cfg.web_port, 0);
+    ck_assert(!cfg.places);
+    ck_assert_int_eq(vnc_parse(&cfg, ":3,keys=places", &bad), 0);
+    ck_assert(cfg.places);
+    ck_assert_int_eq(vnc_parse(&cfg, ":3,keys=characters", &bad), 0);
+    ck_assert(!cfg.places);
     ck_assert_int_eq(vnc_parse_web(&cfg, "", &bad), 0);
     ck_assert(cfg.on && cfg.page_wanted);
     ck_assert_uint_eq(cfg.port, 0);
@@ -136,7 +143,7 @@ static uint16_t free_port(void)
     return (uint16_t)(20000 + getpid() % 20000);
 }
 
-static struct server *open_server_with(const char *password_file, uint16_t web_port)
+static struct server *open_server_with(const char *password_file, uint16_t web_port, bool places)
 {
     struct server *s = calloc(1, sizeof(*s));
     struct display_error err;
@@ -150,7 +157,11 @@ static struct server *open_server_with(const char *password_file, uint16_t web_p
         .input = {.key = on_key, .mouse = on_mouse, .ready = ready, .opaque = s},
         .wake = on_wake,
         .opaque = s,
-        .vnc = {.on = true, .address = INADDR_LOOPBACK, .port = free_port(), .web_port = web_port},
+        .vnc = {.on = true,
+                .address = INADDR_LOOPBACK,
+                .port = free_port(),
+                .web_port = web_port,
+                .places = places},
     };
     strcpy(s->cfg.vnc.page_dir, "/nonexistent");
     snprintf(s->cfg.vnc.password_file, sizeof(s->cfg.vnc.password_file), "%s", password_file);
@@ -161,7 +172,7 @@ static struct server *open_server_with(const char *password_file, uint16_t web_p
 
 static struct server *open_server(const char *password_file)
 {
-    return open_server_with(password_file, 0);
+    return open_server_with(password_file, 0, false);
 }
 
 static void close_server(struct server *s)
@@ -298,14 +309,19 @@ static void check_picture(struct server *s)
             expect(s->g, x, y, s->pixels[y * VGA_MAX_WIDTH + x] & 0xffffff);
 }
 
-static struct server *session(void)
+static struct server *session_with(bool places)
 {
-    struct server *s = open_server("");
+    struct server *s = open_server_with("", 0, places);
 
     connect_to(s);
     ck_assert_uint_eq(handshake(s, NULL), 0);
     start_session(s);
     return s;
+}
+
+static struct server *session(void)
+{
+    return session_with(false);
 }
 
 START_TEST(test_pictures)
@@ -393,6 +409,62 @@ START_TEST(test_input)
 }
 END_TEST
 
+static const uint8_t place_encodings[] = {2, 0, 0, 1, 0xff, 0xff, 0xfe, 0xfe};
+
+static void await_end(struct server *s)
+{
+    uint8_t byte;
+
+    for (unsigned i = 0; i < 500 && recv(s->fd, &byte, 1, MSG_DONTWAIT) < 0; i++)
+        usleep(10000);
+    ck_assert_int_le(recv(s->fd, &byte, 1, MSG_DONTWAIT), 0);
+}
+
+/* QEMU's extension: one rectangle says that it is there, then keys come by their place, whatever
+ * character the viewer's layout has on them. */
+START_TEST(test_places)
+{
+    static const uint8_t offer[] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xfe, 0xfe};
+    static const uint8_t keys[][12] = {
+        {255, 0, 0, 1, 0, 0, 0, 'z', 0, 0, 0, 0x15}, /* German z, where a US keyboard has y */
+        {255, 0, 0, 0, 0, 0, 0, 'z', 0, 0, 0, 0x15},
+        {255, 0, 0, 1, 0, 0, 0xfe, 3, 0, 0, 0, 0xb8},    /* AltGr */
+        {255, 0, 0, 1, 0, 0, 0xff, 0x13, 0, 0, 0, 0xc6}, /* Pause */
+        {255, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0x15},       /* no such key */
+    };
+    static const uint8_t other[12] = {255, 1};
+    struct server *s = session_with(true);
+    uint8_t got[sizeof(offer)];
+
+    send_all(s, place_encodings, sizeof(place_encodings));
+    receive(s, got, sizeof(got));
+    ck_assert_mem_eq(got, offer, sizeof(got));
+    send_all(s, keys, sizeof(keys));
+    key(s, 'a', true);
+    await(s, s->keys, "+15 -15 +b8 +c5 +1e ");
+    send_all(s, other, sizeof(other));
+    await_end(s);
+    close_server(s);
+}
+END_TEST
+
+/* Without the option it is not offered, and such a message ends the session. */
+START_TEST(test_no_places)
+{
+    static const uint8_t press[12] = {255, 0, 0, 1, [11] = 0x15};
+    struct server *s = session();
+
+    send_all(s, place_encodings, sizeof(place_encodings));
+    key(s, 'a', true);
+    await(s, s->keys, "+1e ");
+    s->keys[0] = 0;
+    send_all(s, press, sizeof(press));
+    await_end(s);
+    await(s, s->keys, "-1e ");
+    close_server(s);
+}
+END_TEST
+
 START_TEST(test_password)
 {
     char path[] = "/tmp/dragoman-vnc-XXXXXX";
@@ -460,7 +532,7 @@ static void ask_for_websocket(struct server *s, uint16_t port, const char *origi
 
 START_TEST(test_websocket)
 {
-    struct server *s = open_server_with("", (uint16_t)(free_port() + 1));
+    struct server *s = open_server_with("", (uint16_t)(free_port() + 1), false);
     char head[512] = "";
     uint8_t frame[14];
 
@@ -553,7 +625,7 @@ int main(void)
 #ifdef DRAGOMAN_VNC
         test_pictures,     test_input,           test_password,  test_idle_without_clients,
         test_refusals,     test_hostile_clients, test_websocket, test_no_websocket_on_vnc_port,
-        test_missing_page,
+        test_missing_page, test_places,          test_no_places,
 #endif
     };
 
