@@ -6,6 +6,8 @@
  */
 #include <stddef.h>
 
+#include "base/bits.h"
+
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memset(void *dst, int c, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
@@ -54,8 +56,11 @@ void *memmove(void *dst, const void *src, size_t n)
 int memcmp(const void *a, const void *b, size_t n)
 {
     const unsigned char *p = a, *q = b;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++)
+    for (; i + 8 <= n && ld64(p + i) == ld64(q + i); i += 8)
+        ;
+    for (; i < n; i++)
         if (p[i] != q[i])
             return p[i] - q[i];
     return 0;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+enum { POPULATE = 256 * 1024 };
+
 int codemem_init(struct codemem *cm, size_t size)
 {
     int err;
@@ -43,8 +45,20 @@ void codemem_fini(struct codemem *cm)
     cm->rw = NULL;
 }
 
+/* A call for many pages costs less than a fault for each. When it fails, they fault. */
+static void populate(struct codemem *cm)
+{
+    size_t len = cm->size - cm->populated < POPULATE ? cm->size - cm->populated : POPULATE;
+
+    madvise(cm->rw + cm->populated, len, MADV_POPULATE_WRITE);
+    madvise(cm->rx + cm->populated, len, MADV_POPULATE_READ);
+    cm->populated += len;
+}
+
 uint8_t *codemem_begin(struct codemem *cm, size_t room)
 {
+    if (cm->used + room > cm->populated && cm->populated < cm->size)
+        populate(cm);
     return cm->size - cm->used < room ? NULL : cm->rw + cm->used;
 }
 

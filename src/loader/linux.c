@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "loader/unpack.h"
+#include "loader/unpack_cache.h"
 
 /* Offsets in the file and, alike, in the zero page. The protocol version in which a field
  * appeared stands behind it. */
@@ -237,7 +237,8 @@ static int unpack(struct load_job *job, const struct setup *s, struct image *elf
     len = ld32(h + HDR_PAYLOAD_LENGTH);
     if (len == 0 || off + len > s->code_size)
         return 0;
-    rc = unpack_payload(h + s->setup_size + off, len, job->pm->size, &elf->data, &elf->size);
+    rc = unpack_cached(job->cfg->unpack_cache, h + s->setup_size + off, len, job->pm->size,
+                       &elf->data, &elf->size);
     if (rc == -EBADMSG)
         return fail(job, "this Linux kernel is damaged: its compressed part cannot be unpacked; "
                          "copy the file again");

@@ -44,7 +44,8 @@ struct load_config {
     bool flat;           /* load at flat_addr whatever the content is             */
     gpa_t flat_addr;     /* also the entry point                                  */
     bool cpu_has_long_mode;
-    bool unpack_in_guest; /* bzImage: enter the decompressor, which also does KASLR */
+    bool unpack_in_guest;     /* bzImage: enter the decompressor, which also does KASLR */
+    const char *unpack_cache; /* directory where unpacked kernels are kept; NULL: none */
     /* ACPI: nothing is placed into [acpi_base, +acpi_len), memory maps call it ACPI
      * data. acpi_rsdp goes to the guest where its protocol has a field for it. 0: none. */
     gpa_t acpi_base;

@@ -1,5 +1,7 @@
 /* Power-on: chips reset, the image loaded, the CPU in the state its boot protocol asks for. */
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpu/control.h"
@@ -58,6 +60,20 @@ static void firmware_duties(struct machine *m)
     c->mtrr_def_type = MTRR_E | MTRR_FE | TYPE_WB;
 }
 
+/* Where programs keep what they can make again (XDG Base Directory Specification). False: nowhere.
+ */
+static bool find_cache(char *path, size_t room)
+{
+    const char *dir = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int n = -1;
+
+    if (dir && dir[0] == '/')
+        n = snprintf(path, room, "%s/dragoman/unpacked", dir);
+    else if (home && home[0] == '/')
+        n = snprintf(path, room, "%s/.cache/dragoman/unpacked", home);
+    return n > 0 && (size_t)n < room;
+}
+
 /* An image is loaded and entered; what a firmware would have done before is done here. */
 static int enter_image(struct machine *m, struct machine_error *err)
 {
@@ -75,6 +91,7 @@ static int enter_image(struct machine *m, struct machine_error *err)
     struct cpu *c = m->cpu;
     struct boot_state bs;
     struct load_error le;
+    char cache[PATH_MAX];
     int e;
 
     pc_configure_pci(&m->pc);
@@ -84,6 +101,8 @@ static int enter_image(struct machine *m, struct machine_error *err)
                  "guest RAM is too small for the firmware tables: use -m 2 or more");
         return e;
     }
+    if (!m->opt->no_unpack_cache && find_cache(cache, sizeof(cache)))
+        lc.unpack_cache = cache;
     e = loader_load(&m->mem, &lc, &bs, &le);
     if (e < 0) {
         snprintf(err->text, sizeof(err->text), "%s", le.text);

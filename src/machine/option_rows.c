@@ -149,6 +149,13 @@ static int set_kaslr(struct option_parse *p, const char *value)
     return 0;
 }
 
+static int set_no_unpack_cache(struct option_parse *p, const char *value)
+{
+    (void)value;
+    p->o->no_unpack_cache = true;
+    return 0;
+}
+
 static int set_bios(struct option_parse *p, const char *value)
 {
     p->o->bios = value;
@@ -571,6 +578,8 @@ const struct option_row option_rows[] = {
      "the image is raw 32-bit code: load and enter it at ADDR", NULL, false},
     {"kaslr", NULL, OPTION_BOOT, set_kaslr,
      "a bzImage unpacks itself, at an address it chooses: starts slower", NULL, false},
+    {"no-unpack-cache", NULL, OPTION_BOOT, set_no_unpack_cache,
+     "do not keep unpacked kernels in ~/.cache/dragoman/unpacked", NULL, false},
     {"m", "SIZE", OPTION_MACHINE, set_memory,
      "guest RAM: 512M (the default), 2G, 64G; no unit means MiB", NULL, false},
     {"cpu", "MODEL", OPTION_MACHINE, set_cpu,

@@ -84,6 +84,7 @@ struct options {
     bool flat;          /* the image is a flat binary for flat_addr */
     uint64_t flat_addr;
     bool kaslr; /* a bzImage unpacks itself, which is when Linux randomizes its address */
+    bool no_unpack_cache;
     uint64_t ram_bytes;
     const char *cpu;  /* "MODEL[,+feature][,-feature].."; NULL: the default model */
     const char *name; /* of the machine, for messages; NULL: none */

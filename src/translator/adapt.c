@@ -25,6 +25,20 @@ enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off)
     return s->key == key ? s->adapt : ADAPT_NONE;
 }
 
+bool bt_adapt_any(const struct engine *e, uint64_t frame)
+{
+    uint64_t n = frame % SITE_FRAMES;
+
+    return e->site_frames[n / 64] >> n % 64 & 1;
+}
+
+static void remember_frame(struct engine *e, uint64_t frame)
+{
+    uint64_t n = frame % SITE_FRAMES;
+
+    e->site_frames[n / 64] |= UINT64_C(1) << n % 64;
+}
+
 /* What an instruction that is simulated on trial costs in the cache, when it faults: a signal. */
 enum { PATIENCE = 8, MAX_REVERTED = 10, TRIAL_RUNS = 256, LIGHT_GAIN = 40, HEAVY_GAIN = 6 };
 
@@ -113,6 +127,7 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
         return false;
     if (s->key != key)
         *s = (struct bt_site){.key = key};
+    remember_frame(e, frame);
     /* A site that already looks its view up and still finds the wrong one is simulated. */
     if (s->adapt == ADAPT_VIEW && v == SMMU_VIEW) {
         want = ADAPT_SIMULATE;
@@ -142,6 +157,7 @@ bool bt_adapt_amnesty(struct engine *e)
         return false;
     e->simulated = 0;
     memset(e->sites, 0, SITE_HASH * sizeof(*e->sites));
+    memset(e->site_frames, 0, sizeof(e->site_frames));
     memset(e->trial, 0, sizeof(e->trial));
     e->trials = false;
     e->stats.amnesties++;

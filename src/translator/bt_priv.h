@@ -34,6 +34,7 @@
 #include "host/codemem.h"
 #include "host/sigfault.h"
 #include "shadowmmu/smmu.h"
+#include "translator/decode_cache.h"
 #include "translator/engine.h"
 #include "translator/row.h"
 
@@ -88,6 +89,12 @@ struct bt_loop {
     uint16_t block[BT_LOOP_BLOCKS]; /* offsets in the page */
 };
 
+/* Targets of a page from this one on, the older ones, were entered in a jump cache. */
+struct bt_told {
+    const struct bt_block *upto;
+    uint32_t filled;
+};
+
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
 struct bt_ctx {
     uint64_t neg_tag[BT_JCACHE]; /* -key of the entry */
@@ -97,6 +104,9 @@ struct bt_ctx {
     uint32_t mode;
     uint32_t nset; /* entries made since the jump cache was empty; the first of them: */
     uint16_t set[BT_JOURNAL];
+    /* How far a page's targets were entered, while `filled` is the same. */
+    uint32_t filled; /* times the jump cache was emptied; never 0 */
+    struct bt_told told[BT_WORDS];
     struct bt_ctx *next; /* of the same space */
     struct bt_ctx *all_next, **all_prev;
 };
@@ -192,10 +202,10 @@ struct bt_exit {
     uint8_t *jump; /* rw address of the rel32 */
     uint8_t *stub; /* rx address of its own exit stub */
     struct bt_block *from;
-    struct bt_block *target; /* NULL: unlinked */
-    struct bt_exit *next_incoming;
-    uint64_t rip;         /* guest target: a key */
-    struct bt_open *open; /* NULL: none */
+    struct bt_block *target;               /* NULL: unlinked */
+    struct bt_exit *next_incoming, **link; /* link: what points at this one there */
+    uint64_t rip;                          /* guest target: a key */
+    struct bt_open *open;                  /* NULL: none */
 };
 
 /* Host offset -> guest instruction; ascending. A host address belongs to the last entry at or below
@@ -305,7 +315,7 @@ struct bt_cross {
     struct dtable gdtr;
 };
 
-enum { SITE_HASH = 8192, TRIALS = 1024 };
+enum { SITE_HASH = 8192, SITE_FRAMES = 1 << 15, TRIALS = 1024 };
 
 struct bt_site {
     uint64_t key; /* frame << 12 | offset, +1 */
@@ -364,6 +374,7 @@ struct engine {
     enum smmu_table table_seen;
 
     struct bt_site *sites;
+    uint64_t site_frames[SITE_FRAMES / 64]; /* a bit per frame, modulo: there may be sites */
     struct bt_trial trial[TRIALS];
     bool trials;        /* there are some */
     uint64_t simulated; /* callouts for memory operands since sites were forgotten */
@@ -384,6 +395,7 @@ struct engine {
     struct bt_block *step_block; /* the block entered by this engine_step() */
     uint64_t callout_rip;        /* of the last callout */
     FILE *perf_map;
+    struct decode_cache *decodings;
     struct xlate *xlate; /* scratch of the translation in progress */
     struct bt_stats stats;
 };
@@ -524,6 +536,8 @@ void bt_loop_polled(struct engine *e, struct bt_block *b);
 
 /* adapt.c */
 enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
+/* False: bt_adapt_of() is ADAPT_NONE anywhere in the frame. */
+bool bt_adapt_any(const struct engine *e, uint64_t frame);
 /* Counts one fault; returns true when the site's translation must change. */
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
 bool bt_adapt_amnesty(struct engine *e);

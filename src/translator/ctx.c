@@ -21,6 +21,7 @@ static void reset_jcache(struct bt_ctx *x)
             x->neg_tag[x->set[k]] = 0;
     x->neg_tag[bt_jcache_index(0)] = empty_tag(bt_jcache_index(0));
     x->nset = 0;
+    x->filled += 1 + (x->filled == UINT32_MAX);
 }
 
 /* Of zeroes, or in use. */
@@ -114,14 +115,25 @@ void bt_target_remove(struct bt_block *b)
     b->target = false;
 }
 
+/* Those of the page's targets that came since the last time, unless their places are taken. */
+static void enter_targets(struct bt_ctx *x, const struct bt_page *page)
+{
+    struct bt_told *told = &x->told[page->vpn % BT_WORDS];
+    const struct bt_block *end = told->filled == x->filled ? told->upto : NULL;
+
+    for (const struct bt_block *t = page->targets; t && t != end; t = t->target_next)
+        if (t->mode == x->mode && vacant(x, t->rip))
+            set_entry(x, t);
+    *told = (struct bt_told){.upto = page->targets, .filled = x->filled};
+}
+
 void bt_ctx_asked(struct bt_ctx *x, struct bt_block *b)
 {
     bool cold = vacant(x, b->rip);
 
     set_entry(x, b);
-    for (const struct bt_block *t = b->page->targets; t && cold; t = t->target_next)
-        if (t->mode == x->mode && vacant(x, t->rip))
-            set_entry(x, t);
+    if (cold)
+        enter_targets(x, b->page);
     if (!b->page2) /* the context may not know that one */
         bt_target_add(b);
 }

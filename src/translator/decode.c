@@ -237,14 +237,8 @@ static uint8_t pack_flags(ZydisAccessedFlagsMask f)
                      (f & EF_ZF ? 8 : 0) | (f & EF_SF ? 16 : 0) | (f & EF_OF ? 32 : 0));
 }
 
-/* A shift or rotate by a masked count of 0, and a REP with count 0, leave all flags as they were.
- */
-static bool may_keep_flags(const struct insn *i)
+static bool is_shift(const struct insn *i)
 {
-    const struct opnd *count = i->nops ? &i->op[i->nops - 1] : NULL;
-
-    if (i->prefixes & (PFX_REP | PFX_REPNE))
-        return true;
     switch (i->mnemonic) {
     case ZYDIS_MNEMONIC_ROL:
     case ZYDIS_MNEMONIC_ROR:
@@ -255,10 +249,24 @@ static bool may_keep_flags(const struct insn *i)
     case ZYDIS_MNEMONIC_SAR:
     case ZYDIS_MNEMONIC_SHLD:
     case ZYDIS_MNEMONIC_SHRD:
-        return count->kind != OPND_IMM || !(i->imm & (i->opsize == 8 ? 63 : 31));
+        return true;
     default:
         return false;
     }
+}
+
+static bool is_by_immediate(const struct insn *i)
+{
+    return i->nops && i->op[i->nops - 1].kind == OPND_IMM;
+}
+
+/* A shift or rotate by a masked count of 0, and a REP with count 0, leave all flags as they were.
+ */
+static bool may_keep_flags(const struct insn *i)
+{
+    if (i->prefixes & (PFX_REP | PFX_REPNE))
+        return true;
+    return is_shift(i) && (!is_by_immediate(i) || !(i->imm & (i->opsize == 8 ? 63 : 31)));
 }
 
 static void set_flags(struct insn *i, const ZydisAccessedFlags *f)
@@ -387,7 +395,29 @@ static bool decode_operands(const ZydisDecoder *d, const ZydisDecoderContext *ct
     return true;
 }
 
+static void set_fields(struct insn_fields *f, const ZydisDecodedInstruction *z,
+                       const struct insn *i)
+{
+    *f = (struct insn_fields){
+        .disp_at = z->raw.disp.offset,
+        .disp_size = z->raw.disp.size / 8,
+        .imm_at = z->raw.imm[0].offset,
+        .imm_size = z->raw.imm[0].size / 8,
+        .imm_signed = z->raw.imm[0].is_signed,
+        .shift = is_shift(i) && is_by_immediate(i),
+        .plain = i->enc == ENC_LEGACY && z->raw.imm[1].size == 0,
+    };
+}
+
 enum decode_status decode_insn(const uint8_t *bytes, size_t len, unsigned bits, struct insn *i)
+{
+    struct insn_fields f;
+
+    return decode_fields(bytes, len, bits, i, &f);
+}
+
+enum decode_status decode_fields(const uint8_t *bytes, size_t len, unsigned bits, struct insn *i,
+                                 struct insn_fields *f)
 {
     ZydisDecoder d;
     ZydisDecoderContext ctx;
@@ -414,5 +444,6 @@ enum decode_status decode_insn(const uint8_t *bytes, size_t len, unsigned bits, 
     set_flags(i, z.cpu_flags);
     i->row = row_of(i->enc == ENC_OTHER ? (unsigned)ZYDIS_MNEMONIC_INVALID : row_index(i));
     i->exec = i->row->valid ? i->row->exec : x_ud;
+    set_fields(f, &z, i);
     return DECODE_OK;
 }

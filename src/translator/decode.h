@@ -97,6 +97,19 @@ enum decode_status { DECODE_OK, DECODE_UD, DECODE_SHORT, DECODE_TOO_LONG };
  */
 enum decode_status decode_insn(const uint8_t *bytes, size_t len, unsigned bits, struct insn *i);
 
+/* Where the encoding has its fields. */
+struct insn_fields {
+    uint8_t disp_at, disp_size; /* bytes; size 0: none */
+    uint8_t imm_at, imm_size;
+    bool imm_signed;
+    bool shift; /* by the immediate: flags_read depends on it */
+    bool plain; /* of what struct insn says only disp and imm (and bytes) depend on these fields */
+};
+
+/* decode_insn(), and *f when it is DECODE_OK. */
+enum decode_status decode_fields(const uint8_t *bytes, size_t len, unsigned bits, struct insn *i,
+                                 struct insn_fields *f);
+
 /* The operand in memory; NULL: none. */
 static inline const struct opnd *insn_mem(const struct insn *i)
 {

@@ -122,7 +122,8 @@ static int bt_create(struct engine *e)
     e->xlate = calloc(1, sizeof(*e->xlate));
     e->empty_ctx = mmap(NULL, sizeof(*e->empty_ctx), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!e->sites || !e->xlate || e->empty_ctx == MAP_FAILED)
+    e->decodings = decode_cache_create();
+    if (!e->sites || !e->xlate || !e->decodings || e->empty_ctx == MAP_FAILED)
         return -ENOMEM;
     bt_ctx_reset(e->empty_ctx);
     emit_stubs(e);
@@ -195,5 +196,6 @@ void engine_destroy(struct engine *e)
         close(e->hot_fd);
     free(e->sites);
     free(e->xlate);
+    decode_cache_destroy(e->decodings);
     free(e);
 }

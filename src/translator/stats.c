@@ -62,6 +62,7 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "blocks translated", s->blocks);
     line(out, "blocks copied from elsewhere", s->cloned);
     line(out, "guest instructions", s->guest_insns);
+    line(out, "  of a shape seen before", decode_cache_hits(e->decodings));
     line(out, "  cycles each", s->translate_cycles / (s->guest_insns ? s->guest_insns : 1));
     line(out, "host bytes", s->host_bytes);
     line(out, "million cycles translating", s->translate_cycles / MILLION);

@@ -19,6 +19,16 @@ static void *map_pages(size_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
+/* All of it is going to be touched, in no order or soon. */
+static void *map_dense(size_t bytes)
+{
+    void *p = map_pages(bytes);
+
+    if (p)
+        madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
+}
+
 int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes)
 {
     int err = codemem_init(&e->code, code_bytes);
@@ -28,10 +38,10 @@ int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes)
     e->nframes = nframes;
     e->arena_size = ARENA_BYTES;
     e->max_blocks = MAX_BLOCKS;
-    e->arena = map_pages(e->arena_size);
-    e->hash = map_pages(BT_HASH * sizeof(*e->hash));
+    e->arena = map_dense(e->arena_size);
+    e->hash = map_dense(BT_HASH * sizeof(*e->hash));
     e->frame_twins = map_pages(nframes * sizeof(*e->frame_twins));
-    e->twins = map_pages(BT_HASH * sizeof(*e->twins));
+    e->twins = map_dense(BT_HASH * sizeof(*e->twins));
     e->page_hash = map_pages(BT_PAGE_HASH * sizeof(*e->page_hash));
     e->by_addr = map_pages(MAX_BLOCKS * sizeof(*e->by_addr));
     e->frame_blocks = map_pages(nframes * sizeof(*e->frame_blocks));
@@ -204,6 +214,9 @@ void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
 
     x->target = target;
     x->next_incoming = target->incoming;
+    x->link = &target->incoming;
+    if (x->next_incoming)
+        x->next_incoming->link = &x->next_incoming;
     target->incoming = x;
     if (!link_open(e, x, target))
         aim(e, x, same_page ? target->body : target->checked);
@@ -212,13 +225,11 @@ void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
 
 static void unlink_exit(struct engine *e, struct bt_exit *x)
 {
-    struct bt_exit **p;
-
     if (!x->target)
         return;
-    for (p = &x->target->incoming; *p != x; p = &(*p)->next_incoming)
-        ;
-    *p = x->next_incoming;
+    *x->link = x->next_incoming;
+    if (x->next_incoming)
+        x->next_incoming->link = x->link;
     x->target = NULL;
     if (x->open && x->open->jump != x->jump)
         close_open(e, x->open);

@@ -215,8 +215,9 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
     x->n = 0;
     while (x->n < BT_MAX_INSNS && off < avail) {
         struct insn *i = &x->insns[x->n];
-        enum decode_status st = decode_insn(
-            bytes + off, avail - off < MAX_INSN ? avail - off : MAX_INSN, bt_code_bits(x->mode), i);
+        enum decode_status st = decode_cached(x->e->decodings, bytes + off,
+                                              avail - off < MAX_INSN ? avail - off : MAX_INSN,
+                                              bt_code_bits(x->mode), i);
 
         if (st != DECODE_OK || (x->w.on && !registers_left(x, i)))
             break;
@@ -232,7 +233,7 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
 static enum bt_adapt adaptation(const struct xlate *x)
 {
     unsigned off = (unsigned)bt_linear(x->rip, x->mode) & PAGE_MASK;
-    enum bt_adapt a = bt_adapt_of(x->e, x->b->page->frame, off);
+    enum bt_adapt a = x->sites ? bt_adapt_of(x->e, x->b->page->frame, off) : ADAPT_NONE;
 
     return a == ADAPT_VIEW && (x->mode & MODE_CPL3) && !x->w.on ? ADAPT_NONE : a;
 }
@@ -379,7 +380,10 @@ struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct b
     struct bt_block *b;
     unsigned len;
 
-    *x = (struct xlate){.e = e, .mode = mode};
+    memset(x, 0, offsetof(struct xlate, exits)); /* what is behind is counted */
+    x->e = e;
+    x->mode = mode;
+    x->sites = bt_adapt_any(e, page->frame);
     x->w.on = mode & MODE_CS64;
     x->seg = bt_segmented(mode);
     x->limit = bt_code_limit(mode, e->cpu->seg[SEG_CS].limit);

@@ -93,16 +93,7 @@ struct xlate {
     unsigned n;
     uint16_t used;       /* registers of the guest's in 64-bit code */
     unsigned side_exits; /* found by the scan */
-    struct bt_exit exits[BT_MAX_EXITS];
-    struct bt_open opens[BT_MAX_EXITS]; /* of the exit of the same number; jump NULL: none */
-    unsigned nexits;
-    struct insn insns[BT_MAX_INSNS];
-    /* an instruction marks itself, a string or the poll of a branch or POPF (2), and the poll of an
-     * STI before it (2) */
-    struct bt_map map[BT_MAX_INSNS * 6 + 4];
-    unsigned nmap;
-    struct bt_move move[BT_MAX_INSNS * 4 + 16];
-    unsigned nmoves;
+    unsigned nexits, nmap, nmoves;
     bool fixed;               /* not to be copied */
     bool refers;              /* has RIP-relative operands: */
     int64_t near_lo, near_hi; /* from the block's rip */
@@ -110,6 +101,15 @@ struct xlate {
     int32_t esp;              /* flat code: the guest's ESP is R12 + esp */
     bool seg;                 /* segmented code: lowerseg.h */
     uint32_t limit;           /* of CS, or what code needs of it */
+    bool sites;               /* some of the page's frame may be adapted */
+    /* From here on as many as the counters say: not cleared for each block. */
+    struct bt_exit exits[BT_MAX_EXITS];
+    struct bt_open opens[BT_MAX_EXITS]; /* of the exit of the same number; jump NULL: none */
+    struct insn insns[BT_MAX_INSNS];
+    /* an instruction marks itself, a string or the poll of a branch or POPF (2), and the poll of an
+     * STI before it (2) */
+    struct bt_map map[BT_MAX_INSNS * 6 + 4];
+    struct bt_move move[BT_MAX_INSNS * 4 + 16];
 };
 
 typedef bool lower_fn(struct xlate *x, const struct insn *i);

@@ -1,5 +1,5 @@
 /* loader_payload.h - one small ELF64 file in the formats that kernels are packed with. Included by
- * test_loader64.c only.
+ * test_loader64.c and test_unpack_cache.c.
  *
  * Segments: 100h bytes "0F 05 hello 90 90 .." at 1000000h, 1000h bytes of bss behind it at
  * 1001000h.

@@ -45,7 +45,7 @@ START_TEST(defaults)
     ck_assert_int_eq(o.engine, ENGINE_BT);
     ck_assert_int_eq(o.serial.kind, CHAR_MON_STDIO);
     ck_assert_int_eq(o.debugcon.kind, CHAR_NONE);
-    ck_assert(!o.flat && !o.kaslr && !o.no_reboot && !o.debug_exit);
+    ck_assert(!o.flat && !o.kaslr && !o.no_unpack_cache && !o.no_reboot && !o.debug_exit);
     ck_assert_uint_eq(o.timeout_ns, 0);
     ck_assert_uint_eq(o.log_items, 0);
 }
@@ -56,8 +56,8 @@ START_TEST(a_qemu_line)
     ck_assert_int_eq(
         parse(
             "-M pc -cpu qemu32,+sse3 -m 1G -smp 1 -kernel k -initrd i -append console=ttyS0~quiet "
-            "-nographic -no-reboot -no-shutdown -nodefaults -serial mon:stdio -serial "
-            "file:/tmp/com2 -parallel file:/tmp/lpt -display none "
+            "-nographic -no-reboot -no-unpack-cache -no-shutdown -nodefaults -serial mon:stdio "
+            "-serial file:/tmp/com2 -parallel file:/tmp/lpt -display none "
             "-vga none -net none -nic none -monitor none -rtc base=utc -name test "
             "-device isa-debug-exit,iobase=0xf4,iosize=0x04 -debugcon file:/tmp/x "
             "-d int,mmu -D log --timeout 1.25 -accel kvm:interp"),
@@ -75,7 +75,7 @@ START_TEST(a_qemu_line)
     ck_assert_uint_eq(o.log_items, LOG_INT | LOG_MMU);
     ck_assert_uint_eq(o.timeout_ns, 1250000000);
     ck_assert_int_eq(o.engine, ENGINE_INTERP);
-    ck_assert(o.no_reboot && o.debug_exit);
+    ck_assert(o.no_reboot && o.no_unpack_cache && o.debug_exit);
     ck_assert_uint_eq(o.debug_exit_iobase, 0xF4);
     ck_assert_uint_eq(o.debug_exit_iosize, 4);
 }
