@@ -244,7 +244,7 @@ static const struct block bad[] = {
     {"write to monitor", "the window base", "49c747380000000049b8 @exit e9 @direct"},
     {"beyond a structure", "past the hot structure", "458b870010000049b8 @exit e9 @direct"},
     {"beyond a structure", "before it", "458b47f849b8 @exit e9 @direct"},
-    {"beyond a structure", "a wide load over its end", "c4c17c1087d007000049b8 @exit e9 @direct"},
+    {"beyond a structure", "a wide load over its end", "c4c17c1087e70b000049b8 @exit e9 @direct"},
     {"bit string in monitor", "BTS", "410fab87d800000049b8 @exit e9 @direct"},
     {"bit string in monitor", "BT", "490fa387d800000049b8 @exit e9 @direct"},
     {"indexed access", "a guest index", "4d8b4cc72049b8 @exit e9 @direct"},
