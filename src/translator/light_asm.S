@@ -363,6 +363,7 @@ bt64_stub_load_seg:
         mov     %gs:(HOT_SEGLOAD + SEGLOAD_SEG + SEG_USABLE)(%rsi), %rcx
         mov     %rcx, (CPU_SEG + SEG_USABLE)(%r10, %rdx)
         mov     %gs:(HOT_SEGLOAD + SEGLOAD_SEG + SEG_BASE)(%rsi), %rcx
+.Lload_base:
         mov     %rcx, (CPU_SEG + SEG_BASE)(%r10, %rdx)
         sub     $(24 * 4), %edx
         jb      .Lloaded /* ES, DS */
@@ -375,15 +376,16 @@ bt64_stub_load_seg:
 .Lloaded:
         mov     %gs:HOME_RSI, %rsi
         jmp     done64
-/* Base and limit stay: seg_set_null(). One of RPL 0 only: cross64.c. */
+/* The limit stays: seg_set_null(). One of RPL 0 only: cross64.c. */
 .Lload_null:
         test    %ecx, %ecx
         jnz     .Lload_other
         movl    $0, %gs:HOT_SEL(, %rdx, 4)
         lea     (%rdx, %rdx, 2), %edx
-        movl    $0, CPU_SEG(%r10, %rdx, 8)
-        movw    $0, (CPU_SEG + SEG_USABLE)(%r10, %rdx, 8)
-        jmp     .Lloaded
+        shl     $3, %edx
+        mov     %ecx, CPU_SEG(%r10, %rdx)
+        mov     %cx, (CPU_SEG + SEG_USABLE)(%r10, %rdx)
+        jmp     .Lload_base
 .Lload_other:
         mov     %gs:HOME_RSI, %rsi
         jmp     as_callout64

@@ -10,6 +10,14 @@ static bool cpl0(const struct xlate *x, const struct insn *i)
     return !(x->mode & (MODE_CPL3 | MODE_CPL12)) && !(i->prefixes & PFX_LOCK);
 }
 
+/* It may turn out to be a callout: nothing is known of registers behind it. */
+static bool by_stub(struct xlate *x, const struct insn *i, unsigned stub)
+{
+    if (x64_call_stub(x, i, stub))
+        x64_values_init(x);
+    return true;
+}
+
 /* dst = word of struct cpu */
 static void load_cpu(struct xlate *x, unsigned dst, unsigned op, bool wide, int32_t at)
 {
@@ -63,8 +71,7 @@ bool lower64_load_table(struct xlate *x, const struct insn *i)
     a.disp += 2;
     emit_op_h(&x->em, true, 0x8b, x->w.s0, &a);
     remember(x, x->w.s0, 1);
-    x64_call_stub(x, i, i->mnemonic == ZYDIS_MNEMONIC_LGDT ? STUB64_LGDT : STUB64_LIDT);
-    return true;
+    return by_stub(x, i, i->mnemonic == ZYDIS_MNEMONIC_LGDT ? STUB64_LGDT : STUB64_LIDT);
 }
 
 /* These end their block: what they change may be what code means. */
@@ -75,40 +82,35 @@ bool lower64_mov_to_cr(struct xlate *x, const struct insn *i)
     if (!cpl0(x, i) || i->op[0].reg != 0 || i->op[1].kind != OPND_GPR || from == RSP)
         return false;
     remember(x, from, 0);
-    x64_call_stub(x, i, STUB64_MOV_CR0);
-    return true;
+    return by_stub(x, i, STUB64_MOV_CR0);
 }
 
 bool lower64_clts(struct xlate *x, const struct insn *i)
 {
     if (!cpl0(x, i))
         return false;
-    x64_call_stub(x, i, STUB64_CLTS);
-    return true;
+    return by_stub(x, i, STUB64_CLTS);
 }
 
 bool lower64_rdmsr(struct xlate *x, const struct insn *i)
 {
     if (!cpl0(x, i))
         return false;
-    x64_call_stub(x, i, STUB64_RDMSR);
-    return true;
+    return by_stub(x, i, STUB64_RDMSR);
 }
 
 bool lower64_wrmsr(struct xlate *x, const struct insn *i)
 {
     if (!cpl0(x, i))
         return false;
-    x64_call_stub(x, i, STUB64_WRMSR);
-    return true;
+    return by_stub(x, i, STUB64_WRMSR);
 }
 
 bool lower64_cpuid(struct xlate *x, const struct insn *i)
 {
     if (i->prefixes & PFX_LOCK)
         return false;
-    x64_call_stub(x, i, STUB64_CPUID);
-    return true;
+    return by_stub(x, i, STUB64_CPUID);
 }
 
 /* The load is the only access: RSP moves in the stub. */
@@ -121,8 +123,7 @@ bool lower64_popf(struct xlate *x, const struct insn *i)
     emit_op_h(&x->em, true, 0x8b, x->w.s0, &top);
     remember(x, x->w.s0, 0);
     x64_touched(x);
-    x64_call_stub(x, i, STUB64_POPF);
-    return true;
+    return by_stub(x, i, STUB64_POPF);
 }
 
 /* S0 = selector */
@@ -161,6 +162,5 @@ bool lower64_load_seg(struct xlate *x, const struct insn *i)
     emit_lookup(em, x->w.s1, x->w.s0);
     emit_op_h(em, true, 0x8b, x->w.s0, &at);
     remember(x, x->w.s0, 1);
-    x64_call_stub(x, i, STUB64_LOAD_SEG);
-    return true;
+    return by_stub(x, i, STUB64_LOAD_SEG);
 }
