@@ -24,6 +24,8 @@ bool cpu_read_dr(struct cpu *c, unsigned n, uint64_t *val);
 bool cpu_write_dr(struct cpu *c, unsigned n, uint64_t val);
 bool cpu_rdmsr(struct cpu *c, uint32_t index, uint64_t *val);
 bool cpu_wrmsr(struct cpu *c, uint32_t index, uint64_t val);
+/* The MSR is a word of struct cpu, at *offset, that RDMSR reads as it is. */
+bool cpu_msr_word(const struct cpu *c, uint32_t index, size_t *offset);
 bool cpu_xsetbv(struct cpu *c, uint32_t index, uint64_t val);
 /* The FPU state is not live: XCR 1 is what is in use of it. */
 bool cpu_xgetbv(struct cpu *c, uint32_t index, uint64_t *val);

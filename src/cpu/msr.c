@@ -353,3 +353,13 @@ bool cpu_wrmsr(struct cpu *c, uint32_t index, uint64_t val)
                    c->rip);
     return bad(c);
 }
+
+bool cpu_msr_word(const struct cpu *c, uint32_t index, size_t *offset)
+{
+    const struct msr_row *r = find_row(c, index);
+
+    if (!r || r->read != load)
+        return false;
+    *offset = r->offset + (index - r->first) * sizeof(uint64_t);
+    return true;
+}

@@ -144,6 +144,7 @@ static void refresh_copies(struct engine *e)
     if (bt_segmented(c->mode))
         refresh_all_segments(e);
     bt32_see_gdt(e);
+    bt_light_refresh(e);
 }
 
 static void set_gs(struct engine *e, uint64_t base)
@@ -277,6 +278,7 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
     struct engine *e = hot->engine;
     uint64_t next = c->rip + i->len;
     uint32_t mode = c->mode;
+    uint32_t leaf = (uint32_t)c->gpr[RAX], subleaf = (uint32_t)c->gpr[RCX];
     bool cs64 = cpu_cs64(c), light = i->row->traits & T_LIGHT;
 
     bt_see_crossing(e);
@@ -302,8 +304,10 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
         set_gs(e, e->hot->window);
     }
     refresh_copies(e);
-    if (loads_segment(i) && !cs64)
+    if (loads_segment(i))
         bt32_remember_load(e, i->op[0].reg);
+    else if (i->row->lower == LOWER_CPUID)
+        bt_light_remember_cpuid(e, leaf, subleaf);
     e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     bt_fpu_restore(e, c);
     return resume;

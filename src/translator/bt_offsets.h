@@ -13,10 +13,13 @@
 #define CPU_MODE   156
 #define CPU_NMIBLK 164
 #define CPU_SEG    176 /* 24 bytes each */
+#define CPU_GDTR   368
+#define CPU_IDTR   384
 #define CPU_CR0    400
 #define CPU_CR2    408
 #define CPU_CR3    416
 #define CPU_CR4    424
+#define CPU_CR8    432
 #define CPU_SEESP  576
 #define CPU_SEEIP  584
 #define CPU_LSTAR  600
@@ -25,6 +28,9 @@
 
 #define SEG_BASE   8
 #define SEG_USABLE 16
+
+#define DTABLE_LIMIT 8
+#define CR0_TS_BIT   8
 
 #define HOT_CTX       0
 #define HOT_POLL      8
@@ -69,6 +75,14 @@
 #define HOT_SEGNULL   1056
 #define HOT_SEGLOAD   1064 /* per segment register SEGLOADS entries */
 
+/* struct bt_light, in a place of its own of the hot structure's page */
+#define HOT_LIGHT       2048
+#define LIGHT_MSR       HOT_LIGHT
+#define LIGHT_MSRS      64 /* 8 bytes each, by (index + (index >> LIGHT_MSR_SHIFT)) % LIGHT_MSRS */
+#define LIGHT_MSR_SHIFT 2
+#define LIGHT_CPUID     (HOT_LIGHT + 512)
+#define LIGHT_CPUIDS    8 /* 24 bytes each, by (leaf + subleaf) % LIGHT_CPUIDS */
+
 #define SEGLOADS           4
 #define SEGLOAD_BYTES      40
 #define SEGLOAD_SEL        0
@@ -87,6 +101,7 @@
 
 #define SITE_NEXT   8
 #define SITE_RESUME 16
+#define SITE_INSN   24
 
 /* hot.ways: what crossings (cross64.c) are ready. */
 #define WAY_FAST_CALL 1 /* SYSCALL, SYSRET */

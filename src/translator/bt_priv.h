@@ -34,6 +34,7 @@
 #include "host/codemem.h"
 #include "host/sigfault.h"
 #include "shadowmmu/smmu.h"
+#include "translator/bt_offsets.h"
 #include "translator/decode_cache.h"
 #include "translator/engine.h"
 #include "translator/row.h"
@@ -129,6 +130,18 @@ struct bt_segload {
     struct seg seg; /* of a null selector only sel, attr and usable count */
 };
 
+/* What light_asm.S goes by. */
+struct bt_light {
+    struct {
+        uint32_t index; /* 0: none */
+        uint32_t at;    /* in struct cpu */
+    } msr[LIGHT_MSRS];
+    struct bt_cpuid {
+        uint32_t leaf, subleaf, out[4];
+    } cpuid[LIGHT_CPUIDS];
+    uint64_t cr4, xcr0, apic_base; /* that cpuid[] is of */
+};
+
 /* Written by the engine, read by generated code through R15. */
 struct bt_hot {
     struct bt_ctx *volatile ctx;
@@ -175,8 +188,9 @@ struct bt_hot {
     /* In protected mode: where the segment's first byte is, for [0] reading and [1] writing. */
     uint64_t seg_typed[NSEG][2];
     uint64_t seg_null; /* the null slot */
-    /* 32-bit code: loads of ES, DS, FS, GS that need no callout (cross32.c) */
+    /* loads of ES, DS, FS, GS that need no callout (cross32.c) */
     struct bt_segload segload[NSEG][BT_SEGLOADS];
+    _Alignas(1024) struct bt_light light;
 };
 
 enum bt_exit_kind {
@@ -381,6 +395,7 @@ struct engine {
     uint64_t gs_base;   /* what the host's GS base is now */
     struct bt_cross cross;
     struct dtable gdt_seen; /* segload[] of the hot structure is of this one */
+    bool gdt_wide;          /* ... in long mode */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
@@ -431,6 +446,32 @@ struct bt_callout {
     const uint8_t *resume;
     struct insn insn;
 };
+
+/* light_asm.S: as callouts, or at once when there is little to do. What hot.frame[] holds is said
+ * there. */
+void bt_stub_clts(void);
+void bt_stub_mov_cr0(void);
+void bt_stub_lgdt(void);
+void bt_stub_lidt(void);
+void bt_stub_rdmsr(void);
+void bt_stub_wrmsr(void);
+void bt_stub_cpuid(void);
+void bt64_stub_clts(void);
+void bt64_stub_mov_cr0(void);
+void bt64_stub_lgdt(void);
+void bt64_stub_lidt(void);
+void bt64_stub_rdmsr(void);
+void bt64_stub_wrmsr(void);
+void bt64_stub_cpuid(void);
+void bt64_stub_popf(void);
+void bt64_stub_load_seg(void);
+
+/* light.c */
+void bt_light_init(struct engine *e);
+/* Back in C: CPUID may say something else now. */
+void bt_light_refresh(struct engine *e);
+/* CPUID has just given this for leaf and subleaf. */
+void bt_light_remember_cpuid(struct engine *e, uint32_t leaf, uint32_t subleaf);
 
 /* cross64.c: makes level[] and ways of the hot structure agree with the CPU. */
 void bt64_prepare_crossings(struct engine *e);

@@ -235,7 +235,7 @@ static bool is_segment_load(const struct check *k, const ZydisDecodedOperand *o,
            o->size == 64 && kind(k, r) == K_SEGMENT;
 }
 
-/* What an IRET of kernels finds in the guest's memory, for its stub. */
+/* What an instruction of kernels finds in the guest's memory, for its stub. */
 static bool iret_word(const struct check *k, const ZydisDecodedOperand *o, int index)
 {
     int64_t at = o->mem.disp.value;
@@ -328,20 +328,20 @@ static bool is_kept_insn(const struct check *k, uint64_t p)
 
 static bool is_callout(unsigned stub)
 {
-    return stub >= STUB_CALLOUT && stub <= STUB_POP_SEG;
+    return stub >= STUB_CALLOUT && stub <= STUB_CPUID;
 }
 
-/* SYSENTER may come from anywhere; to go to CPL 3 and to load a segment register without a
- * callout takes CPL 0. */
+/* SYSENTER and CPUID may come from anywhere; all else that is done without a callout takes CPL 0.
+ */
 static bool crossing_ok(struct check *k, unsigned stub, const struct fact *r8)
 {
     const struct insn *i = (const struct insn *)(uintptr_t)r8->value;
     bool loads = stub == STUB_LOAD_SEG || stub == STUB_POP_SEG;
 
-    if ((stub == STUB_SYSEXIT || stub == STUB_IRET || loads) &&
+    if (stub != STUB_CALLOUT && stub != STUB_SYSENTER && stub != STUB_CPUID &&
         (k->b->mode & (MODE_CPL3 | MODE_CPL12)))
         return breach(k, "a stub of kernels");
-    if (stub != STUB_CALLOUT && (k->b->mode & MODE_LMA))
+    if (stub != STUB_CALLOUT && stub != STUB_CPUID && (k->b->mode & MODE_LMA))
         return breach(k, "a stub of another mode");
     if (!loads)
         return true;

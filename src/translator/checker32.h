@@ -108,7 +108,7 @@ static inline bool is_guests(const struct fact *f)
     return is_clean(f) || f->what == K_WIDE || f->what == K_HIGH;
 }
 
-/* One of those that kernels may read (SDM 2B MOV), read. */
+/* One of those that kernels may read, or the selector of LDTR or TR, read. */
 bool checker32_control_register(const struct check *k, const ZydisDecodedOperand *o, int index);
 /* Is the operand, which is allowed, in the guest's memory? */
 bool checker32_is_guest_memory(const struct check *k, const ZydisDecodedOperand *m);

@@ -22,8 +22,11 @@ bool checker32_control_register(const struct check *k, const ZydisDecodedOperand
 {
     int64_t at = o->mem.disp.value;
 
-    return index < 0 && o->size == 32 && !checker_writes(o) && at >= CPU_CR0 && at <= CPU_CR4 &&
-           at % 8 == 0 && !(k->b->mode & (MODE_CPL3 | MODE_CPL12));
+    bool selector = o->size == 16 && (at == CPU_SEG + 24 * SEG_LDTR || at == CPU_SEG + 24 * SEG_TR);
+    bool control = o->size == 32 && at >= CPU_CR0 && at <= CPU_CR4 && at % 8 == 0;
+
+    return index < 0 && !checker_writes(o) && (selector || control) &&
+           !(k->b->mode & (MODE_CPL3 | MODE_CPL12));
 }
 
 /* Words of the monitor that hold guest state: the guest may have them. */

@@ -236,8 +236,19 @@ static bool stub_ok(struct check64 *k, unsigned stub)
     case STUB64_SYSRET:
     case STUB64_IRET:
         return level_ok(k, false) && callout_ok(k, r11, 0);
+    case STUB64_CPUID:
+        return callout_ok(k, r11, k->now.rsp_far);
     case STUB64_SWAPGS:
+    case STUB64_CLTS:
+    case STUB64_MOV_CR0:
+    case STUB64_LGDT:
+    case STUB64_LIDT:
+    case STUB64_RDMSR:
+    case STUB64_WRMSR:
+    case STUB64_LOAD_SEG:
         return level_ok(k, false) && callout_ok(k, r11, k->now.rsp_far);
+    case STUB64_POPF: /* RSP += 8 */
+        return level_ok(k, false) && callout_ok(k, r11, k->now.rsp_far + 8);
     default:
         return breach64(k, "a stub of 32-bit code");
     }

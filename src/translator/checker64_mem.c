@@ -305,6 +305,21 @@ static bool load_ctx(struct check64 *k, const ZydisDecodedOperand *m, struct hel
     return breach64(k, "not a word of the block's pages");
 }
 
+/* IF; what kernels may read: control registers, selectors of LDTR and TR, the GDT's base. */
+static bool cpu_word(const struct check64 *k, const ZydisDecodedOperand *m)
+{
+    int64_t at = m->mem.disp.value;
+
+    if (at == CPU_IFLAG && m->size == 8)
+        return true;
+    if (k->b->mode & (MODE_CPL3 | MODE_CPL12))
+        return false;
+    if (at == CPU_SEG + 24 * SEG_LDTR || at == CPU_SEG + 24 * SEG_TR)
+        return m->size == 16;
+    return (m->size == 64 && at == CPU_GDTR) ||
+           ((m->size == 64 || m->size == 32) && at >= CPU_CR0 && at <= CPU_CR8 && at % 8 == 0);
+}
+
 bool checker64_load(struct check64 *k, const ZydisDecodedOperand *m, enum place at,
                     struct held *out)
 {
@@ -327,7 +342,7 @@ bool checker64_load(struct check64 *k, const ZydisDecodedOperand *m, enum place 
         return load_ctx(k, m, out);
     case PLACE_CPU:
         *out = held_new(k, HELD_GUEST);
-        return m->mem.disp.value == CPU_IFLAG && m->size == 8 ? true : breach64(k, "CPU state");
+        return cpu_word(k, m) ? true : breach64(k, "CPU state");
     case PLACE_POLL:
         *out = held_new(k, HELD_GUEST);
         return m->mem.disp.value == 0 && m->size == 8 ? true

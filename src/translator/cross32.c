@@ -119,9 +119,11 @@ void bt32_see_gdt(struct engine *e)
     const struct cpu *c = e->cpu;
     struct bt_hot *h = e->hot;
 
-    if (e->gdt_seen.base == c->gdtr.base && e->gdt_seen.limit == c->gdtr.limit)
+    if (e->gdt_seen.base == c->gdtr.base && e->gdt_seen.limit == c->gdtr.limit &&
+        e->gdt_wide == cpu_long(c))
         return;
     e->gdt_seen = c->gdtr;
+    e->gdt_wide = cpu_long(c);
     e->cross.valid = false;
     h->ways &= (uint8_t)~WAY_IRET32; /* desc_lin[] is of the other */
     h->gdt = (uint32_t)c->gdtr.base;
@@ -130,19 +132,21 @@ void bt32_see_gdt(struct engine *e)
             h->segload[s][k].sel = BT_NO_SEL;
 }
 
-/* DS and ES only while they are flat: the mode stays what it is. */
+/* DS and ES only while they are flat, or in 64-bit code: the mode stays what it is. */
 void bt32_remember_load(struct engine *e, unsigned seg)
 {
     struct cpu *c = e->cpu;
     const struct seg *s = &c->seg[seg];
     bool fs_gs = seg == SEG_FS || seg == SEG_GS, null = s->sel <= 3;
     struct bt_segload *l = &e->hot->segload[seg][s->sel >> 3 & (BT_SEGLOADS - 1)];
+    gva_t lin;
     hva_t at;
 
-    if (!(c->mode & MODE_PE) || cpu_long(c) || cpu_vm86(c) || (s->sel & SEL_TI) ||
-        s->usable == null || (!fs_gs && !s->flat))
+    if (!(c->mode & MODE_PE) || (cpu_long(c) && !cpu_cs64(c)) || cpu_vm86(c) || (s->sel & SEL_TI) ||
+        s->usable == null || (!fs_gs && !s->flat && !cpu_cs64(c)))
         return;
-    at = mem_ptr(c, (uint32_t)(c->gdtr.base + (s->sel & ~7u)), 8, false, false);
+    lin = c->gdtr.base + (s->sel & ~7u);
+    at = mem_ptr(c, cpu_cs64(c) ? lin : (uint32_t)lin, 8, false, false);
     if (!at || (s->sel | 7u) > c->gdtr.limit)
         return;
     *l = (struct bt_segload){

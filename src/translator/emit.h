@@ -274,6 +274,15 @@ static inline void emit_ldzx8_b(struct emit *e, unsigned r, unsigned base, int32
     emit_mem_b(e, r, base, disp);
 }
 
+/* movzx r32, word [base + disp] */
+static inline void emit_ldzx16_b(struct emit *e, unsigned r, unsigned base, int32_t disp)
+{
+    emit_rex(e, false, r, 0, base);
+    emit8(e, 0x0f);
+    emit8(e, 0xb7);
+    emit_mem_b(e, r, base, disp);
+}
+
 /* setcc byte [base + disp] */
 static inline void emit_setcc_b(struct emit *e, unsigned cc, unsigned base, int32_t disp)
 {

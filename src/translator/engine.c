@@ -47,6 +47,22 @@ static void emit_stubs(struct engine *e)
     emit_stub(e, STUB64_SYSRET, bt64_stub_sysret);
     emit_stub(e, STUB64_IRET, bt64_stub_iret);
     emit_stub(e, STUB64_SWAPGS, bt64_stub_swapgs);
+    emit_stub(e, STUB_CLTS, bt_stub_clts);
+    emit_stub(e, STUB_MOV_CR0, bt_stub_mov_cr0);
+    emit_stub(e, STUB_LGDT, bt_stub_lgdt);
+    emit_stub(e, STUB_LIDT, bt_stub_lidt);
+    emit_stub(e, STUB_RDMSR, bt_stub_rdmsr);
+    emit_stub(e, STUB_WRMSR, bt_stub_wrmsr);
+    emit_stub(e, STUB_CPUID, bt_stub_cpuid);
+    emit_stub(e, STUB64_CLTS, bt64_stub_clts);
+    emit_stub(e, STUB64_MOV_CR0, bt64_stub_mov_cr0);
+    emit_stub(e, STUB64_LGDT, bt64_stub_lgdt);
+    emit_stub(e, STUB64_LIDT, bt64_stub_lidt);
+    emit_stub(e, STUB64_RDMSR, bt64_stub_rdmsr);
+    emit_stub(e, STUB64_WRMSR, bt64_stub_wrmsr);
+    emit_stub(e, STUB64_CPUID, bt64_stub_cpuid);
+    emit_stub(e, STUB64_POPF, bt64_stub_popf);
+    emit_stub(e, STUB64_LOAD_SEG, bt64_stub_load_seg);
     codemem_commit(&e->code, NSTUBS * STUB_BYTES);
     e->code_keep = e->code.used;
 }
@@ -127,6 +143,7 @@ static int bt_create(struct engine *e)
         return -ENOMEM;
     bt_ctx_reset(e->empty_ctx);
     emit_stubs(e);
+    bt_light_init(e);
     err = smmu_use_blocks(e->mmu, e->hot_fd, PAGE_SIZE);
     if (err < 0)
         return err;

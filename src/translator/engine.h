@@ -26,6 +26,7 @@ struct engine_config {
     bool no_chain;        /* torture */
     bool loops_at_once;   /* torture: whatever goes round is made a loop when it is linked */
     bool host_tsc;        /* hooks.tsc is RDTSC: translated code may execute it itself */
+    bool keep_lock;       /* guest RAM has other users that LOCK must keep out (decision 13) */
     bool stepped;         /* engine_step() runs it: no chains, jump caches unused */
     /* A host fault that is nobody's: the monitor's own bug. Called in the signal handler. */
     void (*fatal)(void *opaque, int sig, ucontext_t *uc);

@@ -58,7 +58,8 @@ bool lower64_swapgs(struct xlate *x, const struct insn *i)
 {
     if (!cpl0(x) || (i->prefixes & PFX_LOCK))
         return false;
-    x64_call_stub(x, i, STUB64_SWAPGS);
+    if (x64_call_stub(x, i, STUB64_SWAPGS))
+        x64_values_init(x); /* it may turn out to be a callout */
     return true;
 }
 

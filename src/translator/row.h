@@ -45,6 +45,8 @@ enum lower_kind {
     LOWER_PUSH,
     LOWER_POP,
     LOWER_LEAVE,
+    LOWER_PUSHA,
+    LOWER_POPA,
     LOWER_STRING,
     LOWER_LEA,
     LOWER_XCHG,
@@ -77,6 +79,13 @@ enum lower_kind {
     LOWER_SYSRET,
     LOWER_IRET,
     LOWER_SWAPGS,
+    LOWER_STORE_SYSTEM, /* SMSW, SLDT, STR */
+    LOWER_LOAD_TABLE,   /* these: done at once when they change nothing, or little (light_asm.S) */
+    LOWER_MOV_TO_CR,
+    LOWER_CLTS,
+    LOWER_RDMSR,
+    LOWER_WRMSR,
+    LOWER_CPUID,
     LOWER_EXIT, /* call the meaning, then leave the block (INT, IRET, HLT, mode
                    changes) */
     NLOWER,

@@ -40,6 +40,15 @@ static lower_fn *const lowerings[NLOWER] = {
     [LOWER_SYSENTER] = lower_sysenter,
     [LOWER_SYSEXIT] = lower_sysexit,
     [LOWER_IRET] = lower_iret,
+    [LOWER_PUSHA] = lower_pusha,
+    [LOWER_POPA] = lower_popa,
+    [LOWER_STORE_SYSTEM] = lower_store_system,
+    [LOWER_LOAD_TABLE] = lower_load_table,
+    [LOWER_MOV_TO_CR] = lower_mov_to_cr,
+    [LOWER_CLTS] = lower_clts,
+    [LOWER_RDMSR] = lower_rdmsr,
+    [LOWER_WRMSR] = lower_wrmsr,
+    [LOWER_CPUID] = lower_cpuid,
 };
 
 void xlate_mark(struct xlate *x, enum bt_site_kind kind)
@@ -206,6 +215,14 @@ static bool registers_left(struct xlate *x, const struct insn *i)
     return true;
 }
 
+/* One virtual CPU is the only user of guest RAM that LOCK would keep out, and does nothing between
+ * an instruction's load and its store. XCHG locks by itself (decision 13). */
+static void drop_lock(const struct xlate *x, struct insn *i)
+{
+    if (!x->e->cfg.keep_lock && (i->row->traits & T_LOCK) && i->op[0].kind == OPND_MEM)
+        i->prefixes &= (uint8_t)~PFX_LOCK;
+}
+
 /* Pass 1: decode up to a terminator, the page's end or the cap. The first instruction may straddle:
  * then it is the whole block. */
 static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail, bool straddles)
@@ -221,6 +238,7 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
 
         if (st != DECODE_OK || (x->w.on && !registers_left(x, i)))
             break;
+        drop_lock(x, i);
         off += i->len;
         x->n++;
         if (straddles || (ends_block(i) && !goes_on_after(x, i)))

@@ -23,6 +23,13 @@ enum xlate_stub {
     STUB_IRET,
     STUB_LOAD_SEG,
     STUB_POP_SEG,
+    STUB_CLTS,
+    STUB_MOV_CR0,
+    STUB_LGDT,
+    STUB_LIDT,
+    STUB_RDMSR,
+    STUB_WRMSR,
+    STUB_CPUID,
     STUB64_DIRECT,
     STUB64_INDIRECT,
     STUB64_WORD,
@@ -31,6 +38,15 @@ enum xlate_stub {
     STUB64_SYSRET,
     STUB64_IRET,
     STUB64_SWAPGS,
+    STUB64_CLTS,
+    STUB64_MOV_CR0,
+    STUB64_LGDT,
+    STUB64_LIDT,
+    STUB64_RDMSR,
+    STUB64_WRMSR,
+    STUB64_CPUID,
+    STUB64_POPF,
+    STUB64_LOAD_SEG,
     NSTUBS,
     STUB_BYTES = 16
 };
@@ -121,6 +137,9 @@ lower_fn lower_cli, lower_sti, lower_df, lower_pushf, lower_popf, lower_push_seg
 /* lower_sys.c */
 lower_fn lower_sysenter, lower_sysexit, lower_iret, lower_load_seg, lower_pop_seg,
     lower_mov_from_cr, lower_rdtsc, lower_rdtscp;
+/* lower_light.c */
+lower_fn lower_store_system, lower_load_table, lower_mov_to_cr, lower_clts, lower_rdmsr,
+    lower_wrmsr, lower_cpuid, lower_pusha, lower_popa;
 
 /* Starts a new host->guest map entry for the current instruction. */
 void xlate_mark(struct xlate *x, enum bt_site_kind kind);

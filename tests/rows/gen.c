@@ -86,6 +86,8 @@ static bool fit(const struct insn *i, const void *opaque)
     case LOWER_PUSH:
     case LOWER_POP:
     case LOWER_LEAVE:
+    case LOWER_PUSHA:
+    case LOWER_POPA:
     case LOWER_STRING:
     case LOWER_LEA:
     case LOWER_XCHG:

@@ -244,7 +244,7 @@ static const struct block bad[] = {
     {"write to monitor", "the window base", "49c747380000000049b8 @exit e9 @direct"},
     {"beyond a structure", "past the hot structure", "458b870010000049b8 @exit e9 @direct"},
     {"beyond a structure", "before it", "458b47f849b8 @exit e9 @direct"},
-    {"beyond a structure", "a wide load over its end", "c4c17c1087d007000049b8 @exit e9 @direct"},
+    {"beyond a structure", "a wide load over its end", "c4c17c1087e70b000049b8 @exit e9 @direct"},
     {"bit string in monitor", "BTS", "410fab87d800000049b8 @exit e9 @direct"},
     {"bit string in monitor", "BT", "490fa387d800000049b8 @exit e9 @direct"},
     {"indexed access", "a guest index", "4d8b4cc72049b8 @exit e9 @direct"},
@@ -356,6 +356,8 @@ static const struct block bad[] = {
     {"write to monitor memory", "in front of it",
      "6567458b04244d8987b402000049b8 @exit e9 @direct"},
     {"write to monitor memory", "a sum", "6567458b04244d0187b802000049b8 @exit e9 @direct"},
+    {"CPU state", "the limit of TR", "418b865c01000049b8 @exit e9 @direct"},
+    {"callout without", "CPUID of nobody", "49b8 @bad 41b901000000e8 @cpuid 49b8 @exit e9 @direct"},
     {"CPU state", "CR8", "418b8eb001000049b8 @exit e9 @direct"},
     {"CPU state", "a write to CR0", "41898e9001000049b8 @exit e9 @direct"},
     {"a stub of 64-bit code", "SYSCALL", "49b8 @insn 41b901000000e9 @syscall"},
@@ -389,6 +391,13 @@ static const struct block bad_for_user[] = {
     {"write to monitor memory", "a frame for IRET",
      "6567458b04244d8987b802000049b8 @exit e9 @direct"},
     {"a stub of kernels", "SYSEXIT", "49b8 @insn 41b901000000e8 @sysexit 0f0b"},
+    {"a stub of kernels", "CLTS", "49b8 @insn 41b901000000e8 @clts 49b8 @exit e9 @direct"},
+    {"a stub of kernels", "MOV CR0", "49b8 @insn 41b901000000e8 @movcr0 49b8 @exit e9 @direct"},
+    {"a stub of kernels", "LGDT", "49b8 @insn 41b901000000e8 @lgdt 49b8 @exit e9 @direct"},
+    {"a stub of kernels", "LIDT", "49b8 @insn 41b901000000e8 @lidt 49b8 @exit e9 @direct"},
+    {"a stub of kernels", "RDMSR", "49b8 @insn 41b901000000e8 @rdmsr 49b8 @exit e9 @direct"},
+    {"a stub of kernels", "WRMSR", "49b8 @insn 41b901000000e8 @wrmsr 49b8 @exit e9 @direct"},
+    {"CPU state", "the selector of TR", "410fb7865801000049b8 @exit e9 @direct"},
     {"a stub of kernels", "a load of a segment register",
      "440fb7d0c4437bf0da03450fb7db458b8f1c03000065674f8b1cd949b8 @load 41b901000000e8 @loadseg "
      "49b8 @exit e9 @direct"},
@@ -430,10 +439,12 @@ static uint64_t place8(const struct made *m, const char *p)
 static const uint8_t *place4(const char *p)
 {
     static const char *const stub[NSTUBS] = {
-        [STUB_DIRECT] = "@direct",    [STUB_INDIRECT] = "@indirect", [STUB_WORD] = "@word",
-        [STUB_CALLOUT] = "@callout",  [STUB_SYSENTER] = "@sysenter", [STUB_SYSEXIT] = "@sysexit",
-        [STUB_IRET] = "@iret",        [STUB_LOAD_SEG] = "@loadseg ", [STUB_POP_SEG] = "@popseg",
-        [STUB64_SYSCALL] = "@syscall"};
+        [STUB_DIRECT] = "@direct",   [STUB_INDIRECT] = "@indirect", [STUB_WORD] = "@word",
+        [STUB_CALLOUT] = "@callout", [STUB_SYSENTER] = "@sysenter", [STUB_SYSEXIT] = "@sysexit",
+        [STUB_IRET] = "@iret",       [STUB_LOAD_SEG] = "@loadseg ", [STUB_POP_SEG] = "@popseg",
+        [STUB_CLTS] = "@clts",       [STUB_MOV_CR0] = "@movcr0",    [STUB_LGDT] = "@lgdt",
+        [STUB_LIDT] = "@lidt",       [STUB_RDMSR] = "@rdmsr",       [STUB_WRMSR] = "@wrmsr",
+        [STUB_CPUID] = "@cpuid",     [STUB64_SYSCALL] = "@syscall"};
 
     for (unsigned s = 0; s < ARRAY_SIZE(stub); s++)
         if (stub[s] && word(p, stub[s]))
