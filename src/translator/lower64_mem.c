@@ -86,6 +86,12 @@ void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key
     s->scale = key->scale;
     s->off = x64_key_off(x, key);
     s->slack = 0;
+    s->root = 0;
+    if (key->base != NO_REG && key->index == NO_REG) {
+        s->root = x->w.value[key->base].root;
+        s->rlo = x->w.value[key->base].rlo;
+        s->rhi = x->w.value[key->base].rhi;
+    }
 }
 
 static struct x64_slot *slot_with(struct xlate *x, const struct bt_key *key)
@@ -143,6 +149,23 @@ static bool reaches(const struct x64_slot *d, int64_t at, const struct span *s)
            bounded(off + s->lo - d->slack, off + s->hi + d->slack);
 }
 
+/* A slot with the delta of an address that is known to be about `reg`. */
+static struct x64_slot *kin_slot(struct xlate *x, unsigned reg, const struct span *s)
+{
+    const struct x64_value *v = &x->w.value[reg];
+
+    for (unsigned k = 0; k < x->w.nslots; k++) {
+        struct x64_slot *d = &x->w.slot[k];
+        int64_t lo = v->off + v->rlo - d->off - d->rhi - d->slack;
+        int64_t hi = v->off + v->rhi - d->off - d->rlo + d->slack;
+
+        if (d->kind == X64_DELTA && d->root == v->root && bounded(lo, hi) &&
+            bounded(s->lo, s->hi) && bounded(lo + s->lo, hi + s->hi))
+            return use(x, d);
+    }
+    return NULL;
+}
+
 /* A slot with the delta of `reg`, which serves for the span about it. NULL: none can. */
 static struct x64_slot *delta_slot(struct xlate *x, unsigned reg, const struct span *s)
 {
@@ -155,6 +178,8 @@ static struct x64_slot *delta_slot(struct xlate *x, unsigned reg, const struct s
         return d;
     if (!reaches(&fresh, at, s))
         return NULL;
+    if (!d && (d = kin_slot(x, reg, s)))
+        return d;
     if (!d)
         d = kept_for(x, &key);
     if (!d)
@@ -422,7 +447,7 @@ static bool pointer_operand(struct xlate *x, const struct insn *i, struct hea *a
     *a = address_of(&other);
     if (i->index == NO_REG) {
         a->index = d->reg;
-        if (always_accesses(i)) { /* so this address is in the slot */
+        if (d->of == x->w.value[i->base].id && always_accesses(i)) { /* so this is in the slot */
             d->off = x->w.value[i->base].off + i->disp;
             d->slack = 0;
         }

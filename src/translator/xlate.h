@@ -46,10 +46,11 @@ struct x64_side {
 };
 
 /* What a register of the guest's holds, as far as the block knows: the value numbered `id`, plus
- * off (modulo 2^64), which lies in lo..hi as a signed number. */
+ * off (modulo 2^64), which lies in lo..hi as a signed number. Value `id` itself is value `root`
+ * plus something in rlo..rhi: an array's element, say. */
 struct x64_value {
-    uint32_t id;
-    int64_t off, lo, hi;
+    uint32_t id, root;
+    int64_t off, lo, hi, rlo, rhi;
 };
 
 /* A scratch register with something to be added to addresses: enum x64_slot_kind. */
@@ -60,7 +61,8 @@ struct x64_slot {
                        SEG: the segment */
     uint32_t of2;   /* DELTA: ... + value `of2` * scale */
     uint32_t slack; /* bytes */
-    int64_t off;
+    uint32_t root;  /* DELTA: value `of` is root + rlo..rhi; 0: of a sum */
+    int64_t off, rlo, rhi;
     unsigned used; /* when: position in the block */
 };
 
