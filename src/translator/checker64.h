@@ -214,9 +214,9 @@ void checker64_bound(struct held *h, int64_t lo, int64_t hi);
 /* What is known of the instruction's result in operand `o`, a register that held `old`. */
 void checker64_result(struct check64 *k, const ZydisDecodedOperand *o, const struct held *old,
                       struct held *h);
-/* h is `from` + index * scale + disp, with an index between bounds, or the reverse. */
-void checker64_about(struct check64 *k, const struct held *from, const struct held *index,
-                     unsigned scale, int64_t disp, struct held *h);
+/* h is `from` + index * scale + disp. */
+void checker64_add(struct check64 *k, const struct held *from, const struct held *index,
+                   unsigned scale, int64_t disp, struct held *h);
 /* h is `from` + n. */
 void checker64_moved(struct check64 *k, const struct held *from, int64_t n, struct held *h);
 

@@ -184,11 +184,16 @@ void checker64_moved(struct check64 *k, const struct held *from, int64_t n, stru
     about(k, from, n, n, h);
 }
 
-void checker64_about(struct check64 *k, const struct held *from, const struct held *index,
-                     unsigned scale, int64_t disp, struct held *h)
+void checker64_add(struct check64 *k, const struct held *from, const struct held *index,
+                   unsigned scale, int64_t disp, struct held *h)
 {
     struct span rest;
 
+    checker64_add_sum(k, (struct sum){.id = h->id,
+                                      .base = from->id,
+                                      .index = index->id,
+                                      .scale = (uint8_t)scale,
+                                      .disp = disp});
     if (is_near(index)) {
         rest = times(index, scale, disp);
         about(k, from, rest.lo, rest.hi, h);
@@ -219,7 +224,7 @@ static void r_add(struct check64 *k, const struct held *old, struct held *h)
     if (k->op[0].size == 64 && by_immediate(k))
         checker64_moved(k, old, k->op[1].imm.value.s, h);
     else if (addend(k))
-        checker64_about(k, old, addend(k), 1, 0, h);
+        checker64_add(k, old, addend(k), 1, 0, h);
 }
 
 static void r_sub(struct check64 *k, const struct held *old, struct held *h)

@@ -94,10 +94,10 @@ void x64_forget(struct xlate *x, unsigned reg);
 void x64_forget_all(struct xlate *x);
 
 /* lower64_mem.c */
-/* How far the key, as a sum of values, is from what its registers first held. */
-int64_t x64_key_off(const struct xlate *x, const struct bt_key *key);
-/* Does the slot hold the delta of that sum? */
-bool x64_slot_of(const struct xlate *x, const struct x64_slot *s, const struct bt_key *key);
+/* The address of the key, now. */
+struct x64_sum x64_sum_of(const struct xlate *x, const struct bt_key *key);
+/* Does the slot hold the delta of what differs from that sum by a constant only? */
+bool x64_slot_of(const struct x64_slot *s, const struct x64_sum *sum);
 /* Slot s gets the delta of the key. */
 void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key);
 bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a);

@@ -51,13 +51,25 @@ static struct x64_value about(struct x64_value v, int64_t lo, int64_t hi)
 }
 
 /* a + b * scale + n */
-static struct x64_value sum_of(struct x64_value a, struct x64_value b, int64_t scale, int64_t n)
+static struct x64_value bounded_sum(struct x64_value a, struct x64_value b, int64_t scale,
+                                    int64_t n)
 {
     if (near(b.lo) && near(b.hi) && scale > 0)
         return about(a, b.lo * scale + n, b.hi * scale + n);
     if (near(b.lo) && near(b.hi))
         return about(a, n - b.hi, n - b.lo);
     return near(a.lo) && near(a.hi) && scale == 1 ? about(b, a.lo + n, a.hi + n) : anything;
+}
+
+/* The same, and what it was made of, for scales above 0. */
+static struct x64_value sum_of(struct x64_value a, struct x64_value b, uint8_t scale, int64_t n)
+{
+    struct x64_value r = bounded_sum(a, b, scale, n);
+
+    if (a.id && b.id)
+        r.sum = (struct x64_sum){
+            .of = a.id, .of2 = b.id, .scale = scale, .off = a.off + b.off * scale + n};
+    return r;
 }
 
 /* A result of 32 bits, of which nothing else is known, or of 64. */
@@ -117,7 +129,7 @@ static struct x64_value r_add(const struct xlate *x, const struct insn *i)
 static struct x64_value r_sub(const struct xlate *x, const struct insn *i)
 {
     if (i->opsize == 8 && i->op[1].kind == OPND_GPR)
-        return sum_of(value_of(x, i->op[0].reg), value_of(x, i->op[1].reg), -1, 0);
+        return bounded_sum(value_of(x, i->op[0].reg), value_of(x, i->op[1].reg), -1, 0);
     if (i->opsize != 8 || i->op[1].kind != OPND_IMM)
         return sized(i);
     return moved(value_of(x, i->op[0].reg), -(int64_t)i->imm);
