@@ -7,6 +7,8 @@ bool smmu_locate_long(struct smmu *m, uint64_t host, gva_t *lin, bool *in_gap)
     uint64_t off = host - SLOT_ORIGIN + half_gap;
     const struct view *v;
 
+    *in_gap = host - SLOT_ORIGIN >= SLOT_PITCH && host - SLOT_ORIGIN < NSLOTS * SLOT_PITCH &&
+              (host - SLOT_ORIGIN) % SLOT_PITCH >= SLOT_BYTES;
     if (off / SLOT_PITCH >= NSLOTS || !m->pieces.of_slot[off / SLOT_PITCH])
         return false;
     v = &m->views[m->pieces.of_slot[off / SLOT_PITCH]];

@@ -159,7 +159,8 @@ uint64_t smmu_delta(struct smmu *m, enum smmu_table t, gva_t lin);
 uint64_t smmu_deltas_changed(const struct smmu *m);
 
 /* Which linear address a host address is in a slot that the current tables use (half the gap on
- * either side counts, with in_gap set). False: the null slot, or none of them. */
+ * either side counts, with in_gap set). False: the null slot, or none of them; in_gap is set when
+ * it is in a gap but those about the null slot. */
 bool smmu_locate_long(struct smmu *m, uint64_t host, gva_t *lin, bool *in_gap);
 
 /* A host fault by guest code at c->cpl that meant `lin`, canonical. MAPPED: the current table's

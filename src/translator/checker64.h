@@ -75,18 +75,21 @@ struct held {
 
 struct span {
     int64_t lo, hi;
+    bool exact; /* not because bounds say so */
 };
 
 /* An address this far from one that is in a slot is in it, or in a gap. Sums beyond FAR are not
  * followed. */
-#define CHECKER_REACH ((int64_t)(13 * GIB + 4 * MIB))
+#define CHECKER_REACH ((int64_t)(26 * GIB + 4 * MIB))
+#define CHECKER_NEAR  ((int64_t)(26 * GIB))
 #define CHECKER_FAR   (INT64_C(1) << 42)
 
-/* base + index * scale + disp, of values; 0: none */
+/* base + index * scale + disp, of values; 0: none. Loose: base plus lo..hi. */
 struct sum {
     uint32_t id, base, index;
     uint8_t scale;
-    int64_t disp;
+    bool loose;
+    int64_t disp, lo, hi;
 };
 
 enum { STR_UNKNOWN = UINT32_MAX };
@@ -211,6 +214,9 @@ void checker64_bound(struct held *h, int64_t lo, int64_t hi);
 /* What is known of the instruction's result in operand `o`, a register that held `old`. */
 void checker64_result(struct check64 *k, const ZydisDecodedOperand *o, const struct held *old,
                       struct held *h);
+/* h is `from` + index * scale + disp. */
+void checker64_add(struct check64 *k, const struct held *from, const struct held *index,
+                   unsigned scale, int64_t disp, struct held *h);
 /* h is `from` + n. */
 void checker64_moved(struct check64 *k, const struct held *from, int64_t n, struct held *h);
 

@@ -383,6 +383,8 @@ static bool guest_sum(struct check64 *k, const struct lea *l)
         checker64_bound(&h, 0, UINT32_MAX);
     else if (l->size == 64 && k->in.address_width == 64 && l->base >= 0 && l->index < 0)
         checker64_moved(k, &k->now.r[l->base], l->disp, &h);
+    else if (l->size == 64 && k->in.address_width == 64 && l->base >= 0)
+        checker64_add(k, &k->now.r[l->base], &k->now.r[l->index], l->scale, l->disp, &h);
     else if (l->size == 64 && k->in.address_width == 64)
         checker64_add_sum(k, s);
     return set(k, l->r, h);

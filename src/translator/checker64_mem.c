@@ -59,7 +59,7 @@ static bool reached(const struct held *delta, const struct span *d)
  * slot of the delta number `id`. */
 static void accessed(struct check64 *k, uint32_t id, const struct span *d)
 {
-    if (may_not_touch(k) || d->lo != d->hi)
+    if (may_not_touch(k) || !d->exact)
         return;
     for (unsigned r = 0; r < NGPR; r++) {
         struct held *h = &k->now.r[r];

@@ -4,7 +4,7 @@
 static const struct sum *find_sum(const struct check64 *k, uint32_t id)
 {
     for (unsigned i = k->nsums; i > 0; i--)
-        if (k->sum[i - 1].id == id)
+        if (k->sum[i - 1].id == id && !k->sum[i - 1].loose)
             return &k->sum[i - 1];
     return NULL;
 }
@@ -47,14 +47,68 @@ void checker64_add_sum(struct check64 *k, struct sum s)
         k->sum[k->nsums++] = folded(k, s);
 }
 
-static struct span times(const struct held *h, unsigned scale, int64_t disp)
-{
-    return (struct span){h->lo * scale + disp, h->hi * scale + disp};
-}
-
 static bool is_small(const struct held *h)
 {
     return h->bounded && small(h->lo) && small(h->hi);
+}
+
+/* A part of an address; of two, the second one. */
+static bool is_near(const struct held *h)
+{
+    return h->bounded && h->lo >= -CHECKER_NEAR && h->hi <= CHECKER_NEAR;
+}
+
+static struct span times(const struct held *h, unsigned scale, int64_t disp)
+{
+    return (struct span){h->lo * scale + disp, h->hi * scale + disp, false};
+}
+
+/* Value `id` is the one returned plus what is between bounds, which is added to *s. 0: none. */
+static uint32_t part_of(const struct check64 *k, uint32_t id, struct span *s)
+{
+    for (unsigned i = k->nsums; i > 0; i--) {
+        const struct sum *u = &k->sum[i - 1];
+
+        if (u->id != id || (!u->loose && (u->index || !u->base)))
+            continue;
+        s->lo += u->loose ? u->lo : u->disp;
+        s->hi += u->loose ? u->hi : u->disp;
+        return small(s->lo) && small(s->hi) ? u->base : 0;
+    }
+    return 0;
+}
+
+/* How far value `to` is from value `from`: by the nearest value that both were made of. */
+static bool between(const struct check64 *k, uint32_t from, uint32_t to, struct span *out)
+{
+    struct span t = {0}, f;
+
+    for (uint32_t a = to; a; a = part_of(k, a, &t)) {
+        f = (struct span){0};
+        for (uint32_t b = from; b; b = part_of(k, b, &f)) {
+            *out = (struct span){t.lo - f.hi, t.hi - f.lo, false};
+            if (a == b)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The distance of p + rest * scale + disp, when all that is known is bounds. */
+static bool loosely(const struct check64 *k, uint32_t looked_up, const struct held *p,
+                    const struct held *rest, unsigned scale, int64_t disp, struct span *out)
+{
+    struct span more = {disp, disp, false};
+
+    if (!p->id || (rest->id && !is_small(rest)))
+        return false;
+    if (rest->id)
+        more = times(rest, scale, disp);
+    if (!small(more.lo) || !small(more.hi) || !between(k, looked_up, p->id, out))
+        return false;
+    out->lo += more.lo;
+    out->hi += more.hi;
+    return true;
 }
 
 bool checker64_distance(const struct check64 *k, uint32_t looked_up, const struct held *base,
@@ -63,27 +117,15 @@ bool checker64_distance(const struct check64 *k, uint32_t looked_up, const struc
     const struct sum whole = {
         .base = base->id, .index = index->id, .scale = (uint8_t)scale, .disp = disp};
     const struct sum self = {.base = looked_up, .scale = 1};
-    struct sum from = folded(k, self), to = folded(k, whole), one;
+    struct sum from = folded(k, self), to = folded(k, whole);
 
-    if (!small(from.disp) || !small(to.disp))
-        return false;
-    if (from.base == to.base && from.index == to.index && (!to.index || from.scale == to.scale)) {
-        *out = (struct span){to.disp - from.disp, to.disp - from.disp};
+    if (small(from.disp) && small(to.disp) && from.base == to.base && from.index == to.index &&
+        (!to.index || from.scale == to.scale)) {
+        *out = (struct span){to.disp - from.disp, to.disp - from.disp, true};
         return true;
     }
-    one = folded(k, (struct sum){.base = base->id, .scale = 1});
-    if (base->id && is_small(index) && small(one.disp) && one.base == from.base &&
-        one.index == from.index && (!one.index || one.scale == from.scale)) {
-        *out = times(index, scale, disp + one.disp - from.disp);
-        return true;
-    }
-    one = folded(k, (struct sum){.base = index->id, .scale = 1});
-    if (index->id && scale == 1 && is_small(base) && small(one.disp) && one.base == from.base &&
-        one.index == from.index && (!one.index || one.scale == from.scale)) {
-        *out = times(base, 1, disp + one.disp - from.disp);
-        return true;
-    }
-    return false;
+    return loosely(k, looked_up, base, index, scale, disp, out) ||
+           (scale == 1 && loosely(k, looked_up, index, base, 1, disp, out));
 }
 
 bool checker64_span(const struct held *index, unsigned scale, int64_t disp, struct span *out)
@@ -121,11 +163,53 @@ static bool by_immediate(const struct check64 *k)
     return k->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
 }
 
+/* h is something plus lo..hi. */
+static void about(struct check64 *k, const struct held *from, int64_t lo, int64_t hi,
+                  struct held *h)
+{
+    const struct sum s = {
+        .id = h->id, .base = from->id, .scale = 1, .loose = true, .lo = lo, .hi = hi};
+
+    if (!small(lo) || !small(hi))
+        return;
+    if (k->nsums < MAX_SUMS)
+        k->sum[k->nsums++] = s;
+    if (is_small(from))
+        checker64_bound(h, from->lo + lo, from->hi + hi);
+}
+
 void checker64_moved(struct check64 *k, const struct held *from, int64_t n, struct held *h)
 {
     checker64_add_sum(k, (struct sum){.id = h->id, .base = from->id, .scale = 1, .disp = n});
-    if (is_small(from) && small(n))
-        checker64_bound(h, from->lo + n, from->hi + n);
+    about(k, from, n, n, h);
+}
+
+void checker64_add(struct check64 *k, const struct held *from, const struct held *index,
+                   unsigned scale, int64_t disp, struct held *h)
+{
+    struct span rest;
+
+    checker64_add_sum(k, (struct sum){.id = h->id,
+                                      .base = from->id,
+                                      .index = index->id,
+                                      .scale = (uint8_t)scale,
+                                      .disp = disp});
+    if (is_near(index)) {
+        rest = times(index, scale, disp);
+        about(k, from, rest.lo, rest.hi, h);
+    } else if (is_near(from) && scale == 1) {
+        rest = times(from, 1, disp);
+        about(k, index, rest.lo, rest.hi, h);
+    }
+}
+
+/* The second operand, a register. NULL: none. */
+static const struct held *addend(const struct check64 *k)
+{
+    int r = k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER ? checker_gpr(k->op[1].reg.value) : -1;
+
+    return k->op[0].size == 64 && r >= 0 && r != RSP && held_clean(&k->now.r[r]) ? &k->now.r[r]
+                                                                                 : NULL;
 }
 
 static void r_plain(struct check64 *k, const struct held *old, struct held *h)
@@ -139,12 +223,16 @@ static void r_add(struct check64 *k, const struct held *old, struct held *h)
 {
     if (k->op[0].size == 64 && by_immediate(k))
         checker64_moved(k, old, k->op[1].imm.value.s, h);
+    else if (addend(k))
+        checker64_add(k, old, addend(k), 1, 0, h);
 }
 
 static void r_sub(struct check64 *k, const struct held *old, struct held *h)
 {
     if (k->op[0].size == 64 && by_immediate(k))
         checker64_moved(k, old, -k->op[1].imm.value.s, h);
+    else if (addend(k) && is_small(addend(k)))
+        about(k, old, -addend(k)->hi, -addend(k)->lo, h);
 }
 
 static void r_inc(struct check64 *k, const struct held *old, struct held *h)
@@ -161,9 +249,10 @@ static void r_dec(struct check64 *k, const struct held *old, struct held *h)
 
 static void r_and(struct check64 *k, const struct held *old, struct held *h)
 {
-    (void)old;
     if (by_immediate(k) && immediate(k) >= 0)
         checker64_bound(h, 0, immediate(k));
+    else if (by_immediate(k) && k->op[0].size == 64)
+        about(k, old, -~immediate(k), 0, h);
 }
 
 static void r_shr(struct check64 *k, const struct held *old, struct held *h)

@@ -15,7 +15,7 @@
  * leaves its slot nevertheless faults in the gap (pitfalls A3). Deltas stay in the *slots*, scratch
  * registers of which S1 is the first, for the values they were looked up for: the block numbers
  * what the guest's registers hold, knows what was added to it, and between what bounds it lies
- * (x64_value.c), so that p[1], p++ and p[i] with an int i need one look-up in all.
+ * (x64_value.c), so that p[1], p++, p[i] with an int i and q = &p[i] need one look-up in all.
  *
  * Loops (loops.c): the blocks of a loop agree on scratch registers, on whether they load R10 and
  * R11, and on addresses of the guest's, *keys*, whose deltas stay in slots all the way round. Such
@@ -53,8 +53,8 @@ enum {
     X64_R10_R11 = 1 << R10 | 1 << R11
 };
 
-/* From an address that is in a slot; a half gap less what NEAR and operands may add. */
-#define X64_REACH ((int64_t)(13 * GIB))
+/* From an address that is in a slot; a gap less what NEAR and operands may add. */
+#define X64_REACH ((int64_t)(26 * GIB))
 
 /* Registers that are not among `used`, in the order in which they serve best as scratch; at most
  * max.
@@ -97,10 +97,10 @@ void x64_forget(struct xlate *x, unsigned reg);
 void x64_forget_all(struct xlate *x);
 
 /* lower64_mem.c */
-/* How far the key, as a sum of values, is from what its registers first held. */
-int64_t x64_key_off(const struct xlate *x, const struct bt_key *key);
-/* Does the slot hold the delta of that sum? */
-bool x64_slot_of(const struct xlate *x, const struct x64_slot *s, const struct bt_key *key);
+/* The address of the key, now. */
+struct x64_sum x64_sum_of(const struct xlate *x, const struct bt_key *key);
+/* Does the slot hold the delta of what differs from that sum by a constant only? */
+bool x64_slot_of(const struct x64_slot *s, const struct x64_sum *sum);
 /* Slot s gets the delta of the key. */
 void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key);
 bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a);

@@ -58,15 +58,30 @@ static int64_t off_of(const struct xlate *x, unsigned reg)
     return reg == NO_REG ? 0 : x->w.value[reg].off;
 }
 
-int64_t x64_key_off(const struct xlate *x, const struct bt_key *key)
+struct x64_sum x64_sum_of(const struct xlate *x, const struct bt_key *key)
 {
-    return off_of(x, key->base) + off_of(x, key->index) * key->scale + key->disp;
+    struct x64_sum s = {
+        .of = id_of(x, key->base), .of2 = id_of(x, key->index), .scale = key->scale};
+
+    if (key->index == NO_REG && key->base != NO_REG && x->w.value[key->base].sum.of)
+        s = x->w.value[key->base].sum; /* LEA has made it */
+    s.off += off_of(x, key->base) + off_of(x, key->index) * key->scale + key->disp;
+    return s;
 }
 
-bool x64_slot_of(const struct xlate *x, const struct x64_slot *s, const struct bt_key *key)
+bool x64_slot_of(const struct x64_slot *s, const struct x64_sum *sum)
 {
-    return s->kind == X64_DELTA && s->of == id_of(x, key->base) && s->of2 == id_of(x, key->index) &&
-           (s->scale == key->scale || key->index == NO_REG);
+    return s->kind == X64_DELTA && s->sum.of == sum->of && s->sum.of2 == sum->of2 &&
+           (s->sum.scale == sum->scale || !sum->of2);
+}
+
+/* The slot's address is known to be this one now. */
+static void pin(struct x64_slot *s, const struct x64_sum *sum)
+{
+    s->rlo += sum->off - s->sum.off;
+    s->rhi += sum->off - s->sum.off;
+    s->sum.off = sum->off;
+    s->slack = 0;
 }
 
 void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key)
@@ -81,17 +96,22 @@ void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key
         emit_lookup(&x->em, s->reg, x->w.s0);
     }
     s->kind = X64_DELTA;
-    s->of = id_of(x, key->base);
-    s->of2 = id_of(x, key->index);
-    s->scale = key->scale;
-    s->off = x64_key_off(x, key);
+    s->sum = x64_sum_of(x, key);
     s->slack = 0;
+    s->root = 0;
+    if (key->base != NO_REG && key->index == NO_REG) {
+        const struct x64_value *v = &x->w.value[key->base];
+
+        s->root = v->root;
+        s->rlo = v->rlo + v->off + key->disp;
+        s->rhi = v->rhi + v->off + key->disp;
+    }
 }
 
-static struct x64_slot *slot_with(struct xlate *x, const struct bt_key *key)
+static struct x64_slot *slot_with(struct xlate *x, const struct x64_sum *sum)
 {
     for (unsigned k = 0; k < x->w.nslots; k++)
-        if (x64_slot_of(x, &x->w.slot[k], key))
+        if (x64_slot_of(&x->w.slot[k], sum))
             return use(x, &x->w.slot[k]);
     return NULL;
 }
@@ -134,27 +154,46 @@ static bool span_of(const struct xlate *x, const struct insn *i, struct span *s)
     return true;
 }
 
-/* Does a slot with the delta of what is `at` - d->off away serve for the span about it? */
+/* Does a slot with the delta of what is `at` - d->sum.off away serve for the span about it? */
 static bool reaches(const struct x64_slot *d, int64_t at, const struct span *s)
 {
-    int64_t off = at - d->off;
+    int64_t off = at - d->sum.off;
 
     return bounded(s->lo, s->hi) && bounded(off, off) &&
            bounded(off + s->lo - d->slack, off + s->hi + d->slack);
+}
+
+/* A slot with the delta of an address that is known to be about `reg`. */
+static struct x64_slot *kin_slot(struct xlate *x, unsigned reg, const struct span *s)
+{
+    const struct x64_value *v = &x->w.value[reg];
+
+    for (unsigned k = 0; k < x->w.nslots; k++) {
+        struct x64_slot *d = &x->w.slot[k];
+        int64_t lo = v->off + v->rlo - d->rhi - d->slack;
+        int64_t hi = v->off + v->rhi - d->rlo + d->slack;
+
+        if (d->kind == X64_DELTA && d->root == v->root && bounded(lo, hi) &&
+            bounded(s->lo, s->hi) && bounded(lo + s->lo, hi + s->hi))
+            return use(x, d);
+    }
+    return NULL;
 }
 
 /* A slot with the delta of `reg`, which serves for the span about it. NULL: none can. */
 static struct x64_slot *delta_slot(struct xlate *x, unsigned reg, const struct span *s)
 {
     const struct bt_key key = {.base = (uint8_t)reg, .index = NO_REG, .scale = 1};
-    int64_t at = x64_key_off(x, &key);
-    const struct x64_slot fresh = {.off = at};
-    struct x64_slot *d = slot_with(x, &key);
+    const struct x64_sum at = x64_sum_of(x, &key);
+    const struct x64_slot fresh = {.sum = at};
+    struct x64_slot *d = slot_with(x, &at);
 
-    if (d && reaches(d, at, s))
+    if (d && reaches(d, at.off, s))
         return d;
-    if (!reaches(&fresh, at, s))
+    if (!reaches(&fresh, at.off, s))
         return NULL;
+    if (!d && (d = kin_slot(x, reg, s)))
+        return d;
     if (!d)
         d = kept_for(x, &key);
     if (!d)
@@ -376,14 +415,14 @@ static bool sum_operand(struct xlate *x, const struct insn *i, struct hea *a)
     const struct bt_key key = {
         .base = i->base, .index = i->index, .scale = i->scale, .disp = (int32_t)i->disp};
     const struct span here = {0, 0};
+    struct x64_sum at;
     struct x64_slot *d;
-    int64_t at;
 
     if (i->index == NO_REG || i->base == RSP)
         return false;
-    at = x64_key_off(x, &key);
-    d = slot_with(x, &key);
-    if (!d || !reaches(d, at, &here)) {
+    at = x64_sum_of(x, &key);
+    d = slot_with(x, &at);
+    if (!d || !reaches(d, at.off, &here)) {
         d = kept_for(x, &key);
         if (!d)
             return false;
@@ -395,17 +434,49 @@ static bool sum_operand(struct xlate *x, const struct insn *i, struct hea *a)
         emit_add_lea(&x->em, true, x->w.s0, d->reg, i->base);
         a->base = x->w.s0;
     }
-    if (always_accesses(i)) {
-        d->off = at;
-        d->slack = 0;
-    }
+    if (always_accesses(i))
+        pin(d, &at);
+    return true;
+}
+
+/* Is there another operand that differs by its displacement only, before the registers change? */
+static bool sum_again(const struct xlate *x, const struct insn *i)
+{
+    const struct insn *end = x->insns + x->n;
+    uint16_t parts = (uint16_t)(1u << i->index | (i->base < NGPR ? 1u << i->base : 0));
+
+    for (const struct insn *o = i + 1; o < end && !(o[-1].gpr_written & parts); o++)
+        if (insn_mem(o) && o->base == i->base && o->index == i->index && o->scale == i->scale)
+            return true;
+    return false;
+}
+
+/* A sum of which nothing is known. */
+static bool new_sum(struct xlate *x, const struct insn *i, struct hea *a)
+{
+    const struct bt_key key = {
+        .base = i->base, .index = i->index, .scale = i->scale, .disp = (int32_t)i->disp};
+    struct x64_slot *d;
+
+    if (i->index == NO_REG || i->base == RSP)
+        return false;
+    d = vacant(x);
+    if (!d && sum_again(x, i))
+        d = take_slot(x);
+    if (!d)
+        return false;
+    x64_fill_slot(x, d, &key);
+    *a = (struct hea){.base = x->w.s0, .index = d->reg, .scale = 1};
     return true;
 }
 
 /* The pointer of an operand: its base, or the index when the base is known to be small. */
 static bool pointer_operand(struct xlate *x, const struct insn *i, struct hea *a)
 {
+    const struct bt_key key = {
+        .base = i->base, .index = NO_REG, .scale = 1, .disp = (int32_t)i->disp};
     struct insn other = *i;
+    struct x64_sum at;
     struct x64_slot *d;
     struct span s;
 
@@ -421,11 +492,10 @@ static bool pointer_operand(struct xlate *x, const struct insn *i, struct hea *a
         return false;
     *a = address_of(&other);
     if (i->index == NO_REG) {
+        at = x64_sum_of(x, &key);
         a->index = d->reg;
-        if (always_accesses(i)) { /* so this address is in the slot */
-            d->off = x->w.value[i->base].off + i->disp;
-            d->slack = 0;
-        }
+        if (x64_slot_of(d, &at) && always_accesses(i)) /* so this address is in the slot */
+            pin(d, &at);
         return true;
     }
     emit_add_lea(&x->em, true, x->w.s0, d->reg, other.base);
@@ -454,7 +524,9 @@ bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a)
         return true;
     if (sum_operand(x, i, a) || array_operand(x, i, a))
         return true;
-    if (!near || i->base == RSP || !pointer_operand(x, i, a))
+    if (near && i->base != RSP && pointer_operand(x, i, a))
+        return true;
+    if (!new_sum(x, i, a))
         resolve_whole(x, i, a);
     return true;
 }

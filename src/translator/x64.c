@@ -150,9 +150,10 @@ bool x64_keys_held(const struct xlate *x)
     for (unsigned k = 0; k < x->w.loop->nkeys; k++) {
         const struct bt_key *key = &x->w.loop->key[k];
         const struct x64_slot *s = &x->w.slot[k + 1];
-        int64_t off = x64_key_off(x, key) - s->off;
+        struct x64_sum at = x64_sum_of(x, key);
+        int64_t off = at.off - s->sum.off;
 
-        if (!x64_slot_of(x, s, key) || (off < 0 ? -off : off) + s->slack > X64_NEAR)
+        if (!x64_slot_of(s, &at) || (off < 0 ? -off : off) + s->slack > X64_NEAR)
             return false;
     }
     return true;

@@ -30,6 +30,48 @@ static struct x64_value moved(struct x64_value v, int64_t n)
     return v.off > far || v.off < -far ? within(v.lo, v.hi) : v;
 }
 
+static bool near(int64_t n)
+{
+    return n >= -X64_REACH && n <= X64_REACH;
+}
+
+/* A new value: v plus lo..hi. */
+static struct x64_value about(struct x64_value v, int64_t lo, int64_t hi)
+{
+    struct x64_value r = anything;
+
+    if (!near(lo) || !near(hi))
+        return r;
+    if (__builtin_add_overflow(v.lo, lo, &r.lo) || __builtin_add_overflow(v.hi, hi, &r.hi))
+        r = anything;
+    r.rlo = v.rlo + v.off + lo;
+    r.rhi = v.rhi + v.off + hi;
+    r.root = near(r.rlo) && near(r.rhi) ? v.root : 0;
+    return r;
+}
+
+/* a + b * scale + n */
+static struct x64_value bounded_sum(struct x64_value a, struct x64_value b, int64_t scale,
+                                    int64_t n)
+{
+    if (near(b.lo) && near(b.hi) && scale > 0)
+        return about(a, b.lo * scale + n, b.hi * scale + n);
+    if (near(b.lo) && near(b.hi))
+        return about(a, n - b.hi, n - b.lo);
+    return near(a.lo) && near(a.hi) && scale == 1 ? about(b, a.lo + n, a.hi + n) : anything;
+}
+
+/* The same, and what it was made of, for scales above 0. */
+static struct x64_value sum_of(struct x64_value a, struct x64_value b, uint8_t scale, int64_t n)
+{
+    struct x64_value r = bounded_sum(a, b, scale, n);
+
+    if (a.id && b.id)
+        r.sum = (struct x64_sum){
+            .of = a.id, .of2 = b.id, .scale = scale, .off = a.off + b.off * scale + n};
+    return r;
+}
+
 /* A result of 32 bits, of which nothing else is known, or of 64. */
 static struct x64_value sized(const struct insn *i)
 {
@@ -77,6 +119,8 @@ static struct x64_value r_cdqe(const struct xlate *x, const struct insn *i)
 
 static struct x64_value r_add(const struct xlate *x, const struct insn *i)
 {
+    if (i->opsize == 8 && i->op[1].kind == OPND_GPR)
+        return sum_of(value_of(x, i->op[0].reg), value_of(x, i->op[1].reg), 1, 0);
     if (i->opsize != 8 || i->op[1].kind != OPND_IMM)
         return sized(i);
     return moved(value_of(x, i->op[0].reg), (int64_t)i->imm);
@@ -84,6 +128,8 @@ static struct x64_value r_add(const struct xlate *x, const struct insn *i)
 
 static struct x64_value r_sub(const struct xlate *x, const struct insn *i)
 {
+    if (i->opsize == 8 && i->op[1].kind == OPND_GPR)
+        return bounded_sum(value_of(x, i->op[0].reg), value_of(x, i->op[1].reg), -1, 0);
     if (i->opsize != 8 || i->op[1].kind != OPND_IMM)
         return sized(i);
     return moved(value_of(x, i->op[0].reg), -(int64_t)i->imm);
@@ -101,8 +147,10 @@ static struct x64_value r_dec(const struct xlate *x, const struct insn *i)
 
 static struct x64_value r_lea(const struct xlate *x, const struct insn *i)
 {
-    if (i->opsize != 8 || i->adsize != 8 || i->base >= NGPR || i->index != NO_REG)
+    if (i->opsize != 8 || i->adsize != 8 || i->base >= NGPR)
         return sized(i);
+    if (i->index != NO_REG)
+        return sum_of(value_of(x, i->base), value_of(x, i->index), i->scale, i->disp);
     return moved(value_of(x, i->base), i->disp);
 }
 
@@ -110,7 +158,8 @@ static struct x64_value r_and(const struct xlate *x, const struct insn *i)
 {
     int64_t mask = i->opsize == 8 ? (int64_t)i->imm : (uint32_t)i->imm;
 
-    (void)x;
+    if (i->op[1].kind == OPND_IMM && mask < 0 && i->opsize == 8) /* aligns: at most ~mask less */
+        return about(value_of(x, i->op[0].reg), -~mask, 0);
     return i->op[1].kind == OPND_IMM && mask >= 0 ? within(0, mask) : sized(i);
 }
 
@@ -159,11 +208,23 @@ static struct x64_value result_of(const struct xlate *x, const struct insn *i)
     return anything;
 }
 
+/* A value of its own. */
+static void number(struct xlate *x, unsigned reg)
+{
+    struct x64_value *v = &x->w.value[reg];
+
+    v->id = ++x->w.next_value;
+    if (v->root)
+        return;
+    v->root = v->id;
+    v->rlo = v->rhi = 0;
+}
+
 void x64_values_init(struct xlate *x)
 {
     for (unsigned r = 0; r < NGPR; r++) {
         x->w.value[r] = anything;
-        x->w.value[r].id = ++x->w.next_value;
+        number(x, r);
     }
 }
 
@@ -184,6 +245,6 @@ void x64_track(struct xlate *x, const struct insn *i)
             continue;
         x->w.value[r] = r == dst ? v : anything;
         if (!x->w.value[r].id)
-            x->w.value[r].id = ++x->w.next_value;
+            number(x, r);
     }
 }

@@ -61,22 +61,31 @@ struct x64_side {
     uint64_t rip;
 };
 
+/* The values numbered `of` + `of2` * scale + off; number 0: none. */
+struct x64_sum {
+    uint32_t of, of2;
+    uint8_t scale;
+    int64_t off;
+};
+
 /* What a register of the guest's holds, as far as the block knows: the value numbered `id`, plus
- * off (modulo 2^64), which lies in lo..hi as a signed number. */
+ * off (modulo 2^64), which lies in lo..hi as a signed number. Value `id` itself is value `root`
+ * plus something in rlo..rhi: an array's element, say; and, if that has two parts, `sum`. */
 struct x64_value {
-    uint32_t id;
-    int64_t off, lo, hi;
+    uint32_t id, root;
+    int64_t off, lo, hi, rlo, rhi;
+    struct x64_sum sum;
 };
 
 /* A scratch register with something to be added to addresses: enum x64_slot_kind. */
 struct x64_slot {
-    uint8_t reg, kind, scale;
-    bool kept;      /* for a key of the loop */
-    uint32_t of;    /* DELTA: an address less than `slack` from value `of` + off; CONST: the piece;
-                       SEG: the segment */
-    uint32_t of2;   /* DELTA: ... + value `of2` * scale */
-    uint32_t slack; /* bytes */
-    int64_t off;
+    uint8_t reg, kind;
+    bool kept;          /* for a key of the loop */
+    uint32_t of;        /* CONST: the piece; SEG: the segment */
+    struct x64_sum sum; /* DELTA: an address less than `slack` bytes from it */
+    uint32_t slack;
+    uint32_t root; /* DELTA: which is value `root` plus rlo..rhi; 0: of no known value */
+    int64_t rlo, rhi;
     unsigned used; /* when: position in the block */
 };
 

@@ -20,6 +20,8 @@
 #define SAVE8  "654c89042520010000 "
 #define BACK8  "654c8b042520010000 "
 #define LOOKUP "c463fbf0c320450fb7c0654e8b04c500000100 "
+#define FAR2   "4881c3ffffff7f"
+#define FAR14  FAR2 FAR2 FAR2 FAR2 FAR2 FAR2 FAR2
 #define LOOP   "@borrow8 @loop @key8 " SAVE8 LOOKUP "@inner "
 #define NEXT   " 0f @open 1f440000 " BACK8 " e9 @jump @stub 49bb @exit e9 @direct"
 #define LAST   "0f0b "
@@ -43,6 +45,14 @@ static const struct block good[] = {
     {NULL, "an unsigned index", "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b89c9418b040a" END},
     {NULL, "an int index, by 4",
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b4863c9418b048a" END},
+    {NULL, "an unsigned index, by 4; an int index, by 8",
+     "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b89c9418b048a4863c9418b04ca" END},
+    {NULL, "an element of an array, by LEA and by ADD, and another",
+     "c463fbf0db20450fb7db654e8b1cdd000001004863c9488d148b428b041a4801cb428b041b"
+     "4863f6488d34b2428b041e4863ff4829fe428b041e" END},
+    {NULL, "the other way round: an array by way of its element",
+     "4863c9488d148bc463fbf0da20450fb7db654e8b1cdd00000100428b041b" END},
+    {NULL, "an aligned pointer", "c463fbf0db20450fb7db654e8b1cdd000001004883e3f0428b041b" END},
     {NULL, "a small base, a pointer as index",
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b0fb6c9418b040a" END},
     {NULL, "an array and a masked index", "81e1ff000000654c8b1c2500000100418b84cb00100000" END},
@@ -279,18 +289,20 @@ static const struct block bad[] = {
     {"no allowed form", "a delta alone", "c463fbf0db20450fb7db654e8b1cdd00000100418b03" END},
     {"no allowed form", "an index of any value",
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b418b040a" END},
-    {"no allowed form", "an unsigned index, by 4",
-     "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b89c9418b048a" END},
-    {"no allowed form", "an int index, by 8",
-     "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b4863c9418b04ca" END},
+    {"no allowed form", "an unsigned index, by 8",
+     "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b89c9418b04ca" END},
     {"no allowed form", "a masked index, half of it written again",
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b81e1ff0000006689c1418b040a" END},
-    {"no allowed form", "a pointer stepped by 14 GiB",
-     "c463fbf0db20450fb7db654e8b1cdd00000100428b041b4881c3ffffff7f4881c3ffffff7f4881c3ffffff7f4881c"
-     "3ffffff7f4881c3ffffff7f4881c3ffffff7f4881c3ffffff7f428b041b" END},
+    {"no allowed form", "a pointer stepped by 28 GiB",
+     "c463fbf0db20450fb7db654e8b1cdd00000100428b041b" FAR14 FAR14 "428b041b" END},
     {"no allowed form", "a pointer that a masked store was to prove",
-     "c463fbf0db20450fb7db654e8b1cdd000001004881c3ffffff7f4881c3ffffff7f4881c3ffffff7f4881c3ffffff7"
-     "fc4a27d2e041b4881c3ffffff7f4881c3ffffff7f4881c3ffffff7f428b041b" END},
+     "c463fbf0db20450fb7db654e8b1cdd00000100" FAR14 "c4a27d2e041b" FAR14 "428b041b" END},
+    {"no allowed form", "a pointer that a sum of bounds steps too far",
+     "c463fbf0db20450fb7db654e8b1cdd000001004863c9488d1ccb488d1ccb428b041b" END},
+    {"no allowed form", "a pointer less an index of any value",
+     "c463fbf0db20450fb7db654e8b1cdd000001004829cb428b041b" END},
+    {"no allowed form", "a pointer of which half is masked",
+     "c463fbf0db20450fb7db654e8b1cdd0000010083e3f0428b041b" END},
     {"no allowed form", "an array on the stack, an index of any value", "8b448c08" END},
     {"no allowed form", "an array, an index of any value",
      "654c8b1c2500000100418b84cb00100000" END},
