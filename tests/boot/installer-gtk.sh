@@ -2,6 +2,7 @@
 # installer-gtk.sh ENGINE [DIRECTORY] - Debian's graphical installer from a CD, looked at by VNC: ISOLINUX's menu in VBE
 # graphics, then X on the kernel's driver, operated by keys, mouse and wheel. The pictures are left in DIRECTORY.
 set -u
+: "${BOOT_TIMEOUT:=300}"
 . "$(dirname "$0")/firmlib.sh"
 . "$here/tests/boot/cdlib.sh"
 "$top/scripts/fetch-guests" --quiet --screens || skip 'the installer cannot be fetched'

@@ -1,6 +1,7 @@
 #!/bin/sh
 # installer.sh ENGINE - Debian's installer from a CD, on the VGA's text screen: its first questions, answered by keys.
 set -u
+: "${BOOT_TIMEOUT:=300}"
 . "$(dirname "$0")/firmlib.sh"
 . "$here/tests/boot/cdlib.sh"
 "$top/scripts/fetch-guests" --quiet --screens || skip 'the installer cannot be fetched'

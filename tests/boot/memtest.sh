@@ -1,6 +1,7 @@
 #!/bin/sh
 # memtest.sh ENGINE - memtest86+ from its CD tests 16 MiB: one whole pass without an error, as its screen says.
 set -u
+: "${BOOT_TIMEOUT:=900}"
 . "$(dirname "$0")/firmlib.sh"
 "$top/scripts/fetch-guests" --quiet --screens || skip 'memtest86+ cannot be fetched'
 cat >"$work/steps" <<STEPS
