@@ -600,7 +600,7 @@ const struct option_row option_rows[] = {
      NULL, false},
     {"vnc", "[HOST]:N", OPTION_DEVICES, option_set_vnc,
      "VNC server on port 5900 + N of this host only, or of HOST's address;\n"
-     ",password-file=FILE, ,websocket=on|PORT (page on 5700 + N), ,keys=places may follow",
+     ",password-file=FILE, ,websocket=on|PORT (page on 5700 + N) and ,keys=places\nmay follow",
      NULL, false},
     {"screendump", "FILE", OPTION_DEVICES, option_set_screendump,
      "when the machine stops, its screen to FILE: text if that ends in .txt, or PNG", NULL, false},
