@@ -138,10 +138,22 @@ static void count_client(struct vnc *s, int change)
     pthread_mutex_unlock(&s->queue_lock);
 }
 
+/* The library itself forgets to. */
+static void free_extensions(rfbClientPtr client)
+{
+    while (client->extensions) {
+        rfbExtensionData *e = client->extensions;
+
+        client->extensions = e->next;
+        free(e);
+    }
+}
+
 static void on_gone(rfbClientPtr client)
 {
     struct vnc *s = client->screen->screenData;
 
+    free_extensions(client);
     count_client(s, -1);
     queue(s, (struct input_event){.kind = INPUT_GONE});
 }
