@@ -138,9 +138,13 @@ static void count_client(struct vnc *s, int change)
     pthread_mutex_unlock(&s->queue_lock);
 }
 
-/* The library itself forgets to. */
-static void free_extensions(rfbClientPtr client)
+/* What the library itself forgets. */
+static void free_rest(rfbClientPtr client)
 {
+#ifdef LIBVNCSERVER_WITH_WEBSOCKETS
+    free(client->wsctx);
+    client->wsctx = NULL;
+#endif
     while (client->extensions) {
         rfbExtensionData *e = client->extensions;
 
@@ -153,7 +157,7 @@ static void on_gone(rfbClientPtr client)
 {
     struct vnc *s = client->screen->screenData;
 
-    free_extensions(client);
+    free_rest(client);
     count_client(s, -1);
     queue(s, (struct input_event){.kind = INPUT_GONE});
 }
@@ -173,8 +177,10 @@ static enum rfbNewClientAction on_client(rfbClientPtr client)
 {
     struct vnc *s = client->screen->screenData;
 
-    if (is_foreign_websocket(s, client))
+    if (is_foreign_websocket(s, client)) {
+        free_rest(client);
         return RFB_CLIENT_REFUSE;
+    }
     client->clientGoneHook = on_gone;
     count_client(s, 1);
     if (s->cfg.wake)
