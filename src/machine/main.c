@@ -1,6 +1,9 @@
 /* dragoman [options] [image] */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cpu/model.h"
@@ -20,6 +23,35 @@ static void say_hello(const struct options *o)
                 engine_name(o->engine), (unsigned long long)(o->ram_bytes / MIB));
 }
 
+/* Yours to read only, as whoever can write it can have others killed. */
+static int write_pid(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (dprintf(fd, "%ld\n", (long)getpid()) < 0)
+        err = -errno;
+    close(fd);
+    return err;
+}
+
+static int run_machine(struct machine *m, const struct options *o)
+{
+    int err = o->pid_file ? write_pid(o->pid_file) : 0, status;
+
+    if (err < 0) {
+        fprintf(stderr, "dragoman: -pidfile %s: %s\n", o->pid_file, strerror(-err));
+        return EXIT_BAD_INPUT;
+    }
+    say_hello(o);
+    status = machine_run(m);
+    if (o->pid_file)
+        unlink(o->pid_file);
+    return status;
+}
+
 static int run(const struct options *o)
 {
     struct host_limits limits;
@@ -32,8 +64,7 @@ static int run(const struct options *o)
         return complain(host.text);
     if (machine_create(&m, o, &limits, &err) < 0)
         return complain(err.text);
-    say_hello(o);
-    status = machine_run(m);
+    status = run_machine(m, o);
     machine_destroy(m);
     return status;
 }

@@ -194,6 +194,12 @@ static int set_vga(struct option_parse *p, const char *value)
     return 0;
 }
 
+static int set_pid_file(struct option_parse *p, const char *value)
+{
+    p->o->pid_file = value;
+    return 0;
+}
+
 static int set_name(struct option_parse *p, const char *value)
 {
     p->o->name = value;
@@ -592,6 +598,8 @@ const struct option_row option_rows[] = {
     {"timeout", "SECONDS", OPTION_MACHINE, set_timeout,
      "leave, with status 4, after that time (30, 0.5)", NULL, false},
     {"name", "TEXT", OPTION_MACHINE, set_name, "what messages call the machine", NULL, false},
+    {"pidfile", "FILE", OPTION_MACHINE, set_pid_file, "the process's number, while it runs", NULL,
+     false},
     {"vga", "KIND", OPTION_DEVICES, set_vga, "std: a VGA (with firmware the default); none", NULL,
      false},
     {"display", "KIND", OPTION_DEVICES, option_set_display,

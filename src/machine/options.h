@@ -86,8 +86,9 @@ struct options {
     bool kaslr; /* a bzImage unpacks itself, which is when Linux randomizes its address */
     bool no_unpack_cache;
     uint64_t ram_bytes;
-    const char *cpu;  /* "MODEL[,+feature][,-feature].."; NULL: the default model */
-    const char *name; /* of the machine, for messages; NULL: none */
+    const char *cpu;      /* "MODEL[,+feature][,-feature].."; NULL: the default model */
+    const char *name;     /* of the machine, for messages; NULL: none */
+    const char *pid_file; /* NULL: none */
     enum engine_kind engine;
     struct char_target serial, com2; /* COM1, COM2 */
     struct char_target parallel;     /* LPT1 */

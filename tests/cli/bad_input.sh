@@ -181,6 +181,7 @@ zeros big 40000000
 refuse 'does not fit' -m 64M -kernel linux -initrd big
 refuse 'no/such/folder' -D no/such/folder/log -d int linux
 refuse 'no/such/folder' -serial file:no/such/folder/log linux
+refuse 'no/such/folder' -pidfile no/such/folder/pid -flat 0x100000 spin
 
 # what is no mistake
 for arg in --help -h -help --version '-d help' '-cpu help'; do

@@ -26,7 +26,7 @@ function event(client, name) {
 }
 
 function config(name) {
-    return { machine: { type: 'pc' }, memory: { size: 64 }, noShutdown: false, serial: 'none',
+    return { machine: { type: 'pc' }, memory: { size: 64 }, noShutdown: false, serial: 'none', pidfile: path.join(work, `${name}.pid`),
         drives: [{ file: path.join(work, 'disk.img'), format: 'raw', media: 'disk', cache: 'writeback' }],
         qmp: { socketPath: path.join(work, name) },
         extraArgs: ['-kernel', desk, '-name', name, '-vga', 'std', '-timeout', String(60 * slow)] };
@@ -50,6 +50,7 @@ async function nodeQemu(lib) {
     const { machine, end } = await started(lib, 'node-qemu');
     const client = new lib.QMPClient({ socketPath: machine.socketPath });
     await client.connect();
+    check(Number(readFileSync(path.join(work, 'node-qemu.pid'))) === machine.pid, 'node-qemu: pidfile');
     check((await client.queryStatus()).status === 'running', 'node-qemu: status');
     check((await client.queryVersion()).qemu.major === 7, 'node-qemu: version');
     const commands = (await client.queryCommands()).map((c) => c.name);

@@ -20,7 +20,7 @@ make('floppy2.img', 737280);
 make('odd.img', 4096);
 
 my $pid = start('-kernel', $desk, '-m', 64, '-name', 'desk of tests', '-vga', 'std', '-hda', 'disk.img', '-cdrom', 'cd.iso',
-    '-fda', 'floppy.img', '-no-shutdown', '-qmp', 'unix:qmp,server,nowait', '-monitor', 'unix:hmp,server=on,wait=off');
+    '-fda', 'floppy.img', '-no-shutdown', '-pidfile', 'pid', '-qmp', 'unix:qmp,server,nowait', '-monitor', 'unix:hmp,server=on,wait=off');
 my $q = connect_to('qmp');
 my $h = connect_to('hmp');
 
@@ -42,6 +42,8 @@ check(qmp($q, 'qmp_capabilities') =~ /already complete/, 'capabilities once');
 $got = wait_for($h, qr/\(dragoman\) /) // '';
 check($got =~ /^Dragoman .* monitor - 'help'/, 'HMP greets', $got);
 becomes(sub { read_word($h, $at) == 0x4b534544 && read_word($h, $at + 8) > 0 }, 'the guest runs');
+
+check(slurp('pid') eq "$pid\n", 'the PID file', slurp('pid'));
 
 # ---- what people see ----
 for my $case (
@@ -237,6 +239,6 @@ check($got =~ /"return": \{\}/, 'quit', $got);
 check(wait_for($q, qr/"event": "SHUTDOWN", "data": \{"guest": false, "reason": "host-qmp-quit"\}\}\r\n/), 'SHUTDOWN');
 $got = finish($pid);
 check($got eq 0, 'status 0', "$got: " . slurp('err'));
-check(!-e 'qmp' && !-e 'hmp', 'no sockets are left behind');
+check(!-e 'qmp' && !-e 'hmp' && !-e 'pid', 'no sockets are left behind, nor the PID file');
 check(slurp('err') eq '', 'nothing on standard error', slurp('err'));
 exit $failed;
