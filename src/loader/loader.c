@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/bits.h"
 #include "loader/load_job.h"
@@ -57,6 +58,17 @@ int load_write(struct load_job *job, gpa_t base, const void *data, uint64_t len)
                      (unsigned long long)base);
 }
 
+/* The host gives memory to many pages at once for less than a fault for each. When it does not,
+ * they fault. */
+static void populate(const struct load_job *job, gpa_t base, uint64_t len)
+{
+    uintptr_t first = (uintptr_t)physmem_ptr(job->pm, base);
+    uintptr_t page = align_up(first, PAGE_SIZE);
+
+    if (first && len >= MIB)
+        madvise((void *)page, align_down(first + len - page, PAGE_SIZE), MADV_POPULATE_WRITE);
+}
+
 int load_segment(struct load_job *job, gpa_t base, const uint8_t *data, uint64_t filled,
                  uint64_t len, const char *what)
 {
@@ -65,6 +77,8 @@ int load_segment(struct load_job *job, gpa_t base, const uint8_t *data, uint64_t
     if (len == 0)
         return 0;
     rc = load_claim(job, base, len, what);
+    if (rc == 0)
+        populate(job, base, filled);
     if (rc == 0)
         rc = load_write(job, base, data, filled);
     if (rc == 0 && len > filled)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@ struct head {
     uint64_t size, out_len, out_hash;
 };
 
-static const char magic[8] = "DGunpk1";
+static const char magic[8] = "DGunpk2";
 
 #define MAX_TOTAL (UINT64_C(512) * MIB)
 enum { NAME_DIGITS = 16, NAME_ROOM = 64, CHUNK = 64 * KIB };
@@ -42,6 +43,16 @@ static uint64_t hash_bytes(const uint8_t *p, size_t n)
     for (; n; n--, p++)
         h[0] = mix(h[0], *p);
     return mix(mix(mix(h[0], h[1]), h[2]), h[3]);
+}
+
+/* Of what is long: chunk by chunk, so that reading and hashing can take turns. */
+static uint64_t hash_chunks(const uint8_t *p, size_t n)
+{
+    uint64_t h = 0;
+
+    for (size_t at = 0; at < n; at += CHUNK)
+        h = mix(h, hash_bytes(p + at, n - at < CHUNK ? n - at : CHUNK));
+    return h;
 }
 
 /* ---- the directory ---- */
@@ -120,6 +131,31 @@ static bool right_head(int fd, struct head *h, size_t size, uint64_t limit)
            h->out_len <= limit && (uint64_t)st.st_size - sizeof(*h) - size == h->out_len;
 }
 
+/* Tens of megabytes: a fault for each page would cost more than reading them. */
+static uint8_t *large_alloc(size_t len)
+{
+    const size_t large = 2 * MIB;
+    uint8_t *p = len < large ? malloc(len) : aligned_alloc(large, align_up(len, large));
+
+    if (p && len >= large)
+        madvise(p, len, MADV_HUGEPAGE);
+    return p;
+}
+
+static bool read_hashed(int fd, uint8_t *out, const struct head *head)
+{
+    uint64_t h = 0;
+
+    for (size_t at = 0; at < head->out_len; at += CHUNK) {
+        size_t n = head->out_len - at < CHUNK ? head->out_len - at : CHUNK;
+
+        if (!read_exactly(fd, out + at, n))
+            return false;
+        h = mix(h, hash_bytes(out + at, n));
+    }
+    return h == head->out_hash;
+}
+
 /* NULL: what it unpacks to is not there. */
 static uint8_t *find(int dirfd, const char *name, const uint8_t *data, size_t size, uint64_t limit,
                      size_t *out_len)
@@ -131,8 +167,8 @@ static uint8_t *find(int dirfd, const char *name, const uint8_t *data, size_t si
     if (fd < 0)
         return NULL;
     if (right_head(fd, &h, size, limit) && same_payload(fd, data, size))
-        out = malloc(h.out_len);
-    if (out && (!read_exactly(fd, out, h.out_len) || hash_bytes(out, h.out_len) != h.out_hash)) {
+        out = large_alloc(h.out_len);
+    if (out && !read_hashed(fd, out, &h)) {
         free(out);
         out = NULL;
     }
@@ -206,7 +242,7 @@ static bool write_all(int fd, const void *buf, size_t len)
 static void keep(int dirfd, const char *name, const uint8_t *data, size_t size, const uint8_t *out,
                  size_t out_len)
 {
-    struct head h = {.size = size, .out_len = out_len, .out_hash = hash_bytes(out, out_len)};
+    struct head h = {.size = size, .out_len = out_len, .out_hash = hash_chunks(out, out_len)};
     char temp[NAME_ROOM];
     bool done;
     int fd;

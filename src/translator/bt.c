@@ -330,15 +330,16 @@ static struct bt_page *code_page(struct engine *e, uint64_t rip, bool *odd)
     *odd = cp.frame == SMMU_ALL_PAGES;
     if (*odd)
         return NULL;
-    p = bt_page_get(e, vpn, cp.frame);
+    p = bt_page_find(e, vpn, cp.frame);
+    if (!p)
+        p = bt_page_move(e, vpn, cp.frame);
+    if (!p)
+        p = bt_page_get(e, vpn, cp.frame);
     if (!p) {
         bt_flush(e);
         p = bt_page_get(e, vpn, cp.frame);
     }
-    if (x->page[w])
-        bt_ctx_forget_page(x, x->page[w]);
-    x->page[w] = p;
-    x->neg_word[w] = 0u - p->id;
+    bt_ctx_set_page(x, p);
     return p;
 }
 
@@ -601,7 +602,7 @@ static void turn(struct engine *e, struct bt_exit **from)
         break;
     }
     linked = link && flushes == e->stats.flushes && link->from->valid && !link->target &&
-             !e->cfg.no_chain && link->from->mode == b->mode;
+             !e->cfg.no_chain && link->from->mode == b->mode && link->rip == b->rip;
     if (linked)
         bt_link(e, link, b);
     if (link && e->cfg.loops_at_once && (b->mode & MODE_CS64) && link->target == b &&

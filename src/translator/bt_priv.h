@@ -63,6 +63,7 @@ struct bt_page {
     uint32_t id;              /* never 0 */
     struct bt_page *next;     /* hash chain */
     struct bt_block *targets; /* blocks that jump caches are asked for */
+    uint32_t uses;            /* contexts that have it */
     bool spread;              /* copies were made of all that could be */
     struct bt_loop *loops;
 };
@@ -283,8 +284,8 @@ struct bt_block {
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
-    bool target; /* is on its page's list */
-    bool copied;
+    bool target;                /* is on its page's list */
+    bool copied;                /* or moved */
     uint16_t borrowed, loaded;  /* 64-bit code: lower64.h */
     uint16_t used;              /* its registers, of the guest's */
     bool polled;                /* a kick was seen at its backward branch */
@@ -306,7 +307,7 @@ struct bt_block {
 };
 
 struct bt_stats {
-    uint64_t blocks, cloned, guest_insns, host_bytes, flushes, invalidated, links, loops,
+    uint64_t blocks, cloned, moved, guest_insns, host_bytes, flushes, invalidated, links, loops,
         open_links;
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches, gone_on;
@@ -527,10 +528,18 @@ void bt_invalidate_range(struct engine *e, uint64_t frame, unsigned off, unsigne
 void bt_churn_count(struct engine *e, uint64_t frame);
 bool bt_churning(struct engine *e, uint64_t frame);
 struct bt_block *bt_block_at(struct engine *e, uint64_t host);
+struct bt_page *bt_page_find(struct engine *e, uint64_t vpn, uint64_t frame);
+/* The same, made when there is none. NULL: no room. */
 struct bt_page *bt_page_get(struct engine *e, uint64_t vpn, uint64_t frame);
+/* For clone.c: the parts of moving a page's blocks. */
+void bt_page_rename(struct engine *e, struct bt_page *page, uint64_t vpn);
+void bt_hash_add(struct engine *e, struct bt_block *b);
+void bt_hash_remove(struct engine *e, struct bt_block *b);
+void bt_unlink(struct engine *e, struct bt_exit *x);
 const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
 
 /* ctx.c */
+void bt_ctx_set_page(struct bt_ctx *x, struct bt_page *page);
 struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode);
 void bt_ctx_reset(struct bt_ctx *x);
 /* The dispatcher was asked for a block of a page that the context knows. The jump cache gets it;
@@ -557,6 +566,9 @@ struct bt_block *bt_translate(struct engine *e, uint64_t rip, uint32_t mode, str
 
 /* clone.c: a block from one of the same code elsewhere. NULL: there is none, or no room. */
 struct bt_block *bt_clone(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page);
+/* A page of the frame that no context has any more moves to vpn, with its blocks: what a process
+ * that has ended had of a library. NULL: there is none. */
+struct bt_page *bt_page_move(struct engine *e, uint64_t vpn, uint64_t frame);
 /* Copies to the page what else of its frame is known, and chains the copies. */
 void bt_clone_page(struct engine *e, const struct bt_ctx *x, struct bt_page *page);
 /* For bt_insert() and bt_invalidate(): blocks that may be copied. */

@@ -3,6 +3,7 @@
  * on where guest or host code lies was listed when it was made (struct bt_moves). A copy is byte
  * for byte what a translation there would have been, which bt_check_moves() proves of every block
  * when blocks are checked. */
+#include <assert.h>
 #include <string.h>
 
 #include "translator/xlate.h"
@@ -150,12 +151,13 @@ struct copy {
     struct bt_block *b;
     uint8_t *code; /* rw */
     uint64_t by;   /* guest bytes further up */
+    bool in_place; /* the bytes stay, only what they say changes */
 };
 
 static bool move_site(struct copy *c, uint8_t *at)
 {
-    const struct bt_callout *old = (const struct bt_callout *)(uintptr_t)ld64(at);
-    struct bt_callout *site = bt_alloc(c->e, sizeof(*site));
+    struct bt_callout *old = (struct bt_callout *)(uintptr_t)ld64(at);
+    struct bt_callout *site = c->in_place ? old : bt_alloc(c->e, sizeof(*site));
 
     if (!site)
         return false;
@@ -327,6 +329,99 @@ void bt_clone_page(struct engine *e, const struct bt_ctx *x, struct bt_page *pag
     }
     for (uint32_t k = before; k < e->nblocks; k++)
         chain(e, x, e->by_addr[k]);
+}
+
+/* ---- moving: what nobody has any more is as good as a copy, and needs no memory ---- */
+
+/* Ways inside the page stay: both ends move. The checker wants all exits at their stubs. */
+static void unlink_others(struct engine *e, struct bt_block *b)
+{
+    const struct bt_page *stays = e->cfg.check_blocks ? NULL : b->page;
+    struct bt_exit *x, *next;
+
+    for (x = b->incoming; x; x = next) {
+        next = x->next_incoming;
+        if (x->from->page != stays)
+            bt_unlink(e, x);
+    }
+    for (unsigned k = 0; k < b->nexits; k++)
+        if (b->exits[k].target && b->exits[k].target->page != stays)
+            bt_unlink(e, &b->exits[k]);
+}
+
+/* Ready to be moved, or dropped. */
+static void detach(struct engine *e, struct bt_page *page, uint64_t vpn)
+{
+    struct bt_block *b = e->frame_blocks[page->frame], *next;
+
+    for (; b; b = next) {
+        next = bt_next_in_frame(b, page->frame);
+        if (b->page != page && b->page2 != page)
+            continue;
+        if (!b->moves || !may_lie_at(b, vpn << PAGE_SHIFT | (b->rip & PAGE_MASK)))
+            bt_invalidate(e, b);
+        else
+            unlink_others(e, b);
+    }
+}
+
+static void move_block(struct engine *e, struct bt_block *b, uint64_t rip)
+{
+    const struct bt_block was = *b;
+    struct copy c = {
+        .e = e,
+        .from = &was,
+        .b = b,
+        .code = codemem_to_rw(&e->code, b->code),
+        .by = rip - was.rip,
+        .in_place = true,
+    };
+    bool wide = b->mode & MODE_CS64;
+
+    b->rip = rip;
+    b->copied = true; /* it was looked at when it was made */
+    for (unsigned k = 0; k < b->moves->n; k++)
+        if (!move_field(&c, &b->moves->move[k]))
+            assert(false); /* nothing is allocated */
+    for (unsigned k = 0; k < b->nexits; k++) {
+        uint64_t to = b->exits[k].rip + c.by;
+
+        b->exits[k].rip = wide ? to : (uint32_t)to;
+    }
+}
+
+/* One of the youngest blocks is of a page that nobody has. */
+static struct bt_page *idle_page(struct engine *e, uint64_t frame)
+{
+    const struct bt_block *b = e->frame_blocks[frame];
+
+    for (unsigned n = 0; b && n < SPREAD; n++, b = bt_next_in_frame(b, frame))
+        if (b->page->frame == frame && !b->page->uses && !b->page->loops && b->moves)
+            return b->page;
+    return NULL;
+}
+
+struct bt_page *bt_page_move(struct engine *e, uint64_t vpn, uint64_t frame)
+{
+    struct bt_page *page = idle_page(e, frame);
+
+    if (!page)
+        return NULL;
+    detach(e, page, vpn);
+    for (struct bt_block *b = e->frame_blocks[frame]; b; b = bt_next_in_frame(b, frame))
+        if (b->page == page)
+            bt_hash_remove(e, b);
+    bt_page_rename(e, page, vpn);
+    for (struct bt_block *b = e->frame_blocks[frame]; b; b = bt_next_in_frame(b, frame)) {
+        if (b->page != page)
+            continue;
+        move_block(e, b, vpn << PAGE_SHIFT | (b->rip & PAGE_MASK));
+        bt_hash_add(e, b);
+        bt_made_block(e, b);
+        e->stats.moved++;
+    }
+    page->spread = false; /* there may be templates by now that it has not */
+    return page;
 }
 
 /* ---- proof ---- */

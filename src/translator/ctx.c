@@ -28,6 +28,9 @@ static void reset_jcache(struct bt_ctx *x)
 void bt_ctx_reset(struct bt_ctx *x)
 {
     reset_jcache(x);
+    for (unsigned w = 0; w < BT_WORDS; w++)
+        if (x->page[w])
+            x->page[w]->uses--;
     memset(x->neg_word, 0, sizeof(x->neg_word));
     memset(x->page, 0, sizeof(x->page));
 }
@@ -49,8 +52,8 @@ static struct bt_ctx *ctx_alloc(struct engine *e)
         x = mmap(NULL, sizeof(*x), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (x == MAP_FAILED)
             return NULL;
+        bt_ctx_reset(x);
     }
-    bt_ctx_reset(x);
     return x;
 }
 
@@ -165,8 +168,20 @@ void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p)
     uint64_t w = p->vpn % BT_WORDS;
 
     reset_jcache(x);
+    x->page[w]->uses--;
     x->page[w] = NULL;
     x->neg_word[w] = 0;
+}
+
+void bt_ctx_set_page(struct bt_ctx *x, struct bt_page *page)
+{
+    uint64_t w = page->vpn % BT_WORDS;
+
+    if (x->page[w])
+        bt_ctx_forget_page(x, x->page[w]);
+    x->page[w] = page;
+    x->neg_word[w] = 0u - page->id;
+    page->uses++;
 }
 
 static void forget_vpn(struct bt_ctx *x, uint64_t vpn)
@@ -199,6 +214,7 @@ void bt_ctx_space_freed(struct engine *e, struct smmu_space *space)
         *x->all_prev = x->all_next;
         if (x->all_next)
             x->all_next->all_prev = x->all_prev;
+        bt_ctx_reset(x); /* its pages are nobody's now */
         x->next = e->free_ctx;
         e->free_ctx = x;
     }

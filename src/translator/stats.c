@@ -61,6 +61,7 @@ static void print_bt(const struct engine *e, FILE *out)
     fprintf(out, "translator\r\n");
     line(out, "blocks translated", s->blocks);
     line(out, "blocks copied from elsewhere", s->cloned);
+    line(out, "blocks moved elsewhere", s->moved);
     line(out, "guest instructions", s->guest_insns);
     line(out, "  of a shape seen before", decode_cache_hits(e->decodings));
     line(out, "  cycles each", s->translate_cycles / (s->guest_insns ? s->guest_insns : 1));

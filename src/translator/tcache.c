@@ -147,12 +147,26 @@ struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const st
     return b;
 }
 
-void bt_insert(struct engine *e, struct bt_block *b)
+void bt_hash_add(struct engine *e, struct bt_block *b)
 {
     struct bt_block **slot = &e->hash[hash_of(b->rip, b->mode, b->page)];
 
     b->hash_next = *slot;
     *slot = b;
+}
+
+void bt_hash_remove(struct engine *e, struct bt_block *b)
+{
+    struct bt_block **p = &e->hash[hash_of(b->rip, b->mode, b->page)];
+
+    while (*p != b)
+        p = &(*p)->hash_next;
+    *p = b->hash_next;
+}
+
+void bt_insert(struct engine *e, struct bt_block *b)
+{
+    bt_hash_add(e, b);
     e->by_addr[e->nblocks++] = b;
     b->frame_next = e->frame_blocks[b->page->frame];
     e->frame_blocks[b->page->frame] = b;
@@ -223,7 +237,7 @@ void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
     e->stats.links++;
 }
 
-static void unlink_exit(struct engine *e, struct bt_exit *x)
+void bt_unlink(struct engine *e, struct bt_exit *x)
 {
     if (!x->target)
         return;
@@ -247,18 +261,14 @@ static void drop_from_frame(struct engine *e, struct bt_block *b, uint64_t frame
 
 void bt_invalidate(struct engine *e, struct bt_block *b)
 {
-    struct bt_block **p = &e->hash[hash_of(b->rip, b->mode, b->page)];
-
     if (!b->valid)
         return;
     b->valid = false;
     while (b->incoming)
-        unlink_exit(e, b->incoming);
+        bt_unlink(e, b->incoming);
     for (unsigned i = 0; i < b->nexits; i++)
-        unlink_exit(e, &b->exits[i]);
-    while (*p != b)
-        p = &(*p)->hash_next;
-    *p = b->hash_next;
+        bt_unlink(e, &b->exits[i]);
+    bt_hash_remove(e, b);
     drop_from_frame(e, b, b->page->frame);
     if (b->page2 && b->page2->frame != b->page->frame)
         drop_from_frame(e, b, b->page2->frame);
@@ -321,13 +331,25 @@ const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host)
     return i ? &b->map[i - 1] : NULL;
 }
 
-struct bt_page *bt_page_get(struct engine *e, uint64_t vpn, uint64_t frame)
+static struct bt_page **page_slot(struct engine *e, uint64_t vpn, uint64_t frame)
 {
-    struct bt_page **slot = &e->page_hash[(vpn ^ frame << 36) * UINT64_C(0x9e3779b97f4a7c15) >> 48];
-    struct bt_page *p = *slot;
+    return &e->page_hash[(vpn ^ frame << 36) * UINT64_C(0x9e3779b97f4a7c15) >> 48];
+}
+
+struct bt_page *bt_page_find(struct engine *e, uint64_t vpn, uint64_t frame)
+{
+    struct bt_page *p = *page_slot(e, vpn, frame);
 
     while (p && !(p->vpn == vpn && p->frame == frame))
         p = p->next;
+    return p;
+}
+
+struct bt_page *bt_page_get(struct engine *e, uint64_t vpn, uint64_t frame)
+{
+    struct bt_page **slot = page_slot(e, vpn, frame);
+    struct bt_page *p = bt_page_find(e, vpn, frame);
+
     if (p)
         return p;
     p = bt_alloc(e, sizeof(*p));
@@ -336,4 +358,17 @@ struct bt_page *bt_page_get(struct engine *e, uint64_t vpn, uint64_t frame)
     *p = (struct bt_page){.frame = frame, .vpn = vpn, .id = e->next_page_id++, .next = *slot};
     *slot = p;
     return p;
+}
+
+void bt_page_rename(struct engine *e, struct bt_page *page, uint64_t vpn)
+{
+    struct bt_page **p = page_slot(e, page->vpn, page->frame);
+
+    while (*p != page)
+        p = &(*p)->next;
+    *p = page->next;
+    page->vpn = vpn;
+    p = page_slot(e, vpn, page->frame);
+    page->next = *p;
+    *p = page;
 }

@@ -216,7 +216,7 @@ static struct bt_ctx *new_context(uint32_t mode, struct bt_page *page)
     ck_assert(x != NULL);
     bt_ctx_reset(x);
     x->mode = mode;
-    x->page[page->vpn % BT_WORDS] = page;
+    bt_ctx_set_page(x, page);
     return x;
 }
 
@@ -322,6 +322,74 @@ START_TEST(contexts_forget)
 }
 END_TEST
 
+static void one_move(const char *what, const uint8_t *code, unsigned n, uint64_t home,
+                     uint64_t away, uint32_t mode)
+{
+    struct bt_block *b = translate(home, mode, code, n), *made;
+    struct bt_page *page = b->page;
+
+    for (uint64_t to = away; b->rip != home || to == away; to = home) {
+        uint64_t from = b->rip;
+
+        ck_assert_msg(bt_page_move(rig.e, to >> PAGE_SHIFT, FRAME) == page, "%s", what);
+        ck_assert(b->valid && b->rip == to && b->page == page && page->vpn == to >> PAGE_SHIFT);
+        ck_assert(!bt_page_find(rig.e, from >> PAGE_SHIFT, FRAME));
+        ck_assert(bt_find(rig.e, to, mode, bt_page_find(rig.e, to >> PAGE_SHIFT, FRAME)) == b);
+        ck_assert(!bt_find(rig.e, from, mode, page));
+        made = made_at(to, mode);
+        ck_assert_msg(made && bt_same_code(b, made), "%s", what);
+    }
+    bt_flush(rig.e);
+}
+
+START_TEST(moved_blocks_are_translations)
+{
+    unsigned user = (BT_RIG_MODE | MODE_CPL3) & ~(unsigned)MODE_IOPL_OK;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(code32); i++)
+        one_move(code32[i].what, code32[i].code, code32[i].n, HOME32, AWAY32, user);
+    user |= MODE_LMA | MODE_CS64;
+    for (unsigned i = 0; i < ARRAY_SIZE(code64); i++)
+        one_move(code64[i].what, code64[i].code, code64[i].n, HOME64, AWAY64, user);
+}
+END_TEST
+
+/* Chains inside the page stay, others end; what cannot be moved goes. */
+START_TEST(pages_are_moved_whole)
+{
+    static const uint8_t jmp[] = {0xeb, 0x0e}, away[] = {0xe9, 0, 0x10, 0, 0};
+    const uint64_t home = HOME32 & ~UINT64_C(0xfff), vpn = AWAY32 >> PAGE_SHIFT;
+    struct bt_block *a = translate(home, BT_RIG_MODE, jmp, 2);
+    struct bt_block *b = translate(home + 0x10, BT_RIG_MODE, away, 5);
+    struct bt_block *far = translate(home + 0x1015, BT_RIG_MODE, jmp, 2);
+    struct bt_block *high = bt_rig_translate(&rig, home | 0xffe, BT_RIG_MODE,
+                                             (const uint8_t[]){0xb8, 1, 2, 3, 4, 0xc3}, 6, true);
+    struct bt_ctx *x = new_context(BT_RIG_MODE, far->page), *y = new_context(BT_RIG_MODE, a->page);
+
+    bt_link(rig.e, &a->exits[0], b);
+    bt_link(rig.e, &b->exits[0], far);
+    bt_link(rig.e, &far->exits[0], a);
+    ck_assert(!bt_page_move(rig.e, vpn, FRAME)); /* y has it */
+    bt_ctx_asked(y, a);
+    ck_assert(knows(y, a));
+    bt_ctx_forget_page(y, a->page);
+    ck_assert(!knows(y, a));
+    ck_assert(bt_page_move(rig.e, vpn, FRAME) == a->page);
+    ck_assert(a->exits[0].target == b && b->incoming == &a->exits[0]);
+    ck_assert(!a->incoming && !far->exits[0].target && !b->exits[0].target && !far->incoming);
+    ck_assert(far->valid && !high->valid && far->rip == home + 0x1015);
+    ck_assert_uint_eq(b->exits[0].rip, AWAY32 - (AWAY32 & PAGE_MASK) + 0x1015);
+    bt_invalidate(rig.e, a);
+    ck_assert(!b->incoming);
+    bt_ctx_set_page(y, b->page);
+    bt_ctx_reset(y);
+    b->page->loops = (struct bt_loop[]){{0}};
+    ck_assert(!bt_page_move(rig.e, vpn + 1, FRAME));
+    free(x);
+    free(y);
+}
+END_TEST
+
 /* A field that was not announced, or announced as another. */
 START_TEST(the_proof_sees_differences)
 {
@@ -351,6 +419,8 @@ int main(void)
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, copies_are_translations);
+    tcase_add_test(t, moved_blocks_are_translations);
+    tcase_add_test(t, pages_are_moved_whole);
     tcase_add_test(t, exits_begin_unlinked);
     tcase_add_test(t, not_everywhere);
     tcase_add_test(t, pieces_stay_together);
