@@ -4,6 +4,8 @@
  * entry). Whenever a view comes or goes the tables are set by one rule: piece_show(). */
 #include "shadowmmu/shadow.h"
 
+enum { SPARE_PIECES = 256 };
+
 void pieces_init(struct smmu *m)
 {
     uint64_t limit = m->cfg.max_maps / 16; /* each costs a mapping for good: its slot's marker */
@@ -264,6 +266,18 @@ static struct view *own_piece(struct smmu *m, unsigned i, unsigned kind)
         v->up.top = top;
     }
     return v;
+}
+
+/* A child of fork() uses what its parent uses: the faults that would find that out one by one are
+ * saved. Only where the new tables have something to show. */
+void pieces_inherit(struct smmu *m, const struct smmu_space *from)
+{
+    for (uint16_t id = from->pieces; id && m->pieces.left > SPARE_PIECES; id = m->views[id].next) {
+        const struct view *v = &m->views[id];
+
+        if (v->kind == VIEW_USER && piece_index(v) < SMMU_PIECES / 2 && upper_present(m, v->origin))
+            (void)own_piece(m, piece_index(v), VIEW_USER);
+    }
 }
 
 static struct view *kernel_piece(struct smmu *m, unsigned i)

@@ -39,6 +39,7 @@ enum {
     NTOPS = 256, /* PML4 entries of the upper half */
     SPACE_BUCKETS = 256,
     MAX_UNSYNCED = 64,
+    MAX_OWED = 64,
     MAX_KFETCH = 64,
     REMAP_SLOTS = 64,
 };
@@ -74,14 +75,20 @@ enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 1 << 5, PTE_D = 1 << 6, PTE_PS =
 
 #define NO_FRAME UINT32_MAX
 
-enum frame_flag { F_CODE = 1 << 0, F_PT = 1 << 1, F_UNSYNC = 1 << 2, F_ROM = 1 << 3 };
+enum frame_flag {
+    F_CODE = 1 << 0,
+    F_PT = 1 << 1,
+    F_UNSYNC = 1 << 2,
+    F_ROM = 1 << 3,
+    F_OWED = 1 << 4, /* in owed[]; a traced table */
+};
 
 struct frame {
     uint32_t rmap, uses; /* lists of nodes */
     uint8_t flags;
     uint8_t downs;  /* traced writes in a row that took something away */
     uint8_t floods; /* traced writes that changed nothing we show */
-    uint8_t unsync; /* index in unsynced[] */
+    uint8_t unsync; /* index in unsynced[] or owed[] */
 };
 
 /* An rmap node (key: view id << 20 | vpn), a leaf use (view id << 11 | region), with KEY_PD a top
@@ -149,6 +156,12 @@ struct unsynced {
     uint32_t idle;
 };
 
+/* Entries of a traced table that show less than views do. */
+struct owed {
+    uint32_t frame;
+    uint16_t first, last;
+};
+
 struct remap_slot {
     uint32_t key, count;
     uint64_t epoch;
@@ -209,12 +222,13 @@ struct smmu {
     uint64_t kernel_version;  /* changes when the KERNEL view relies on one more directory entry */
     uint64_t rsvd;            /* bits that must be 0 in a 4 KiB entry */
     unsigned paging;          /* enum paging_bits of the current mode */
-    bool unified, walking, tlb_large, kfetch_overflow;
+    bool unified, walking, kfetch_overflow;
     bool space_seen; /* one space with paging on was entered in this mode */
-    unsigned nkfetch, nunsynced, nlisteners;
+    unsigned nkfetch, nunsynced, nowed, nlisteners;
     uint64_t rng;
     uint64_t kfetch[MAX_KFETCH];
     struct unsynced unsynced[MAX_UNSYNCED];
+    struct owed owed[MAX_OWED];
     struct remap_slot remap[REMAP_SLOTS];
     uint32_t bucket[SPACE_BUCKETS]; /* id + 1 */
     uint8_t diverged[NREGIONS];     /* see kernel_diverged(); DIVERGE_LIMIT: private for good */
@@ -279,11 +293,14 @@ void pieces_free(struct smmu *m, struct smmu_space *s);
 uint64_t pieces_maps(const struct smmu *m, uint16_t list);
 void pieces_evict(struct smmu *m);
 void pieces_enter(struct smmu *m);
+void pieces_inherit(struct smmu *m, const struct smmu_space *from);
 void kernel_point(struct smmu *m, unsigned n, uint64_t top);
 
 /* upper.c: long mode's tables above the leaf ones */
 uint64_t upper_top(const struct smmu *m, const struct smmu_space *s, unsigned idx);
 uint64_t upper_pde(const struct smmu *m, const struct view *v, unsigned r);
+/* Whether the current space has a page directory for the 4 GiB at lin. */
+bool upper_present(const struct smmu *m, gva_t lin);
 void upper_open(struct smmu *m, struct view *v, unsigned r);
 void upper_close_quarter(struct smmu *m, struct view *v, unsigned q);
 void upper_close(struct smmu *m, struct view *v);
@@ -322,6 +339,9 @@ void table_unuse(struct smmu *m, uint32_t frame, uint32_t use);
 
 /* sync.c: making entries true */
 enum sync_result { SYNC_SAME, SYNC_LESS };
+/* Whether a view shows more than its table allows now, by an entry with nothing to take its place.
+ */
+bool sync_can_wait(struct smmu *m, struct view *v, unsigned r, unsigned idx);
 enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsigned first,
                               unsigned last);
 void sync_all(struct smmu *m);
@@ -329,11 +349,18 @@ bool table_unsync(struct smmu *m, uint32_t frame);
 void table_retrace(struct smmu *m, uint32_t frame);
 bool remap_hot(struct smmu *m, const struct view *v, uint32_t vpn);
 
+/* owed.c: removals that wait until the guest flushes */
+/* False: entry idx of region r is to be made true at once. */
+bool owed_wait(struct smmu *m, struct view *v, unsigned r, unsigned idx);
+void owed_forget(struct smmu *m, uint32_t frame);
+void owed_settle(struct smmu *m);
+
 /* evict.c */
 void evict_for_fill(struct smmu *m);
 void evict_all(struct smmu *m);
 
 /* access.c */
+void softtlb_reset(struct softtlb *t);
 void softtlb_flush(struct smmu *m);
 void softtlb_flush_page(struct smmu *m, gva_t lin);
 void softtlb_drop_writes(struct smmu *m, uint32_t frame);

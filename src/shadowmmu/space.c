@@ -305,12 +305,14 @@ static void report_kfetch(struct smmu *m)
 static void enter_space(struct smmu *m, const struct cpu *c)
 {
     uint64_t key[4];
-    struct smmu_space *s;
+    struct smmu_space *s, *from = NULL;
 
     key_of(m, c, key);
     s = space_find(m, key);
-    if (!s)
+    if (!s) {
         s = space_make(m, key);
+        from = m->cur;
+    }
     s->stamp = ++m->stamp;
     s->floods = 0;
     if (s != m->cur) {
@@ -321,6 +323,8 @@ static void enter_space(struct smmu *m, const struct cpu *c)
             pieces_enter(m);
         else
             kernel_check(m, s);
+        if (smmu_long(m) && from)
+            pieces_inherit(m, from);
         emit_space_switched(m);
     }
     sync_all(m);

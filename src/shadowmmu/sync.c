@@ -78,6 +78,17 @@ static enum remedy remedy_for(const struct smmu *m, const struct view *v, unsign
     return (e & E_WRITE) && !lf.write ? PROTECT : STANDS;
 }
 
+bool sync_can_wait(struct smmu *m, struct view *v, unsigned r, unsigned idx)
+{
+    const uint64_t *e = view_entry(m, v, r * REGION_PAGES + idx);
+    struct leaf lf;
+
+    if (!e || !*e || remedy_for(m, v, r, idx, *e) == STANDS)
+        return false;
+    lf = leaf_read(m, v, &v->region[r], r, idx);
+    return !lf.ok || entry_stands(*e, &lf);
+}
+
 /* Takes away what the guest's table no longer allows; giving more is left to the next fault. One
  * call to the host for each run of entries in need of the same. */
 enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsigned first,
@@ -136,6 +147,7 @@ static void table_sync(struct smmu *m, struct unsynced *u)
 void sync_all(struct smmu *m)
 {
     m->stats.syncs++;
+    owed_settle(m);
     for (unsigned i = m->nunsynced; i--;) {
         if (i >= m->nunsynced) /* a sync at the host's limit may have closed several */
             continue;

@@ -69,6 +69,8 @@ void table_unuse(struct smmu *m, uint32_t frame, uint32_t use)
         return;
     if (f->flags & F_UNSYNC)
         forget_unsynced(m, frame);
+    if (f->flags & F_OWED)
+        owed_forget(m, frame);
     f->flags &= (uint8_t)~F_PT;
 }
 
@@ -90,6 +92,8 @@ bool table_unsync(struct smmu *m, uint32_t frame)
         return false;
     if (m->nunsynced == MAX_UNSYNCED)
         table_retrace(m, m->unsynced[m->stamp % MAX_UNSYNCED].frame);
+    if (f->flags & F_OWED) /* unsynced, all of it is compared */
+        owed_forget(m, frame);
     f->flags |= F_UNSYNC;
     f->unsync = (uint8_t)m->nunsynced;
     m->unsynced[m->nunsynced++] = (struct unsynced){.frame = frame};
@@ -168,7 +172,7 @@ static void leaf_written(struct smmu *m, struct view *v, unsigned r, struct chan
     ch->shown |= v->region[r].count != 0;
     if (ch->last < base || lo >= REGION_PAGES)
         return;
-    if (sync_entries(m, v, r, lo, hi) == SYNC_LESS)
+    if ((lo == hi && owed_wait(m, v, r, lo)) || sync_entries(m, v, r, lo, hi) == SYNC_LESS)
         ch->less = true;
     for (unsigned i = lo; i <= hi && v->region[r].live; i++)
         ch->more |= fill_eager(m, v, r * REGION_PAGES + i);

@@ -57,6 +57,16 @@ uint64_t upper_pde(const struct smmu *m, const struct view *v, unsigned r)
     return combine(e, entry_below(m, e, r % QUARTER_REGIONS));
 }
 
+bool upper_present(const struct smmu *m, gva_t lin)
+{
+    uint64_t top = upper_top(m, m->cur, (unsigned)(lin >> 39 & 511));
+    uint64_t any = 0;
+
+    for (unsigned q = 0; q < 4; q++)
+        any |= entry_below(m, top, (unsigned)(lin >> 30 & 511) + q);
+    return any & PTE_P;
+}
+
 /* From here on what region r hangs on is traced. The walk that led here found these tables in RAM.
  */
 void upper_open(struct smmu *m, struct view *v, unsigned r)
