@@ -45,19 +45,39 @@ static void copy_bytes(void *dst, const void *src, size_t n)
         __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
 }
 
+static void entry_clear(struct softtlb_entry *e)
+{
+    e->read_tag = e->write_tag = e->store_tag = SOFTTLB_NONE;
+}
+
+void softtlb_reset(struct softtlb *t)
+{
+    for (unsigned i = 0; i < SOFTTLB_RIGHTS * SOFTTLB_ENTRIES; i++)
+        entry_clear(&t->e[0][0] + i);
+    t->nfilled = 0;
+    t->large_first = UINT64_MAX;
+    t->large_last = 0;
+}
+
 void softtlb_flush(struct smmu *m)
 {
-    for (unsigned u = 0; u < SOFTTLB_RIGHTS; u++)
-        for (unsigned i = 0; i < SOFTTLB_ENTRIES; i++)
-            m->tlb.e[u][i].read_tag = m->tlb.e[u][i].write_tag = SOFTTLB_NONE;
-    m->tlb_large = false;
+    struct softtlb *t = &m->tlb;
+
+    if (t->nfilled > SOFTTLB_FILLED) {
+        softtlb_reset(t);
+        return;
+    }
+    while (t->nfilled)
+        entry_clear(&t->e[0][0] + t->filled[--t->nfilled]);
+    t->large_first = UINT64_MAX;
+    t->large_last = 0;
 }
 
 /* An entry made from a large page stands for a translation that INVLPG of any address in it ends.
  */
 void softtlb_flush_page(struct smmu *m, gva_t lin)
 {
-    if (m->tlb_large) {
+    if (lin >= m->tlb.large_first && lin <= m->tlb.large_last) {
         softtlb_flush(m);
         return;
     }
@@ -65,7 +85,7 @@ void softtlb_flush_page(struct smmu *m, gva_t lin)
         struct softtlb_entry *e = &m->tlb.e[u][(lin >> PAGE_SHIFT) % SOFTTLB_ENTRIES];
 
         if (e->read_tag == (lin & ~(gva_t)PAGE_MASK))
-            e->read_tag = e->write_tag = SOFTTLB_NONE;
+            entry_clear(e);
     }
 }
 
@@ -87,9 +107,35 @@ static struct softtlb_entry *slot_for(struct cpu *c, gva_t lin, unsigned flags)
     return softtlb_slot(c, lin, flags & WALK_USER);
 }
 
+/* Of a place in the monitor's alias of RAM. */
+static uint32_t frame_at(const struct smmu *m, const uint8_t *host)
+{
+    return (uint32_t)((uint64_t)(host - m->pm->hva) >> PAGE_SHIFT);
+}
+
 static unsigned flags_of(enum mem_rights as)
 {
     return as == MEM_USER ? WALK_USER : as == MEM_SYSTEM ? WALK_IMPLICIT : 0;
+}
+
+static void note_filled(struct softtlb *t, const struct softtlb_entry *e)
+{
+    if (e->read_tag != SOFTTLB_NONE)
+        return; /* it is listed */
+    if (t->nfilled < SOFTTLB_FILLED)
+        t->filled[t->nfilled] = (uint16_t)(e - &t->e[0][0]);
+    if (t->nfilled <= SOFTTLB_FILLED)
+        t->nfilled++;
+}
+
+static void note_large(struct softtlb *t, gva_t page, unsigned shift)
+{
+    uint64_t inside = (UINT64_C(1) << shift) - 1;
+
+    if ((page & ~inside) < t->large_first)
+        t->large_first = page & ~inside;
+    if ((page | inside) > t->large_last)
+        t->large_last = page | inside;
 }
 
 static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct walk *w,
@@ -99,22 +145,39 @@ static void softtlb_fill(struct smmu *m, struct cpu *c, gva_t page, const struct
     bool write = w->dirty && (w->writable || (!(flags & WALK_USER) && !(c->cr0 & CR0_WP)));
 
     m->stats.tlb_fills++;
-    m->tlb_large |= w->page_shift > PAGE_SHIFT;
+    note_filled(&m->tlb, e);
+    if (w->page_shift > PAGE_SHIFT)
+        note_large(&m->tlb, page, w->page_shift);
     e->read_tag = page;
     e->addend = (uint64_t)(uintptr_t)frame_ptr(m, frame) - page;
     e->write_tag = write && !frame_no_write(m, frame) ? page : SOFTTLB_NONE;
+    e->store_tag = write && !(m->frame[frame].flags & F_ROM) ? page : SOFTTLB_NONE;
+}
+
+/* Where an access inside one page goes that the software TLB knows; NULL: it does not. A store of
+ * which nobody must hear any more is found by itself the next time. */
+static hva_t known_place(struct cpu *c, gva_t lin, unsigned flags)
+{
+    struct softtlb_entry *e = slot_for(c, lin, flags);
+    const struct smmu *m = c->mmu;
+    gva_t page = lin & ~(gva_t)PAGE_MASK;
+    hva_t host = (hva_t)(uintptr_t)(lin + e->addend);
+
+    if ((flags & WALK_WRITE ? e->store_tag : e->read_tag) != page)
+        return NULL;
+    if ((flags & WALK_WRITE) && e->write_tag != page && !frame_no_write(m, frame_at(m, host)))
+        e->write_tag = page;
+    return host;
 }
 
 /* A page the software TLB knows: RAM. */
 static bool translate_cached(struct smmu *m, struct cpu *c, gva_t lin, unsigned flags,
                              struct piece *p)
 {
-    const struct softtlb_entry *e = slot_for(c, lin, flags);
-
-    if ((flags & WALK_WRITE ? e->write_tag : e->read_tag) != (lin & ~(gva_t)PAGE_MASK))
+    p->host = known_place(c, lin, flags);
+    if (!p->host)
         return false;
-    p->host = (hva_t)(uintptr_t)(lin + e->addend);
-    p->frame = (uint32_t)((uint64_t)(p->host - m->pm->hva) >> PAGE_SHIFT);
+    p->frame = frame_at(m, p->host);
     p->pa = lin & PAGE_MASK; /* of RAM only the offset is asked for */
     return true;
 }
@@ -207,22 +270,16 @@ static void mmio_write(struct physmem *pm, gpa_t pa, const uint8_t *buf, unsigne
     }
 }
 
-/* Where an access inside one page goes that the software TLB knows; NULL: it does not. */
-static hva_t known_place(struct cpu *c, gva_t lin, unsigned len, enum mem_rights as, bool write)
+static bool in_page(gva_t lin, unsigned len)
 {
-    const struct softtlb_entry *e = slot_for(c, lin, flags_of(as));
-
-    if ((write ? e->write_tag : e->read_tag) != (lin & ~(gva_t)PAGE_MASK) ||
-        (lin & PAGE_MASK) + len > PAGE_SIZE)
-        return NULL;
-    return (hva_t)(uintptr_t)(lin + e->addend);
+    return len && (lin & PAGE_MASK) + len <= PAGE_SIZE;
 }
 
 bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, enum mem_rights as)
 {
     struct smmu *m = c->mmu;
     struct piece p[MAX_ACCESS_PAGES];
-    const uint8_t *known = known_place(c, lin, len, as, false);
+    const uint8_t *known = in_page(lin, len) ? known_place(c, lin, flags_of(as)) : NULL;
     uint8_t *to = buf;
     unsigned n;
 
@@ -262,12 +319,14 @@ bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, enu
 {
     struct smmu *m = c->mmu;
     struct piece p[MAX_ACCESS_PAGES];
-    hva_t known = known_place(c, lin, len, as, true);
+    hva_t known = in_page(lin, len) ? known_place(c, lin, WALK_WRITE | flags_of(as)) : NULL;
     const uint8_t *from = buf;
     unsigned n;
 
     if (known) {
         store(known, from, len);
+        if (m->frame[frame_at(m, known)].flags)
+            frame_written(m, frame_at(m, known), (unsigned)(lin & PAGE_MASK), len);
         return true;
     }
     n = translate_all(c, lin, len, WALK_WRITE | flags_of(as), p);
@@ -288,7 +347,7 @@ bool mem_probe_write(struct cpu *c, gva_t lin, unsigned len, enum mem_rights as)
 {
     struct piece p[MAX_ACCESS_PAGES];
 
-    return len == 0 || known_place(c, lin, len, as, true) ||
+    return len == 0 || (in_page(lin, len) && known_place(c, lin, WALK_WRITE | flags_of(as))) ||
            translate_all(c, lin, len, WALK_WRITE | flags_of(as), p) != 0;
 }
 

@@ -3,7 +3,7 @@
  *
  * All addresses are linear (segmentation done). False: #PF recorded in c->fault; nothing was
  * written. Accesses that straddle pages are done as a whole or not at all. MMIO goes to physmem's
- * mmio bus. Stores honour traces and code flags: a software TLB entry for writing exists only while
+ * mmio bus. Stores honour traces and code flags: a software TLB entry has a write_tag only while
  * the frame has neither. No libc, no vector state: callable with guest FPU live.
  */
 #ifndef DRAGOMAN_SHADOWMMU_ACCESS_H
@@ -14,9 +14,10 @@
 
 enum { SOFTTLB_ENTRIES = 256 };
 
-/* tag: linear page address, or SOFTTLB_NONE. host = lin + addend. */
+/* tag: linear page address, or SOFTTLB_NONE. host = lin + addend. write_tag: stores need nobody's
+ * attention; store_tag: the guest may store, and whoever does looks at the frame's flags after. */
 struct softtlb_entry {
-    uint64_t read_tag, write_tag;
+    uint64_t read_tag, write_tag, store_tag;
     uint64_t addend;
 };
 
@@ -26,9 +27,16 @@ struct softtlb_entry {
  * with AC set, to which CR4.SMAP opens the users' pages. */
 enum softtlb_rights { SOFTTLB_SUPERVISOR, SOFTTLB_USER, SOFTTLB_OPEN, SOFTTLB_RIGHTS };
 
+enum { SOFTTLB_FILLED = 96 };
+
 /* First member of struct smmu. */
 struct softtlb {
     struct softtlb_entry e[SOFTTLB_RIGHTS][SOFTTLB_ENTRIES];
+    /* The linear addresses that entries made from large pages stand for lie in between. */
+    uint64_t large_first, large_last;
+    /* Indices of all entries since the last flush, while there are few. */
+    unsigned nfilled;
+    uint16_t filled[SOFTTLB_FILLED];
 };
 
 bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, enum mem_rights as);

@@ -209,7 +209,7 @@ struct smmu {
     uint64_t kernel_version;  /* changes when the KERNEL view relies on one more directory entry */
     uint64_t rsvd;            /* bits that must be 0 in a 4 KiB entry */
     unsigned paging;          /* enum paging_bits of the current mode */
-    bool unified, walking, tlb_large, kfetch_overflow;
+    bool unified, walking, kfetch_overflow;
     bool space_seen; /* one space with paging on was entered in this mode */
     unsigned nkfetch, nunsynced, nlisteners;
     uint64_t rng;
@@ -334,6 +334,7 @@ void evict_for_fill(struct smmu *m);
 void evict_all(struct smmu *m);
 
 /* access.c */
+void softtlb_reset(struct softtlb *t);
 void softtlb_flush(struct smmu *m);
 void softtlb_flush_page(struct smmu *m, gva_t lin);
 void softtlb_drop_writes(struct smmu *m, uint32_t frame);

@@ -81,7 +81,7 @@ int smmu_create(struct smmu **out, struct physmem *pm, const struct smmu_config 
     m->log = log;
     m->rng = UINT64_C(0x9e3779b97f4a7c15);
     m->kernel_version = 1;
-    softtlb_flush(m);
+    softtlb_reset(&m->tlb);
     pieces_init(m);
     err = reserve_tables(m);
     if (err < 0)
