@@ -14,15 +14,22 @@ void bus_init(struct bus *b, const char *name, struct log *log)
     b->log = log;
 }
 
+static uint64_t last_of(const struct bus_range *r)
+{
+    return r->base + (r->len - 1);
+}
+
 /* Index of the first range that ends above addr; nranges when there is none. */
 static unsigned first_above(const struct bus *b, uint64_t addr)
 {
-    unsigned lo = 0, hi = b->nranges;
+    unsigned lo = 0, hi = b->nranges, l = b->last;
 
+    if (l < hi && last_of(&b->range[l]) >= addr && (l == 0 || last_of(&b->range[l - 1]) < addr))
+        return l;
     while (lo < hi) {
         unsigned mid = (lo + hi) / 2;
 
-        if (b->range[mid].base + (b->range[mid].len - 1) < addr)
+        if (last_of(&b->range[mid]) < addr)
             lo = mid + 1;
         else
             hi = mid;
@@ -30,10 +37,11 @@ static unsigned first_above(const struct bus *b, uint64_t addr)
     return lo;
 }
 
-static const struct bus_range *range_at(const struct bus *b, uint64_t addr)
+static const struct bus_range *range_at(struct bus *b, uint64_t addr)
 {
     unsigned i = first_above(b, addr);
 
+    b->last = i;
     return i < b->nranges && b->range[i].base <= addr ? &b->range[i] : NULL;
 }
 

@@ -30,6 +30,7 @@ enum { BUS_MAX_RANGES = 64 };
 struct bus {
     struct bus_range range[BUS_MAX_RANGES]; /* sorted by base, never overlapping */
     unsigned nranges;
+    unsigned last; /* index of the range accessed last */
     const char *name;
     struct log *log; /* guest_errors: unclaimed accesses; may be NULL */
 };

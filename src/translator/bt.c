@@ -264,7 +264,29 @@ static const uint8_t *go_on_elsewhere(struct engine *e, bool was64)
 /* Not an instruction that is always a callout, or when it is not as mostly. */
 static bool is_simulated(uint32_t mode, const struct insn *i)
 {
-    return i->row->lower < LOWER_LOAD_SEG && bt_has_lowering(mode, i);
+    return i->row->lower != LOWER_CALLOUT && i->row->lower < LOWER_LOAD_SEG &&
+           bt_has_lowering(mode, i);
+}
+
+bool bt_keeps_copies(const struct insn *i)
+{
+    const uint64_t plain = 1 << LOWER_COPY | 1 << LOWER_PUSH | 1 << LOWER_POP | 1 << LOWER_LEAVE |
+                           1 << LOWER_PUSHA | 1 << LOWER_POPA | 1 << LOWER_STRING | 1 << LOWER_LEA |
+                           1 << LOWER_XCHG | 1 << LOWER_PUSHF;
+
+    return (i->row->traits & T_PLAIN) || (plain >> i->row->lower & 1);
+}
+
+/* Instructions behind this one in the block must wait. */
+static bool goes_elsewhere(const struct engine *e, const struct insn *i, uint64_t next,
+                           uint32_t mode)
+{
+    const struct cpu *c = e->cpu;
+
+    return c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown ||
+           c->intr_shadow || cpu_intr_ready(c) || (c->nmi_pending && !c->nmi_blocked) ||
+           e->space_changed || e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
+           (i->row->traits & T_ENDS);
 }
 
 static bool loads_segment(const struct insn *i)
@@ -272,43 +294,47 @@ static bool loads_segment(const struct insn *i)
     return i->row->lower == LOWER_LOAD_SEG || i->row->lower == LOWER_POP_SEG;
 }
 
-const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
-                          const uint8_t *resume)
+/* What the instruction may have changed of what generated code has copies of. */
+static void see_change(struct engine *e, const struct insn *i, bool cs64)
 {
-    struct engine *e = hot->engine;
-    uint64_t next = c->rip + i->len;
-    uint32_t mode = c->mode;
-    uint32_t leaf = (uint32_t)c->gpr[RAX], subleaf = (uint32_t)c->gpr[RCX];
-    bool cs64 = cpu_cs64(c), light = i->row->traits & T_LIGHT;
-
-    bt_see_crossing(e);
-    e->callout_rip = c->rip;
-    e->stats.callouts++;
-    e->simulated += is_simulated(mode, i);
-    e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
-    if (!cpu_cs64(c))
-        next = (uint32_t)next;
-    if (!light)
-        bt_fpu_save(e, c);
-    interp_exec(c, i);
-    if (e->trials && is_simulated(mode, i))
-        bt_trial_ran(e, e->callout_rip, resume, c->rip != next && !(i->row->traits & T_ENDS),
-                     light);
-    if (c->rip != next || c->mode != mode || c->kick || c->halted || c->shutdown ||
-        c->intr_shadow || cpu_intr_ready(c) || (c->nmi_pending && !c->nmi_blocked) ||
-        e->space_changed || e->code_changed || !i->row->valid || i->row->lower == LOWER_EXIT ||
-        (i->row->traits & T_ENDS))
-        return go_on_elsewhere(e, cs64);
-    if (cs64 && e->table_seen != smmu_table_of(c)) { /* STAC, CLAC, POPF */
+    if (cs64 && e->table_seen != smmu_table_of(e->cpu)) { /* STAC, CLAC, POPF */
         find_memory(e);
         set_gs(e, e->hot->window);
     }
     refresh_copies(e);
     if (loads_segment(i))
         bt32_remember_load(e, i->op[0].reg);
-    else if (i->row->lower == LOWER_CPUID)
+}
+
+const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
+                          const uint8_t *resume)
+{
+    struct engine *e = hot->engine;
+    uint64_t next = c->rip + i->len;
+    uint32_t mode = c->mode, leaf = (uint32_t)c->gpr[RAX], subleaf = (uint32_t)c->gpr[RCX];
+    bool cs64 = mode & MODE_CS64, light = i->row->traits & T_LIGHT;
+    bool simulated = is_simulated(mode, i);
+
+    bt_see_crossing(e);
+    e->callout_rip = c->rip;
+    e->stats.callouts++;
+    e->simulated += simulated;
+    e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
+    if (!cs64)
+        next = (uint32_t)next;
+    if (!light)
+        bt_fpu_save(e, c);
+    interp_exec(c, i);
+    if (simulated && e->trials)
+        bt_trial_ran(e, e->callout_rip, resume, c->rip != next && !(i->row->traits & T_ENDS),
+                     light);
+    if (goes_elsewhere(e, i, next, mode))
+        return go_on_elsewhere(e, cs64);
+    if (!bt_keeps_copies(i))
+        see_change(e, i, cs64);
+    if (i->row->lower == LOWER_CPUID)
         bt_light_remember_cpuid(e, leaf, subleaf);
-    e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
+    hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
     bt_fpu_restore(e, c);
     return resume;
 }

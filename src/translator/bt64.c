@@ -5,17 +5,26 @@
 #include "translator/bt_priv.h"
 #include "translator/x_int.h"
 
-void bt64_refresh(struct engine *e)
+static void refresh_registers(struct engine *e, enum smmu_table t)
 {
     const struct cpu *c = e->cpu;
     struct bt_hot *h = e->hot;
-    enum smmu_table t = smmu_table_of(c);
     uint64_t delta = smmu_delta(e->mmu, t, c->gpr[RSP]);
 
     h->home[R10] = c->gpr[R10];
     h->home[R11] = c->gpr[R11];
     h->rsp = c->gpr[RSP] + delta;
     h->rsp_not = ~delta;
+}
+
+void bt64_refresh(struct engine *e)
+{
+    const struct cpu *c = e->cpu;
+    struct bt_hot *h = e->hot;
+    enum smmu_table t = smmu_table_of(c);
+
+    refresh_registers(e, t);
+    e->deltas_used = smmu_deltas_changed(e->mmu);
     for (unsigned s = SEG_FS; s <= SEG_GS; s++) {
         h->seg_lin[s] = c->seg[s].base;
         h->seg_host[s] = c->seg[s].base + smmu_delta(e->mmu, t, c->seg[s].base);
@@ -30,7 +39,10 @@ const uint8_t *bt64_callout(struct engine *e)
 
     e->cpu->rip = site->rip;
     to = bt_callout(e->cpu, &site->insn, e->hot, site->resume);
-    if (to)
+    if (to == site->resume && bt_keeps_copies(&site->insn) &&
+        e->deltas_used == smmu_deltas_changed(e->mmu))
+        refresh_registers(e, e->table_seen);
+    else if (to)
         bt64_refresh(e);
     return to;
 }

@@ -386,6 +386,7 @@ struct engine {
     bool space_changed;
     bool windows_known;   /* hot->base[] is the current space's */
     uint64_t deltas_seen; /* smmu_deltas_changed() when windows were last looked up */
+    uint64_t deltas_used; /* ... when RSP and the bases of FS and GS were (bt64.c) */
     enum smmu_table table_seen;
 
     struct bt_site *sites;
@@ -509,6 +510,10 @@ void bt64_leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
 /* bt.c: where to go on: `resume`, where the instruction led to, or NULL: leave. */
 const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *hot,
                           const uint8_t *resume);
+
+/* The instruction, as a callout that has not left the block, has changed nothing that generated
+ * code keeps copies of. */
+bool bt_keeps_copies(const struct insn *i);
 
 /* tcache.c */
 int bt_cache_init(struct engine *e, size_t code_bytes, uint64_t nframes) MUST_CHECK;

@@ -35,6 +35,8 @@ enum row_trait {
     T_ONLY64 = 1 << 13,
     T_CR4_CHECK = 1 << 14,
     T_ALL_VECTORS = 1 << 15, /* changes all vector registers there are in the mode */
+    T_PLAIN = 1 << 16, /* a callout that changes general registers, arithmetic flags, memory and
+                          what is behind ports, and nothing else of the CPU */
 };
 
 /* What the translator does with it. Each kind is one lower_*() function in translator/lower_*.c. */
@@ -96,7 +98,7 @@ struct row {
     exec_fn *exec;
     uint8_t lower;
     uint8_t feature;
-    uint16_t traits;
+    uint32_t traits;
     bool valid;
 };
 
