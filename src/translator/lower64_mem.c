@@ -1,4 +1,6 @@
 /* Memory operands of 64-bit code, and RSP. */
+#include <assert.h>
+
 #include "translator/bt_offsets.h"
 #include "translator/lower64.h"
 
@@ -38,6 +40,7 @@ static struct x64_slot *take_slot(struct xlate *x)
 {
     struct x64_slot *s = vacant(x), *oldest = &x->w.slot[0];
 
+    assert(x->w.nslots);
     if (s)
         return s;
     for (unsigned k = 1; k < x->w.nslots; k++)
@@ -238,7 +241,7 @@ static unsigned piece_delta(struct xlate *x, uint64_t lin, bool s0_free)
     if (d)
         return d->reg;
     d = vacant(x);
-    if (!d && s0_free) {
+    if (!d && s0_free && x->w.need == X64_SCRATCH) {
         lookup_const(x, x->w.s0, lin);
         return x->w.s0;
     }
