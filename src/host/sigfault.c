@@ -20,11 +20,17 @@ struct alt_top {
     struct sigfault *first;
 };
 
-static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
 
 static struct alt_top *top_of(uintptr_t address)
 {
     return (struct alt_top *)(address & ~(uintptr_t)(ALT_STACK - 1));
+}
+
+/* The kernel clears DF, TF and RF for a handler, but leaves AC as the guest had it. */
+static inline __attribute__((always_inline)) void clear_ac(void)
+{
+    __asm__ volatile("pushfq\n\tandl $~0x40000, (%%rsp)\n\tpopfq" ::: "cc", "memory");
 }
 
 __attribute__((no_stack_protector)) static void handler(int sig, siginfo_t *si, void *ctx)
@@ -33,8 +39,7 @@ __attribute__((no_stack_protector)) static void handler(int sig, siginfo_t *si, 
     struct sigfault *first, *s;
 
     (void)si;
-    /* The kernel clears DF, TF and RF for a handler, but leaves AC as the guest had it. */
-    __asm__ volatile("pushfq\n\tandl $~0x40000, (%%rsp)\n\tpopfq" ::: "cc", "memory");
+    clear_ac();
     first = top_of((uintptr_t)__builtin_frame_address(0))->first;
     for (s = first; s; s = s->next)
         if (s->fault(s->opaque, sig, uc))
@@ -42,6 +47,18 @@ __attribute__((no_stack_protector)) static void handler(int sig, siginfo_t *si, 
     if (first->fatal)
         first->fatal(first->fatal_opaque, sig, uc);
     signal(sig, SIG_DFL);
+}
+
+__attribute__((no_stack_protector)) static void on_interrupt(int sig, siginfo_t *si, void *ctx)
+{
+    struct sigfault *s;
+
+    (void)sig;
+    (void)si;
+    clear_ac();
+    for (s = top_of((uintptr_t)__builtin_frame_address(0))->first; s; s = s->next)
+        if (s->interrupt)
+            s->interrupt(s->opaque, ctx);
 }
 
 static int install_handlers(void)
@@ -56,7 +73,9 @@ static int install_handlers(void)
     for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
         if (sigaction(fault_signals[i], &sa, NULL) < 0)
             return -errno;
-    return 0;
+    sa.sa_sigaction = on_interrupt;
+    sa.sa_flags |= SA_RESTART;
+    return sigaction(SIGFAULT_INTERRUPT, &sa, NULL) < 0 ? -errno : 0;
 }
 
 /* The calling thread's registrations; NULL: it has none. Nobody else uses a stack of this size that

@@ -1,4 +1,5 @@
-/* sigfault.h - synchronous host faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL) as a callback.
+/* sigfault.h - synchronous host faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) as a callback;
+ * and a signal of our own, by which other threads interrupt translated code.
  *
  * One handler per process; registrations belong to a thread: the handler finds them at the top of
  * the thread's alternate stack (SS_AUTODISARM), not in FS or a global, because guest code may have
@@ -10,12 +11,19 @@
 #ifndef DRAGOMAN_HOST_SIGFAULT_H
 #define DRAGOMAN_HOST_SIGFAULT_H
 
+#include <signal.h>
 #include <ucontext.h>
 
 #include "base/types.h"
 
+/* Ignored by default: one that comes late does no harm. */
+enum { SIGFAULT_INTERRUPT = SIGURG };
+
 struct sigfault {
     bool (*fault)(void *opaque, int sig, ucontext_t *uc);
+    /* SIGFAULT_INTERRUPT has come, for whoever it was meant; may be NULL. It is held back while a
+     * fault is handled. */
+    void (*interrupt)(void *opaque, ucontext_t *uc);
     void (*fatal)(void *opaque, int sig,
                   ucontext_t *uc); /* restore the terminal, say it's a bug; may be NULL */
     void *opaque;

@@ -15,7 +15,6 @@ OFFSET_IS(struct cpu, rip, CPU_RIP);
 OFFSET_IS(struct cpu, rflags, CPU_RFLAGS);
 OFFSET_IS(struct cpu, iflag, CPU_IFLAG);
 OFFSET_IS(struct bt_hot, ctx, HOT_CTX);
-OFFSET_IS(struct bt_hot, poll_ptr, HOT_POLL);
 OFFSET_IS(struct bt_hot, irq_ptr, HOT_IRQ);
 OFFSET_IS(struct bt_hot, view_table, HOT_VIEWTAB);
 OFFSET_IS(struct bt_hot, base, HOT_BASE);
@@ -198,17 +197,17 @@ static bool refresh_space(struct engine *e)
     return true;
 }
 
-/* Arms the hot structure for entry; a kick that comes after the fence finds it and poisons it
+/* Arms the hot structure for entry; a kick that comes after the fence finds it and disarms it
  * again. */
 static bool arm(struct engine *e)
 {
     struct cpu *c = e->cpu;
 
-    e->hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
-    e->hot->poll_ptr = &e->quiet_byte;
+    e->hot->irq_ptr = c->intr ? POISON : &e->hot->quiet;
     e->hot->poison = POISON;
     e->hot->ctx = e->cur_ctx;
     e->code_changed = false;
+    bt_stop_arm(e);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return !c->kick;
 }
@@ -216,8 +215,8 @@ static bool arm(struct engine *e)
 void engine_kick(struct engine *e)
 {
     __atomic_store_n(&e->cpu->kick, 1, __ATOMIC_SEQ_CST);
-    e->hot->poll_ptr = POISON;
     e->hot->ctx = e->empty_ctx;
+    bt_stop(e);
 }
 
 /* The jump cache knows the way already; not when a chain is to be made. */
@@ -334,7 +333,7 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
         see_change(e, i, cs64);
     if (i->row->lower == LOWER_CPUID)
         bt_light_remember_cpuid(e, leaf, subleaf);
-    hot->irq_ptr = c->intr ? POISON : &e->quiet_byte;
+    hot->irq_ptr = c->intr ? POISON : &hot->quiet;
     bt_fpu_restore(e, c);
     return resume;
 }
@@ -536,9 +535,6 @@ static struct bt_exit *handle_exit(struct engine *e)
     case BT_EXIT_FAULT:
         if (e->fault_prepare)
             bt64_prepare(e);
-        if (e->polled)
-            bt_loop_polled(e, e->polled);
-        e->polled = NULL;
         if (e->fault_emulate)
             interpret_one(e);
         if (e->retranslate)
@@ -577,8 +573,10 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
     refresh_copies(e);
     set_gs(e, e->hot->window);
     bt_fpu_restore(e, e->cpu);
-    if (!arm(e))
+    if (!arm(e)) {
+        bt_stop_left(e);
         return;
+    }
     if (log_on(e->log, LOG_EXEC))
         log_entry(e);
     /* RF lasts one instruction, and matters to code breakpoints only: with those enabled nothing is
@@ -593,6 +591,7 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
         bt32_prepare_crossings(e);
         bt_enter(e->cpu, e->hot, entry);
     }
+    bt_stop_left(e);
     bt_see_crossing(e);
     *from = handle_exit(e);
 }
@@ -633,7 +632,7 @@ static void turn(struct engine *e, struct bt_exit **from)
         bt_link(e, link, b);
     if (link && e->cfg.loops_at_once && (b->mode & MODE_CS64) && link->target == b &&
         b->rip <= link->from->rip)
-        bt_loop_polled(e, link->from);
+        bt_loop_tail(e, link->from);
     if (!b->valid)
         return; /* it will be translated as of the loop */
     if (!linked)

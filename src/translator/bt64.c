@@ -166,11 +166,8 @@ bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const
     bool in_gap = false;
     gva_t lin;
 
-    e->fault_emulate = m->kind != SITE_POLL && m->kind != SITE_PROBE;
-    if (m->kind == SITE_POLL) {
-        e->stats.poll_faults++;
-        e->polled = b;
-    } else if (m->kind == SITE_PROBE) {
+    e->fault_emulate = m->kind != SITE_PROBE;
+    if (m->kind == SITE_PROBE) {
         if (probe_fine(e, uc))
             return true;
     } else if (smmu_locate_long(e->mmu, host, &lin, &in_gap) && !in_gap) {

@@ -2,7 +2,7 @@
  * Everything of the monitor's is reached through GS: RSP is the guest's until we say otherwise. */
 #include "translator/bt_offsets.h"
 
-        .text
+        .section bt_text, "ax", @progbits /* stop.c */
 
 /* Arithmetic flags from ECX into the host's. Clobbers RAX. SAHF leaves OF alone, so OF goes first:
  * 7Fh + 1 overflows. */
@@ -89,6 +89,8 @@
         .globl  bt64_enter
         .type   bt64_enter, @function
 bt64_enter:
+        cmpl    $0, CPU_KICK(%rdi)
+        jne     .Lkicked
         push    %rbx
         push    %rbp
         push    %r12
@@ -102,6 +104,9 @@ bt64_enter:
         load_flags
         load_gprs
         jmp     *%r11
+.Lkicked:
+        movq    $4, HOT_EXIT_KIND(%rsi)
+        ret
         .size   bt64_enter, . - bt64_enter
 
         .type   leave_cache, @function
@@ -164,6 +169,8 @@ bt64_stub_callout:
         jz      .Lleave
         mov     %rax, %r11
         mov     %gs:HOT_CPU, %r10
+        cmpl    $0, CPU_KICK(%r10)
+        jne     .Lleave
         load_flags
         load_gprs
         jmp     *%r11

@@ -1,7 +1,7 @@
 /* bt_asm.S - into the code cache and out of it. See bt_priv.h for the register convention. */
 #include "translator/bt_offsets.h"
 
-        .text
+        .section bt_text, "ax", @progbits /* stop.c */
 
 /* EFLAGS of the guest: arithmetic bits and DF from c->rflags into the host's. Clobbers RAX, RCX, R9.
  * SAHF leaves OF alone, so OF goes first: 7Fh + 1 overflows. POPF would cost ten times as much. */
@@ -60,6 +60,8 @@
         .globl  bt_enter
         .type   bt_enter, @function
 bt_enter:
+        cmpl    $0, CPU_KICK(%rdi)
+        jne     .Lkicked
         push    %rbx
         push    %rbp
         push    %r12
@@ -75,6 +77,9 @@ bt_enter:
         load_flags
         load_gprs
         jmp     *%r8
+.Lkicked:
+        movq    $4, HOT_EXIT_KIND(%rsi)
+        ret
         .size   bt_enter, . - bt_enter
 
         .type   leave_cache, @function
@@ -137,6 +142,8 @@ bt_stub_callout:
         add     $8, %rsp
         test    %rax, %rax
         jz      .Lleave
+        cmpl    $0, CPU_KICK(%r14)
+        jne     .Lleave
         cmp     %rax, (%rsp)
         jne     .Lelsewhere
         load_flags

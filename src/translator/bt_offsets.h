@@ -33,7 +33,6 @@
 #define CR0_TS_BIT   8
 
 #define HOT_CTX       0
-#define HOT_POLL      8
 #define HOT_IRQ       16
 #define HOT_VIEWTAB   24
 #define HOT_BASE      32

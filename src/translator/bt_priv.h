@@ -31,6 +31,8 @@
 #ifndef DRAGOMAN_TRANSLATOR_BT_PRIV_H
 #define DRAGOMAN_TRANSLATOR_BT_PRIV_H
 
+#include <pthread.h>
+
 #include "host/codemem.h"
 #include "host/sigfault.h"
 #include "shadowmmu/smmu.h"
@@ -146,8 +148,8 @@ struct bt_light {
 /* Written by the engine, read by generated code through R15. */
 struct bt_hot {
     struct bt_ctx *volatile ctx;
-    const uint8_t *volatile poll_ptr; /* a readable byte, or the poison address: leave */
-    const uint8_t *irq_ptr;           /* the same for "INTR is asserted" */
+    uint8_t quiet;          /* what irq_ptr leads to but when INTR is asserted */
+    const uint8_t *irq_ptr; /* a readable byte, or poison: INTR is asserted */
     const uint8_t *view_table;
     uint64_t base[NVIEWS];     /* window bases of the current space */
     uint64_t window;           /* of the current CPL */
@@ -199,7 +201,7 @@ enum bt_exit_kind {
     BT_EXIT_INDIRECT, /* jump-cache miss: rip is the target */
     BT_EXIT_WORD,     /* page word mismatch: rip is the target */
     BT_EXIT_CALLOUT,  /* a callout asked to leave; rip set */
-    BT_EXIT_POLL,     /* kick seen at a poll */
+    BT_EXIT_KICK,     /* seen on the way in */
     BT_EXIT_FAULT,    /* host fault: interpret the instruction at rip */
 };
 
@@ -227,7 +229,7 @@ struct bt_exit {
  * it. */
 enum bt_site_kind {
     SITE_PLAIN,
-    SITE_POLL,
+    SITE_POLL, /* a look at INTR behind an instruction: its fault is not the guest's */
     SITE_STRING,
     SITE_CHECK,
     SITE_PROBE, /* load through RSP: only its leaving the slot matters */
@@ -288,7 +290,7 @@ struct bt_block {
     bool copied;                /* or moved */
     uint16_t borrowed, loaded;  /* 64-bit code: lower64.h */
     uint16_t used;              /* its registers, of the guest's */
-    bool polled;                /* a kick was seen at its backward branch */
+    bool examined;              /* as a loop's tail */
     const struct bt_loop *loop; /* that it is made for; NULL: none */
     const uint8_t *inner;       /* rx: where its other blocks enter it */
     uint32_t cs_limit;          /* MODE_ODD_CS: CS's, as the translation assumes */
@@ -312,7 +314,7 @@ struct bt_stats {
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
-    uint64_t poll_faults, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
+    uint64_t holds, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
     uint64_t churned; /* times a page was found not worth translating */
     uint64_t adapted_for[SMMU_NVERDICTS], overwritten;
     uint64_t reverted;
@@ -403,10 +405,11 @@ struct engine {
     bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
     bool fault_emulate; /* the last host fault asks for its instruction to be interpreted */
     struct bt_block *retranslate; /* a site in it was adapted: drop it */
-    struct bt_block *polled;      /* a kick was seen at its backward branch */
     const uint8_t *poison;
-    uint8_t quiet_byte;
-    bool code_changed; /* blocks were invalidated since the last entry: leave after a callout */
+    pthread_t thread;      /* the vCPU's; */
+    bool inside;           /* ... is in the cache, or in a callout */
+    struct bt_block *held; /* its exits are aimed at their stubs (stop.c) */
+    bool code_changed;     /* blocks were invalidated since the last entry: leave after a callout */
     struct bt_ctx
         *step_ctx; /* stepped: every look-up misses, only the word of a block's own page2 is true */
     struct bt_block *step_block; /* the block entered by this engine_step() */
@@ -524,6 +527,9 @@ void *bt_alloc(struct engine *e,
 struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const struct bt_page *page);
 void bt_insert(struct engine *e, struct bt_block *b);
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target);
+/* Its exits go to their stubs, linked or not; and back to where they are linked to. */
+void bt_hold(struct engine *e, const struct bt_block *b);
+void bt_release(struct engine *e, const struct bt_block *b);
 /* All blocks with code in a frame: e->frame_blocks[], and from one to the next. */
 struct bt_block *bt_next_in_frame(const struct bt_block *b, uint64_t frame);
 const uint8_t *bt_frame_bytes(struct engine *e, uint64_t frame);
@@ -588,9 +594,11 @@ bool bt_same_code(const struct bt_block *a, const struct bt_block *b);
 
 /* loops.c: the loop that the block at rip is of, or NULL. */
 const struct bt_loop *bt_loop_find(const struct bt_page *page, uint64_t rip, uint32_t mode);
-/* A kick found the block at its backward branch: where they are found, time is spent. Drops the
- * blocks of a loop, to be translated as such. */
-void bt_loop_polled(struct engine *e, struct bt_block *b);
+/* A block with a backward branch is worth a loop: drops the blocks of it, to be translated as such.
+ */
+void bt_loop_tail(struct engine *e, struct bt_block *b);
+/* A kick found the block running: where they are found, time is spent. */
+void bt_loop_found(struct engine *e, struct bt_block *b);
 
 /* adapt.c */
 enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
@@ -612,6 +620,15 @@ void bt_fault_fini(struct engine *e);
 /* Counts the verdict against the site; one that must change has its block dropped when we are out.
  */
 void bt_judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v);
+
+/* stop.c: kicks. Around the vCPU's stay in the cache: */
+void bt_stop_arm(struct engine *e);
+void bt_stop_left(struct engine *e);
+/* Any thread: the cache is left soon. cpu.kick is set. */
+void bt_stop(struct engine *e);
+/* The handlers' parts. */
+void bt_interrupted(void *opaque, ucontext_t *uc);
+bool bt_stepped(struct engine *e, ucontext_t *uc);
 
 /* fpu.c */
 void bt_fpu_save(struct engine *e, struct cpu *c);

@@ -62,7 +62,6 @@ static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, con
     e->fault_emulate = true;
     if (m->kind == SITE_POLL) {
         e->fault_emulate = false;
-        e->stats.poll_faults++;
     } else if (smmu_locate(e->mmu, host, &view, &lin, &in_gap) && !in_gap) {
         verdict = smmu_fault(e->mmu, e->cpu, lin, access, view);
         e->stats.faults[verdict]++;
@@ -86,6 +85,8 @@ static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
     uint64_t from = __builtin_ia32_rdtsc();
     bool known;
 
+    if (sig == SIGTRAP)
+        return bt_stepped(e, uc);
     if (e->cpu->hostexec) {
         resume = hostexec_signal(e->cpu->hostexec, pc, (unsigned)r[REG_TRAPNO]);
         if (resume) {
@@ -118,6 +119,7 @@ static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
 int bt_fault_init(struct engine *e)
 {
     e->fault.fault = bt_fault;
+    e->fault.interrupt = bt_interrupted;
     e->fault.fatal = e->cfg.fatal;
     e->fault.fatal_opaque = e->cfg.fatal_opaque;
     e->fault.opaque = e;

@@ -61,7 +61,7 @@ static unsigned hot_pointer(const struct check *k, int64_t off)
         return user ? K_ANY : K_VIEWS;
     if (off == HOT_TSC_OFF)
         return K_WIDE;
-    if (off == HOT_POLL || off == HOT_IRQ || off == HOT_POISON)
+    if (off == HOT_IRQ || off == HOT_POISON)
         return K_POLL;
     if (((off >= HOT_SEGMEM && off < HOT_SEGMEM + NSEG * 16) ||
          (off >= HOT_SEGTYPED && off < HOT_SEGTYPED + NSEG * 16) || off == HOT_SEGNULL) &&

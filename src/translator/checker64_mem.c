@@ -161,7 +161,6 @@ static const struct hot_word {
     uint8_t bytes, what;
 } hot_words[] = {
     {HOT_CTX, 8, HELD_CTX},
-    {HOT_POLL, 8, HELD_POLL},
     {HOT_IRQ, 8, HELD_POLL},
     {HOT_CPU, 8, HELD_CPU},
     {HOT_RSP_NOT, 8, HELD_RSP_NOT},
@@ -223,9 +222,7 @@ static enum place pointed_place(struct check64 *k, int base, int index)
     case HELD_CPU:
         return PLACE_CPU;
     case HELD_POLL:
-        return checker64_fault_state(k, k->now.r[base].value == HOT_POLL ? SITE_POLL : SITE_PLAIN)
-                   ? PLACE_POLL
-                   : PLACE_BAD;
+        return checker64_fault_state(k, SITE_PLAIN) ? PLACE_POLL : PLACE_BAD;
     default:
         return PLACE_CTX;
     }

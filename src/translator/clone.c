@@ -134,7 +134,7 @@ void bt_retranslate(struct engine *e, struct bt_block *b)
 /* ---- copies ---- */
 
 /* Would a translation there have made the same choices? Targets of 32-bit code must not wrap
- * otherwise: a branch is polled when it goes backward. */
+ * otherwise. */
 static bool may_lie_at(const struct bt_block *t, uint64_t rip)
 {
     if (!in_bounds(rip, t->mode) || !one_piece(rip, t->moves->near_lo, t->moves->near_hi))
@@ -251,7 +251,7 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
     c.b->body = c.b->code + (t->body - t->code);
     c.b->hash_next = c.b->frame_next = c.b->frame2_next = c.b->twin_next = NULL;
     c.b->incoming = NULL;
-    c.b->target = c.b->polled = false;
+    c.b->target = c.b->examined = false;
     c.b->copied = true;
     memcpy(c.code, codemem_to_rw(&e->code, t->code), t->code_len);
     for (unsigned k = 0; k < t->moves->n; k++)

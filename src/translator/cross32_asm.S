@@ -3,7 +3,7 @@
  * find everything ready becomes one. See bt_priv.h for the registers. */
 #include "translator/bt_offsets.h"
 
-        .text
+        .section bt_text, "ax", @progbits /* stop.c */
 
 #define EF_ARITH   0x8d5
 #define EF_FIXED   0x2

@@ -3,7 +3,7 @@
  * code with R11 = struct bt_callout; what is not that simple becomes one. */
 #include "translator/bt_offsets.h"
 
-        .text
+        .section bt_text, "ax", @progbits /* stop.c */
 
 #define EF_IF   0x200
 #define EF_STAY 0x47100 /* TF, IOPL, NT, AC.. */

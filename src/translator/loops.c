@@ -267,13 +267,13 @@ static void form(struct engine *e, struct way *w)
     e->stats.loops++;
 }
 
-void bt_loop_polled(struct engine *e, struct bt_block *b)
+void bt_loop_tail(struct engine *e, struct bt_block *b)
 {
     struct way w;
 
-    if (!b->valid || b->loop || b->page2 || b->polled)
+    if (!b->valid || b->loop || b->page2 || b->examined)
         return;
-    b->polled = true;
+    b->examined = true;
     bt_fpu_save(e, e->cpu); /* the decoder uses what libc has */
     for (unsigned x = 0; x < b->nexits; x++) {
         struct bt_block *head = b->exits[x].target;
@@ -284,5 +284,36 @@ void bt_loop_polled(struct engine *e, struct bt_block *b)
         prune(&w, b);
         form(e, &w);
         return;
+    }
+}
+
+/* Does it branch back to b or further? */
+static bool closes(const struct bt_block *t, const struct bt_block *b)
+{
+    for (unsigned x = 0; x < t->nexits; x++)
+        if (t->exits[x].target && t->exits[x].target->page == b->page && t->exits[x].rip <= b->rip)
+            return true;
+    return false;
+}
+
+/* The nearest tail of a loop about b, ahead of it in its page. */
+void bt_loop_found(struct engine *e, struct bt_block *b)
+{
+    struct way w = {.block = {b}, .n = 1};
+
+    for (unsigned k = 0; k < w.n; k++) {
+        struct bt_block *t = w.block[k];
+
+        if (closes(t, b)) {
+            bt_loop_tail(e, t);
+            return;
+        }
+        for (unsigned x = 0; x < t->nexits && w.n < BT_LOOP_BLOCKS; x++) {
+            struct bt_block *to = t->exits[x].target;
+
+            if (to && to->page == b->page && to->mode == b->mode && to->rip > t->rip &&
+                place_in(&w, to) < 0)
+                w.block[w.n++] = to;
+        }
     }
 }

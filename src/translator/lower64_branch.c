@@ -9,15 +9,6 @@ static uint64_t target_of(const struct xlate *x, const struct insn *i)
     return x64_next(x, i) + i->imm;
 }
 
-static void poll_if_backward(struct xlate *x, uint64_t target)
-{
-    if (target > x->rip)
-        return;
-    xlate_mark(x, SITE_POLL);
-    x64_probe(x, HOT_POLL);
-    xlate_mark(x, SITE_PLAIN);
-}
-
 static bool near64(const struct xlate *x, const struct insn *i)
 {
     if (i->op[0].kind == OPND_REL && !canonical(target_of(x, i)))
@@ -119,7 +110,6 @@ bool lower64_jmp(struct xlate *x, const struct insn *i)
     if (!near64(x, i))
         return false;
     if (i->op[0].kind == OPND_REL) {
-        poll_if_backward(x, target_of(x, i));
         x64_settle(x);
         x64_exit_to(x, target_of(x, i));
         x->ended = true;
@@ -154,7 +144,6 @@ bool lower64_jcc(struct xlate *x, const struct insn *i)
 {
     if (!near64(x, i))
         return false;
-    poll_if_backward(x, target_of(x, i));
     x64_settle(x);
     if (stays(x, target_of(x, i)))
         x64_send_home(x);
@@ -183,7 +172,6 @@ bool lower64_jcxz(struct xlate *x, const struct insn *i)
 {
     if (!near64(x, i))
         return false;
-    poll_if_backward(x, target_of(x, i));
     x64_settle(x);
     return exit_on_rcx(x, i, true);
 }
@@ -192,7 +180,6 @@ bool lower64_loop(struct xlate *x, const struct insn *i)
 {
     if (!near64(x, i) || i->opcode != 0xe2)
         return false;
-    poll_if_backward(x, target_of(x, i));
     x64_settle(x);
     if (i->adsize == 8)
         emit_lea64(&x->em, H_RCX, H_RCX, -1);
@@ -221,7 +208,6 @@ bool lower64_call(struct xlate *x, const struct insn *i)
     if (!near64(x, i))
         return false;
     if (i->op[0].kind == OPND_REL) {
-        poll_if_backward(x, target_of(x, i));
         push_return(x, i);
         x64_exit_to(x, target_of(x, i));
         x->ended = true;

@@ -8,14 +8,6 @@ static uint32_t target_of(const struct xlate *x, const struct insn *i)
     return (uint32_t)(x->rip + i->len + i->imm);
 }
 
-/* Every cycle of guest code holds a backward direct branch or an indirect one; the latter is polled
- * by emptying the context (bt.c, engine_kick). */
-static void poll_if_backward(struct xlate *x, uint32_t target)
-{
-    if (target <= x->rip)
-        xlate_poll(x, HOT_POLL);
-}
-
 void xlate_jump_cache(struct xlate *x, bool wide)
 {
     struct emit *em = &x->em;
@@ -75,7 +67,6 @@ bool lower_jmp(struct xlate *x, const struct insn *i)
     if (!near32(i))
         return false;
     if (i->op[0].kind == OPND_REL) {
-        poll_if_backward(x, target_of(x, i));
         xlate_exit(x, emit_jmp(&x->em), target_of(x, i));
         x->ended = true;
         return true;
@@ -98,7 +89,6 @@ bool lower_jcc(struct xlate *x, const struct insn *i)
 {
     if (!near32(i))
         return false;
-    poll_if_backward(x, target_of(x, i));
     if (xlate_is_last(x, i))
         two_exits(x, i, emit_jcc(&x->em, i->opcode & 15));
     else
@@ -123,7 +113,6 @@ bool lower_jcxz(struct xlate *x, const struct insn *i)
 {
     if (!near32(i) || i->adsize != 4)
         return false;
-    poll_if_backward(x, target_of(x, i));
     exit_on_ecx(x, i, true);
     return true;
 }
@@ -133,7 +122,6 @@ bool lower_loop(struct xlate *x, const struct insn *i)
 {
     if (!near32(i) || i->adsize != 4 || i->opcode != 0xe2)
         return false;
-    poll_if_backward(x, target_of(x, i));
     emit_lea32(&x->em, H_RCX, H_RCX, -1);
     exit_on_ecx(x, i, false);
     return true;
@@ -160,7 +148,6 @@ bool lower_call(struct xlate *x, const struct insn *i)
     if (!near32(i) || !flat_stack(x))
         return false;
     if (i->op[0].kind == OPND_REL) {
-        poll_if_backward(x, target_of(x, i));
         push_return(x, i);
         xlate_exit(x, emit_jmp(&x->em), target_of(x, i));
         x->ended = true;

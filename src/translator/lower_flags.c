@@ -119,7 +119,7 @@ static void poll_if_enabled(struct xlate *x, const struct insn *i)
     emit_ldzx8_b(em, H_RCX, H_R14, CPU_IFLAG);
     disabled = emit_jecxz(em);
     emit_mov64(em, H_RCX, H_R10);
-    xlate_poll_after(x, i, HOT_IRQ);
+    xlate_irq_after(x, i);
     emit_patch8(disabled, em->p);
     emit_mov64(em, H_RCX, H_R10);
 }

@@ -24,12 +24,6 @@ static bool relative_ok(const struct xlate *x, const struct insn *i)
     return near_ok(x, i) && i->op[0].kind == OPND_REL && target_of(x, i) <= x->limit;
 }
 
-static void poll_if_backward(struct xlate *x, uint32_t target)
-{
-    if (target <= (uint32_t)x->rip)
-        xlate_poll(x, HOT_POLL);
-}
-
 static void leave_to(struct xlate *x, uint8_t *jump, uint32_t eip)
 {
     xlate_exit(x, jump, xlate_key(x, eip));
@@ -84,7 +78,6 @@ bool seg_jmp(struct xlate *x, const struct insn *i)
     if (i->op[0].kind == OPND_REL) {
         if (!relative_ok(x, i))
             return false;
-        poll_if_backward(x, target_of(x, i));
         jump_to(x, target_of(x, i));
         x->ended = true;
         return true;
@@ -100,7 +93,6 @@ bool seg_jcc(struct xlate *x, const struct insn *i)
 {
     if (!relative_ok(x, i))
         return false;
-    poll_if_backward(x, target_of(x, i));
     leave_to(x, emit_jcc(&x->em, i->opcode & 15), target_of(x, i));
     if (xlate_is_last(x, i)) {
         jump_to(x, next_of(x, i));
@@ -132,7 +124,6 @@ bool seg_jcxz(struct xlate *x, const struct insn *i)
 {
     if (!relative_ok(x, i) || i->adsize > 4)
         return false;
-    poll_if_backward(x, target_of(x, i));
     exit_on_count(x, i, true);
     return true;
 }
@@ -144,7 +135,6 @@ bool seg_loop(struct xlate *x, const struct insn *i)
 
     if (!relative_ok(x, i) || i->adsize > 4 || i->opcode != 0xe2)
         return false;
-    poll_if_backward(x, target_of(x, i));
     emit_lea32(em, H_R8, H_RCX, -1);
     seg_put_gpr(x, RCX, i->adsize, H_R8);
     exit_on_count(x, i, false);
@@ -176,7 +166,6 @@ bool seg_call(struct xlate *x, const struct insn *i)
     if (i->op[0].kind == OPND_REL) {
         if (!relative_ok(x, i))
             return false;
-        poll_if_backward(x, target_of(x, i));
         push_return(x, i);
         jump_to(x, target_of(x, i));
         x->ended = true;

@@ -152,7 +152,6 @@ static void go_far(struct xlate *x)
     seg_find_key(x);
 }
 
-/* Always polled: the target may be behind the branch. */
 static void go_far_fixed(struct xlate *x, const struct insn *i)
 {
     uint64_t base = (uint64_t)i->imm2 << 4;
@@ -192,7 +191,6 @@ bool seg_far_jmp(struct xlate *x, const struct insn *i)
     if (!(fixed_ok(i) || memory_ok(i)) || !begin_far(x, i))
         return false;
     if (fixed_ok(i)) {
-        xlate_poll(x, HOT_POLL);
         go_far_fixed(x, i);
         return true;
     }
@@ -209,7 +207,6 @@ bool seg_far_call(struct xlate *x, const struct insn *i)
 {
     if (!fixed_ok(i) || i->opsize != 2 || !begin_far(x, i))
         return false;
-    xlate_poll(x, HOT_POLL);
     push_far_return(x, i);
     go_far_fixed(x, i);
     return true;

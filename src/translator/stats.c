@@ -85,7 +85,7 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "exits: callout", s->exits[BT_EXIT_CALLOUT]);
     line(out, "callouts that went elsewhere", s->gone_on);
     line(out, "exits: fault", s->exits[BT_EXIT_FAULT]);
-    line(out, "polls taken", s->poll_faults);
+    line(out, "blocks stopped by kicks", s->holds);
     line(out, "host traps", s->host_traps);
     line(out, "callouts", s->callouts);
     line(out, "instructions interpreted", s->interp_steps);

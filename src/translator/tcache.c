@@ -114,6 +114,7 @@ void *bt_alloc(struct engine *e, size_t bytes)
 
 void bt_flush(struct engine *e)
 {
+    e->held = NULL;
     /* Frames stay write-protected: the next store to one finds no blocks and clears it (engine.c).
      */
     memset(e->frame_blocks, 0, e->nframes * sizeof(*e->frame_blocks));
@@ -218,22 +219,50 @@ static bool link_open(struct engine *e, struct bt_exit *x, const struct bt_block
         aim(e, x, target->inner);
     else
         aim_open(e, x->open, target->inner);
-    e->stats.open_links++;
     return true;
+}
+
+/* True: in its open form. */
+static bool aim_linked(struct engine *e, struct bt_exit *x)
+{
+    const struct bt_block *to = x->target;
+    bool same_page = x->from->page == to->page && !to->page2 && !x->from->page2;
+
+    if (link_open(e, x, to))
+        return true;
+    aim(e, x, same_page ? to->body : to->checked);
+    return false;
+}
+
+static void aim_unlinked(struct engine *e, struct bt_exit *x)
+{
+    if (x->open && x->open->jump != x->jump)
+        close_open(e, x->open);
+    aim(e, x, x->stub);
+}
+
+void bt_hold(struct engine *e, const struct bt_block *b)
+{
+    for (unsigned k = 0; k < b->nexits; k++)
+        aim_unlinked(e, &b->exits[k]);
+}
+
+void bt_release(struct engine *e, const struct bt_block *b)
+{
+    for (unsigned k = 0; k < b->nexits; k++)
+        if (b->exits[k].target)
+            aim_linked(e, &b->exits[k]);
 }
 
 void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
 {
-    bool same_page = x->from->page == target->page && !target->page2 && !x->from->page2;
-
     x->target = target;
     x->next_incoming = target->incoming;
     x->link = &target->incoming;
     if (x->next_incoming)
         x->next_incoming->link = &x->next_incoming;
     target->incoming = x;
-    if (!link_open(e, x, target))
-        aim(e, x, same_page ? target->body : target->checked);
+    e->stats.open_links += aim_linked(e, x);
     e->stats.links++;
 }
 
@@ -245,9 +274,7 @@ void bt_unlink(struct engine *e, struct bt_exit *x)
     if (x->next_incoming)
         x->next_incoming->link = x->link;
     x->target = NULL;
-    if (x->open && x->open->jump != x->jump)
-        close_open(e, x->open);
-    aim(e, x, x->stub);
+    aim_unlinked(e, x);
 }
 
 static void drop_from_frame(struct engine *e, struct bt_block *b, uint64_t frame)

@@ -105,17 +105,12 @@ void xlate_probe(struct xlate *x, int32_t hot_ptr)
     emit8(&x->em, 0x00);
 }
 
-void xlate_poll(struct xlate *x, int32_t hot_ptr)
-{
-    xlate_mark(x, SITE_POLL);
-    xlate_probe(x, hot_ptr);
-    xlate_mark(x, SITE_PLAIN);
-}
-
-void xlate_poll_after(struct xlate *x, const struct insn *i, int32_t hot_ptr)
+void xlate_irq_after(struct xlate *x, const struct insn *i)
 {
     x->rip += i->len;
-    xlate_poll(x, hot_ptr);
+    xlate_mark(x, SITE_POLL);
+    xlate_probe(x, HOT_IRQ);
+    xlate_mark(x, SITE_PLAIN);
     x->rip -= i->len;
 }
 

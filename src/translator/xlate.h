@@ -159,12 +159,10 @@ bool xlate_callout(struct xlate *x, const struct insn *i);
 bool xlate_call_stub(struct xlate *x, const struct insn *i, unsigned stub);
 /* A direct exit to guest rip; `jump` is the rel32 to aim. */
 void xlate_exit(struct xlate *x, uint8_t *jump, uint64_t rip);
-/* Leaves if somebody wants the CPU (flag-free; pitfalls A18). */
-void xlate_poll(struct xlate *x, int32_t hot_ptr);
 /* The load alone: its fault has the instruction interpreted. */
 void xlate_probe(struct xlate *x, int32_t hot_ptr);
-/* The same at the boundary after instruction i. */
-void xlate_poll_after(struct xlate *x, const struct insn *i, int32_t hot_ptr);
+/* Leaves at the boundary after instruction i if INTR is asserted. */
+void xlate_irq_after(struct xlate *x, const struct insn *i);
 /* The field at `at`, just emitted, depends on where the code lies: whatever comes of x->rip, of the
  * block's page, or leads out of the block is announced here, or the block marked as fixed. */
 void xlate_moves(struct xlate *x, enum bt_move_kind kind, const uint8_t *at);

@@ -2,6 +2,10 @@
  * (the board has no source of it) and a device's DMA into code that has run. */
 #include "mmu_rig.h"
 
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+
 #include "cpu/model.h"
 #include "translator/bt_priv.h"
 #include "translator/engine.h"
@@ -467,6 +471,69 @@ START_TEST(test_sites_are_forgotten)
 }
 END_TEST
 
+/* ---- kicks ---- */
+
+enum { KICKS = 100 };
+
+/* Loops that count in EAX and ECX; EDX leads to their beginning. */
+static const struct {
+    const char *what, *code;
+    size_t n;
+} loops[] = {
+    {"a block", "\x40\x41\xeb\xfc", 4},
+    {"a conditional branch", "\x40\x41\x85\xd2\x75\xfa", 6},
+    {"an indirect jump", "\x40\x41\xff\xe2", 4},
+    {"CALL and RET", "\x40\x41\xe8\x02\x00\x00\x00\xeb\xf7\xc3", 10},
+    {"another page", "\x40\x41\xe9\xf9\x0f\x00\x00", 7},
+    {"a callout", "\x40\x41\x0f\x09\xeb\xfa", 6},
+};
+
+static volatile unsigned round_of_kicks;
+
+static void *kicker(void *unused)
+{
+    uint32_t seed = 1;
+
+    (void)unused;
+    for (unsigned n = 1; n <= KICKS; n++) {
+        while (round_of_kicks != n)
+            sched_yield();
+        seed = seed * 1103515245 + 12345;
+        for (volatile unsigned wait = seed >> 18; wait > 0; wait--)
+            ;
+        engine_kick(m.e);
+    }
+    return NULL;
+}
+
+/* Wherever a kick from another thread finds it, translated code leaves, between two instructions.
+ * One that is missed is a time-out. */
+START_TEST(test_kicks)
+{
+    pthread_t thread;
+    uint64_t at;
+
+    open_machine(ENGINE_BT);
+    put_code(CODE_AT, loops[_i].code, loops[_i].n);
+    CODE(CODE_AT + PAGE_SIZE, "\xe9\xfb\xef\xff\xff");
+    m.c->rip = m.c->gpr[RDX] = CODE_AT;
+    m.c->gpr[RAX] = m.c->gpr[RCX] = 0;
+    round_of_kicks = 0;
+    ck_assert_int_eq(pthread_create(&thread, NULL, kicker, NULL), 0);
+    for (unsigned n = 1; n <= KICKS; n++) {
+        m.c->kick = 0;
+        round_of_kicks = n;
+        ck_assert_int_eq(engine_run(m.e), RUN_KICK);
+        at = m.c->rip - CODE_AT;
+        ck_assert_msg((uint32_t)(m.c->gpr[RAX] - m.c->gpr[RCX]) == (at == 1), "%s: at %" PRIx64,
+                      loops[_i].what, at);
+    }
+    pthread_join(thread, NULL);
+    ck_assert_uint_gt(m.c->gpr[RAX], KICKS);
+    close_machine();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {test_nmi,
@@ -488,5 +555,7 @@ int main(void)
     tcase_add_loop_test(tc, test_nmi_blocked_halt, 0, 2);
     tcase_add_test(tc, test_sti_shadow);
     tcase_add_test(tc, test_sites_are_forgotten);
+    tcase_add_loop_test(tc, test_kicks, 0, (int)ARRAY_SIZE(loops));
+    tcase_set_timeout(tc, 60);
     return rig_main("engine_events", tc);
 }
