@@ -11,7 +11,7 @@ bool owed_wait(struct smmu *m, struct view *v, unsigned r, unsigned idx)
     uint16_t at = (uint16_t)(region_first(m, r) + idx);
     struct owed *o;
 
-    if (m->cfg.torture || !sync_can_wait(m, v, r, idx))
+    if ((m->cfg.torture && one_in(m, 2)) || !sync_can_wait(m, v, r, idx))
         return false;
     if (f->flags & F_OWED) {
         o = &m->owed[f->unsync];

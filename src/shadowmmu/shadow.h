@@ -347,6 +347,7 @@ enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsign
 void sync_all(struct smmu *m);
 bool table_unsync(struct smmu *m, uint32_t frame);
 void table_retrace(struct smmu *m, uint32_t frame);
+void remap_note(struct smmu *m, const struct view *v, uint32_t vpn);
 bool remap_hot(struct smmu *m, const struct view *v, uint32_t vpn);
 
 /* owed.c: removals that wait until the guest flushes */

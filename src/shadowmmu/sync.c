@@ -14,7 +14,7 @@ static uint32_t remap_key(const struct view *v, uint32_t vpn)
     return (uint32_t)v->id << 20 | vpn;
 }
 
-static void remap_note(struct smmu *m, const struct view *v, uint32_t vpn)
+void remap_note(struct smmu *m, const struct view *v, uint32_t vpn)
 {
     uint32_t key = remap_key(v, vpn);
     struct remap_slot *s = remap_slot(m, key);
@@ -106,8 +106,6 @@ enum sync_result sync_entries(struct smmu *m, struct view *v, unsigned r, unsign
         if (what == STANDS)
             continue;
         do {
-            if (what == DROP && (e[n] & E_MAPPED))
-                remap_note(m, v, base + i + n);
             n++;
         } while (i + n <= last && e[n] && remedy_for(m, v, r, i + n, e[n]) == what);
         m->stats.synced_entries += n;

@@ -189,6 +189,7 @@ void view_drop(struct smmu *m, struct view *v, uint32_t vpn, uint32_t n)
         if (*e & E_MAPPED) {
             first = first < p ? first : p;
             end = p + 1;
+            remap_note(m, v, p);
         }
         forget_entry(m, v, p, e);
     }

@@ -133,6 +133,30 @@ START_TEST(the_table_goes_first)
 }
 END_TEST
 
+/* Pages that come and go are found, also when what takes them is the directory. */
+START_TEST(remapped_too_often)
+{
+    enum { TURNS = 4000 };
+    uint32_t none = 0, table = UPT1 | P | W | U;
+    uint64_t maps;
+    struct rig r;
+
+    start(&r);
+    for (unsigned i = 0; i < 32; i++)
+        put32(&r, UPT1 + i * 4, 0);
+    maps = st(&r)->maps;
+    for (unsigned i = 0; i < TURNS; i++) {
+        pte(&r, 4, (UDATA + 0x4000) | P | W | U | A | D);
+        ck_assert(allowed(&r, 4, true));
+        pte(&r, 4, 0);
+        ck_assert_int_eq(guest_access(&r, 0, TABLES + 4, true, &none), OUT_OK);
+        ck_assert_int_eq(guest_access(&r, 0, TABLES + 4, true, &table), OUT_OK);
+    }
+    ck_assert_uint_lt(st(&r)->maps - maps, TURNS * 3 / 4);
+    rig_close(&r);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("smmu_owed");
@@ -142,5 +166,6 @@ int main(void)
     tcase_add_test(tc, another_space);
     tcase_add_test(tc, what_is_replaced_goes_at_once);
     tcase_add_test(tc, the_table_goes_first);
+    tcase_add_test(tc, remapped_too_often);
     return rig_main("smmu_owed", tc);
 }
