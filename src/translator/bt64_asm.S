@@ -449,24 +449,27 @@ bt64_stub_iret:
         jmp     to_level0_same_ss
         .size   bt64_stub_iret, . - bt64_stub_iret
 
-/* Of a GS that is not usable as a segment, as kernels have it: nothing but the base counts then. */
+/* Of a GS that is not usable as a segment, as kernels have it: nothing but the base counts then. No
+ * flags are touched. */
         .globl  bt64_stub_swapgs
         .type   bt64_stub_swapgs, @function
 bt64_stub_swapgs:
-        begin_crossing
-        cmpb    $0, (CPU_SEG + 24 * 5 + SEG_USABLE)(%r10)
-        jne     as_callout
+        mov     %rcx, %gs:HOME_RCX
+        mov     %gs:HOT_CPU, %r10
+        movzbl  (CPU_SEG + 24 * 5 + SEG_USABLE)(%r10), %ecx
+        jrcxz   .Lbase_only
+        mov     %gs:HOME_RCX, %rcx
+        jmp     bt64_stub_callout
+.Lbase_only:
+        mov     %rdx, %gs:HOME_RDX
         mov     CPU_KGS(%r10), %rcx
         mov     (CPU_SEG + 24 * 5 + SEG_BASE)(%r10), %rdx
         mov     %rcx, (CPU_SEG + 24 * 5 + SEG_BASE)(%r10)
         mov     %rdx, CPU_KGS(%r10)
         mov     %rcx, %gs:(HOT_SEGLIN + 40)
         delta   %rcx, %rdx, %edx, %dx
-        add     %rcx, %rdx
+        lea     (%rcx, %rdx), %rdx
         mov     %rdx, %gs:(HOT_SEGHOST + 40)
-        add     $0x7f, %al
-        sahf
-        mov     %gs:HOME_RAX, %rax
         mov     %gs:HOME_RCX, %rcx
         mov     %gs:HOME_RDX, %rdx
         jmp     *SITE_RESUME(%r11)

@@ -29,6 +29,14 @@
 #define SEG_BASE   8
 #define SEG_USABLE 16
 
+#define CPU_MMU 1168
+
+/* struct softtlb_entry: e[rights][bits 12 to 19 of an address] */
+#define TLB_SHIFT  7 /* bit 12 to bit 5 */
+#define TLB_MASK   0x1fe0
+#define TLB_STORE  16
+#define TLB_ADDEND 24
+
 #define DTABLE_LIMIT 8
 #define CR0_TS_BIT   8
 

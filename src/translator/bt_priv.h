@@ -461,6 +461,7 @@ void bt_stub_lidt(void);
 void bt_stub_rdmsr(void);
 void bt_stub_wrmsr(void);
 void bt_stub_cpuid(void);
+void bt_stub_store(void); /* R10D = linear address, R11D = value */
 void bt64_stub_clts(void);
 void bt64_stub_mov_cr0(void);
 void bt64_stub_lgdt(void);
@@ -468,6 +469,7 @@ void bt64_stub_lidt(void);
 void bt64_stub_rdmsr(void);
 void bt64_stub_wrmsr(void);
 void bt64_stub_cpuid(void);
+void bt64_stub_store(void);
 void bt64_stub_popf(void);
 void bt64_stub_load_seg(void);
 

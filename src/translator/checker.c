@@ -328,7 +328,7 @@ static bool is_kept_insn(const struct check *k, uint64_t p)
 
 static bool is_callout(unsigned stub)
 {
-    return stub >= STUB_CALLOUT && stub <= STUB_CPUID;
+    return stub >= STUB_CALLOUT && stub <= STUB_STORE;
 }
 
 /* SYSENTER and CPUID may come from anywhere; all else that is done without a callout takes CPL 0.

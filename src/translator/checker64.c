@@ -246,6 +246,7 @@ static bool stub_ok(struct check64 *k, unsigned stub)
     case STUB64_RDMSR:
     case STUB64_WRMSR:
     case STUB64_LOAD_SEG:
+    case STUB64_STORE:
         return level_ok(k, false) && callout_ok(k, r11, k->now.rsp_far);
     case STUB64_POPF: /* RSP += 8 */
         return level_ok(k, false) && callout_ok(k, r11, k->now.rsp_far + 8);

@@ -54,6 +54,8 @@ static void emit_stubs(struct engine *e)
     emit_stub(e, STUB_RDMSR, bt_stub_rdmsr);
     emit_stub(e, STUB_WRMSR, bt_stub_wrmsr);
     emit_stub(e, STUB_CPUID, bt_stub_cpuid);
+    emit_stub(e, STUB_STORE, bt_stub_store);
+    emit_stub(e, STUB64_STORE, bt64_stub_store);
     emit_stub(e, STUB64_CLTS, bt64_stub_clts);
     emit_stub(e, STUB64_MOV_CR0, bt64_stub_mov_cr0);
     emit_stub(e, STUB64_LGDT, bt64_stub_lgdt);

@@ -1,5 +1,6 @@
 /* What the stubs of light_asm.S go by: MSRs that are words of struct cpu, and what CPUID said. */
 #include "cpu/control.h"
+#include "shadowmmu/access.h"
 #include "translator/bt_priv.h"
 
 #define OFFSET_IS(type, member, value) _Static_assert(offsetof(type, member) == (value), #member)
@@ -14,6 +15,12 @@ OFFSET_IS(struct bt_hot, light.cpuid, LIGHT_CPUID);
 OFFSET_IS(struct bt_callout, insn, SITE_INSN);
 _Static_assert(sizeof(((struct bt_light *)0)->msr[0]) == 8, "indexed by 8");
 _Static_assert(sizeof(struct bt_cpuid) == 24, "indexed by 3 * 8");
+OFFSET_IS(struct cpu, mmu, CPU_MMU);
+OFFSET_IS(struct softtlb, e, 0);
+OFFSET_IS(struct softtlb_entry, store_tag, TLB_STORE);
+OFFSET_IS(struct softtlb_entry, addend, TLB_ADDEND);
+_Static_assert(sizeof(struct softtlb_entry) == 1 << (PAGE_SHIFT - TLB_SHIFT), "shifted");
+_Static_assert((SOFTTLB_ENTRIES - 1) << (PAGE_SHIFT - TLB_SHIFT) == TLB_MASK, "masked");
 _Static_assert((int)CR0_TS_BIT == (int)CR0_TS, "CLTS");
 _Static_assert(EF_TF + EF_IOPL + EF_NT + EF_AC == 0x47100, "EF_STAY");
 

@@ -7,6 +7,7 @@
 
 #define EF_IF   0x200
 #define EF_STAY 0x47100 /* TF, IOPL, NT, AC.. */
+#define EF_AC   0x40000
 #define EF_ID   0x200000
 
 /* ---- 32-bit code: R10 = guest EAX; AH, AL = flags of the guest ---- */
@@ -129,6 +130,44 @@ bt_stub_cpuid:
         mov     20(%r11), %edx
         end32
         .size   bt_stub_cpuid, . - bt_stub_cpuid
+
+/* R10D = a linear address, R11D = what the guest stores there: done when it is there already, and the
+ * guest may store it. */
+        .globl  bt_stub_store
+        .type   bt_stub_store, @function
+bt_stub_store:
+        push    %rax
+        push    %rcx
+        push    %rdx
+        lahf
+        seto    %al
+        testl   $EF_AC, HOT_OTHER(%r15)
+        jnz     .Lstore_other
+        mov     %r10d, %ecx
+        shr     $TLB_SHIFT, %ecx
+        and     $TLB_MASK, %ecx
+        add     CPU_MMU(%r14), %rcx
+        mov     %r10, %rdx
+        sub     TLB_STORE(%rcx), %rdx
+        cmp     $(4096 - 4), %rdx
+        ja      .Lstore_other
+        mov     TLB_ADDEND(%rcx), %rcx
+        cmp     %r11d, (%r10, %rcx)
+        jne     .Lstore_other
+        add     $0x7f, %al
+        sahf
+        pop     %rdx
+        pop     %rcx
+        pop     %rax
+        ret
+.Lstore_other:
+        add     $0x7f, %al
+        sahf
+        pop     %rdx
+        pop     %rcx
+        pop     %rax
+        jmp     bt_stub_callout
+        .size   bt_stub_store, . - bt_stub_store
 
 /* ---- 64-bit code: AH, AL = flags of the guest, whose RAX, RCX, RDX are in hot.home[]; R10 = struct cpu ---- */
 
@@ -298,6 +337,29 @@ bt64_stub_cpuid:
         mov     %r10, %rax
         jmp     *SITE_RESUME(%r11)
         .size   bt64_stub_cpuid, . - bt64_stub_cpuid
+
+/* hot.frame[] = linear address, and the eight bytes that the guest stores there: as bt_stub_store. */
+        .globl  bt64_stub_store
+        .type   bt64_stub_store, @function
+bt64_stub_store:
+        begin64
+        testl   $EF_AC, %gs:HOT_OTHER
+        jnz     as_callout64
+        mov     %gs:HOT_FRAME, %rcx
+        mov     %ecx, %edx
+        shr     $TLB_SHIFT, %edx
+        and     $TLB_MASK, %edx
+        add     CPU_MMU(%r10), %rdx
+        mov     %rcx, %r10
+        sub     TLB_STORE(%rdx), %r10
+        cmp     $(4096 - 8), %r10
+        ja      as_callout64
+        add     TLB_ADDEND(%rdx), %rcx
+        mov     %gs:(HOT_FRAME + 8), %rdx
+        cmp     %rdx, (%rcx)
+        jne     as_callout64
+        jmp     done64
+        .size   bt64_stub_store, . - bt64_stub_store
 
 /* hot.frame[0] = what POPFQ takes from the stack. Only IF, DF and the arithmetic flags may change, and no
  * interrupt be let in. */

@@ -113,6 +113,25 @@ bool lower64_cpuid(struct xlate *x, const struct insn *i)
     return by_stub(x, i, STUB64_CPUID);
 }
 
+/* At a site whose stores go to page tables, or to code: often of what is there already. */
+bool lower64_watched_store(struct xlate *x, const struct insn *i)
+{
+    const struct hea at = {.base = i->base == NO_REG ? H_NONE : i->base,
+                           .index = i->index == NO_REG ? H_NONE : i->index,
+                           .scale = i->scale ? i->scale : 1,
+                           .disp = (int32_t)i->disp};
+
+    if (!cpl0(x, i) || i->row->lower != LOWER_COPY || i->mnemonic != ZYDIS_MNEMONIC_MOV ||
+        i->opsize != 8 || i->adsize != 8 || i->op[0].kind != OPND_MEM || i->op[0].size != 8 ||
+        i->op[1].kind != OPND_GPR || i->op[1].reg == RSP || i->base >= NGPR || i->base == RSP ||
+        i->seg == SEG_FS || i->seg == SEG_GS)
+        return false;
+    emit_op_h(&x->em, true, 0x8d, x->w.s0, &at);
+    remember(x, x->w.s0, 0);
+    remember(x, i->op[1].reg, 1);
+    return by_stub(x, i, STUB64_STORE);
+}
+
 /* The load is the only access: RSP moves in the stub. */
 bool lower64_popf(struct xlate *x, const struct insn *i)
 {

@@ -93,6 +93,22 @@ bool lower_cpuid(struct xlate *x, const struct insn *i)
     return true;
 }
 
+/* At a site whose stores go to page tables, or to code: often of what is there already. */
+bool lower_watched_store(struct xlate *x, const struct insn *i)
+{
+    struct gmem m;
+
+    x->adapt = ADAPT_NONE; /* only the address is asked for */
+    if (!cpl0(x, i) || i->row->lower != LOWER_COPY || i->mnemonic != ZYDIS_MNEMONIC_MOV ||
+        i->opsize != 4 || i->op[0].kind != OPND_MEM || i->op[0].size != 4 ||
+        i->op[1].kind != OPND_GPR || !xlate_gmem(x, i, &m))
+        return false;
+    emit_lea_g(&x->em, H_R10, &m);
+    emit_mov32(&x->em, H_R11, host_gpr(i->op[1].reg));
+    xlate_call_stub(x, i, STUB_STORE);
+    return true;
+}
+
 enum { PUSHED = 8 };
 
 static bool flat_stack(const struct xlate *x, const struct insn *i)

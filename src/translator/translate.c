@@ -262,6 +262,14 @@ static lower_fn *lowering_of(uint32_t mode, const struct insn *i)
     return (bt_segmented(mode) ? lowerings_seg : lowerings)[i->row->lower];
 }
 
+/* In place of a callout. */
+static lower_fn *simulation_of(const struct xlate *x)
+{
+    if (x->w.on)
+        return lower64_watched_store;
+    return x->seg ? NULL : lower_watched_store;
+}
+
 bool bt_has_lowering(uint32_t mode, const struct insn *i)
 {
     return lowering_of(mode, i) != NULL;
@@ -273,7 +281,7 @@ static void lower_one(struct xlate *x, struct insn *i)
     unsigned nmap, nexits = x->nexits, nmoves = x->nmoves;
     struct x64_state was;
     int32_t esp;
-    lower_fn *lower = lowering_of(x->mode, i);
+    lower_fn *lower;
 
     x->insn = i;
     if (!xlate_rides_esp(x, i))
@@ -284,7 +292,8 @@ static void lower_one(struct xlate *x, struct insn *i)
     esp = x->esp;
     was = x->w;
     x->adapt = adaptation(x);
-    if (available(x, i) && x->adapt != ADAPT_SIMULATE && lower && lower(x, i)) {
+    lower = x->adapt == ADAPT_SIMULATE ? simulation_of(x) : lowering_of(x->mode, i);
+    if (available(x, i) && lower && lower(x, i)) {
         if (x->w.on)
             x64_track(x, i);
     } else {

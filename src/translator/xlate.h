@@ -30,6 +30,7 @@ enum xlate_stub {
     STUB_RDMSR,
     STUB_WRMSR,
     STUB_CPUID,
+    STUB_STORE,
     STUB64_DIRECT,
     STUB64_INDIRECT,
     STUB64_WORD,
@@ -45,6 +46,7 @@ enum xlate_stub {
     STUB64_RDMSR,
     STUB64_WRMSR,
     STUB64_CPUID,
+    STUB64_STORE,
     STUB64_POPF,
     STUB64_LOAD_SEG,
     NSTUBS,
@@ -149,7 +151,7 @@ lower_fn lower_sysenter, lower_sysexit, lower_iret, lower_load_seg, lower_pop_se
     lower_mov_from_cr, lower_rdtsc, lower_rdtscp;
 /* lower_light.c */
 lower_fn lower_store_system, lower_load_table, lower_mov_to_cr, lower_clts, lower_rdmsr,
-    lower_wrmsr, lower_cpuid, lower_pusha, lower_popa;
+    lower_wrmsr, lower_cpuid, lower_pusha, lower_popa, lower_watched_store;
 
 /* Starts a new host->guest map entry for the current instruction. */
 void xlate_mark(struct xlate *x, enum bt_site_kind kind);

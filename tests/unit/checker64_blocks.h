@@ -580,6 +580,7 @@ static const struct block bad_for_user[] = {
     {"another privilege level", "LGDT", "49bb @site e9 @lgdt @resume 90" END},
     {"another privilege level", "LIDT", "49bb @site e9 @lidt @resume 90" END},
     {"another privilege level", "RDMSR", "49bb @site e9 @rdmsr @resume 90" END},
+    {"another privilege level", "STORE", "49bb @site e9 @store @resume 90" END},
     {"another privilege level", "WRMSR", "49bb @site e9 @wrmsr @resume 90" END},
     {"another privilege level", "POPF", "49bb @site e9 @popf @resume 50" END},
     {"another privilege level", "LOAD SEG", "49bb @site e9 @loadseg @resume 90" END},

@@ -396,6 +396,7 @@ static const struct block bad_for_user[] = {
     {"a stub of kernels", "LGDT", "49b8 @insn 41b901000000e8 @lgdt 49b8 @exit e9 @direct"},
     {"a stub of kernels", "LIDT", "49b8 @insn 41b901000000e8 @lidt 49b8 @exit e9 @direct"},
     {"a stub of kernels", "RDMSR", "49b8 @insn 41b901000000e8 @rdmsr 49b8 @exit e9 @direct"},
+    {"a stub of kernels", "STORE", "49b8 @insn 41b901000000e8 @store 49b8 @exit e9 @direct"},
     {"a stub of kernels", "WRMSR", "49b8 @insn 41b901000000e8 @wrmsr 49b8 @exit e9 @direct"},
     {"CPU state", "the selector of TR", "410fb7865801000049b8 @exit e9 @direct"},
     {"a stub of kernels", "a load of a segment register",
@@ -444,7 +445,7 @@ static const uint8_t *place4(const char *p)
         [STUB_IRET] = "@iret",       [STUB_LOAD_SEG] = "@loadseg ", [STUB_POP_SEG] = "@popseg",
         [STUB_CLTS] = "@clts",       [STUB_MOV_CR0] = "@movcr0",    [STUB_LGDT] = "@lgdt",
         [STUB_LIDT] = "@lidt",       [STUB_RDMSR] = "@rdmsr",       [STUB_WRMSR] = "@wrmsr",
-        [STUB_CPUID] = "@cpuid",     [STUB64_SYSCALL] = "@syscall"};
+        [STUB_CPUID] = "@cpuid",     [STUB_STORE] = "@store",       [STUB64_SYSCALL] = "@syscall"};
 
     for (unsigned s = 0; s < ARRAY_SIZE(stub); s++)
         if (stub[s] && word(p, stub[s]))

@@ -57,16 +57,17 @@ static const uint8_t *branch_target(const struct made *m, const char *p)
         const char *name;
         unsigned at;
     } stub[] = {
-        {"@direct", STUB64_DIRECT * STUB_BYTES},  {"@indirect", STUB64_INDIRECT * STUB_BYTES},
-        {"@word", STUB64_WORD * STUB_BYTES},      {"@callout", STUB64_CALLOUT * STUB_BYTES},
-        {"@direct32", STUB_DIRECT * STUB_BYTES},  {"@out", 1 << 20},
-        {"@mid", STUB64_DIRECT * STUB_BYTES + 8}, {"@syscall", STUB64_SYSCALL * STUB_BYTES},
-        {"@sysret", STUB64_SYSRET * STUB_BYTES},  {"@iret", STUB64_IRET * STUB_BYTES},
-        {"@swapgs", STUB64_SWAPGS * STUB_BYTES},  {"@clts", STUB64_CLTS * STUB_BYTES},
-        {"@movcr0", STUB64_MOV_CR0 * STUB_BYTES}, {"@lgdt", STUB64_LGDT * STUB_BYTES},
-        {"@lidt", STUB64_LIDT * STUB_BYTES},      {"@rdmsr", STUB64_RDMSR * STUB_BYTES},
-        {"@wrmsr", STUB64_WRMSR * STUB_BYTES},    {"@cpuid", STUB64_CPUID * STUB_BYTES},
-        {"@popf", STUB64_POPF * STUB_BYTES},      {"@loadseg", STUB64_LOAD_SEG * STUB_BYTES},
+        {"@direct", STUB64_DIRECT * STUB_BYTES},    {"@indirect", STUB64_INDIRECT * STUB_BYTES},
+        {"@word", STUB64_WORD * STUB_BYTES},        {"@callout", STUB64_CALLOUT * STUB_BYTES},
+        {"@direct32", STUB_DIRECT * STUB_BYTES},    {"@out", 1 << 20},
+        {"@mid", STUB64_DIRECT * STUB_BYTES + 8},   {"@syscall", STUB64_SYSCALL * STUB_BYTES},
+        {"@sysret", STUB64_SYSRET * STUB_BYTES},    {"@iret", STUB64_IRET * STUB_BYTES},
+        {"@swapgs", STUB64_SWAPGS * STUB_BYTES},    {"@clts", STUB64_CLTS * STUB_BYTES},
+        {"@movcr0", STUB64_MOV_CR0 * STUB_BYTES},   {"@lgdt", STUB64_LGDT * STUB_BYTES},
+        {"@lidt", STUB64_LIDT * STUB_BYTES},        {"@rdmsr", STUB64_RDMSR * STUB_BYTES},
+        {"@wrmsr", STUB64_WRMSR * STUB_BYTES},      {"@cpuid", STUB64_CPUID * STUB_BYTES},
+        {"@store", STUB64_STORE * STUB_BYTES},      {"@popf", STUB64_POPF * STUB_BYTES},
+        {"@loadseg", STUB64_LOAD_SEG * STUB_BYTES},
     };
 
     for (unsigned s = 0; s < ARRAY_SIZE(stub); s++)
