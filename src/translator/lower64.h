@@ -8,7 +8,8 @@
  *                    at SMMU_BLOCK_TABLE
  * Within a block S0 and S1 are scratch: R10 and R11 where the block's code does not use them, else
  * others it does not use, *borrowed* (their values go to hot.home[]). R10 and R11 are *loaded* by a
- * block that uses them. x64_open() and x64_close() convert.
+ * block that uses them. x64_open() and x64_close() convert. A block whose instructions need only
+ * one, S1, or none (x64_need.c) has no more: all it uses besides are slots.
  *
  * A memory operand becomes [register + delta..]: x64_resolve(). The delta is looked up by bits
  * 47..32 of an address that is known to differ from the operand's by X64_REACH at most; one that
@@ -56,6 +57,8 @@ enum {
 /* From an address that is in a slot; a gap less what NEAR and operands may add. */
 #define X64_REACH ((int64_t)(26 * GIB))
 
+/* x64_need.c: how many of S0 and S1 the instruction at rip needs, at most. */
+unsigned x64_need(const struct xlate *x, const struct insn *i, uint64_t rip);
 /* Registers that are not among `used`, in the order in which they serve best as scratch; at most
  * max.
  */

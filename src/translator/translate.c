@@ -201,16 +201,20 @@ static void word_check(struct xlate *x, const struct bt_page *page)
         emit_word_check(x, page);
 }
 
-/* The monitor needs scratch registers that the block's code does not use. */
-static bool registers_left(struct xlate *x, const struct insn *i)
+/* What the monitor needs as scratch are registers that the block's code does not use. */
+static bool registers_left(struct xlate *x, const struct insn *i, uint64_t rip)
 {
     uint16_t used = x->used | i->gpr_used | i->gpr_written;
+    unsigned need = x64_need(x, i, rip);
 
+    if (need < x->w.need)
+        need = x->w.need;
     if (i->row->lower == LOWER_PUSHF)
         used |= 1 << RAX; /* lower64_pushf() */
-    if (NGPR - 1 - __builtin_popcount(used & ~(1u << RSP)) < X64_SCRATCH)
+    if (NGPR - 1 - (unsigned)__builtin_popcount(used & ~(1u << RSP)) < need)
         return false;
     x->used = used;
+    x->w.need = (uint8_t)need;
     x->w.written |= i->gpr_written;
     return true;
 }
@@ -236,7 +240,7 @@ static unsigned scan_block(struct xlate *x, const uint8_t *bytes, unsigned avail
                                               avail - off < MAX_INSN ? avail - off : MAX_INSN,
                                               bt_code_bits(x->mode), i);
 
-        if (st != DECODE_OK || (x->w.on && !registers_left(x, i)))
+        if (st != DECODE_OK || (x->w.on && !registers_left(x, i, x->rip + off)))
             break;
         drop_lock(x, i);
         off += i->len;
@@ -405,6 +409,7 @@ struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct b
     x->w.on = mode & MODE_CS64;
     x->seg = bt_segmented(mode);
     x->limit = bt_code_limit(mode, e->cpu->seg[SEG_CS].limit);
+    x->rip = rip;
     len = scan_block(x, bytes, avail, page2 != NULL); /* 1 decode */
     *interpret = x->n == 0;
     if (*interpret)
@@ -415,7 +420,6 @@ struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct b
     b->guest_len = (uint16_t)len;
     b->ninsns = (uint16_t)x->n;
     b->cs_limit = x->limit;
-    x->rip = rip;
     xlate_mark(x, SITE_CHECK);
     word_check(x, page);
     b->entry = codemem_to_rx(&e->code, x->em.p);

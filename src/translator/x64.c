@@ -58,6 +58,7 @@ static void choose_for_loop(struct xlate *x)
 {
     const struct bt_loop *l = x->w.loop;
 
+    x->w.need = X64_SCRATCH;
     x->w.s0 = l->s0;
     x->w.s1 = l->s1;
     x->w.nslots = 1 + l->nkeys;
@@ -68,19 +69,29 @@ static void choose_for_loop(struct xlate *x)
     x->b->loaded = l->loaded;
 }
 
+/* Of R10 and R11, those that cost nothing. */
+static unsigned gratis(const struct xlate *x)
+{
+    return (unsigned)__builtin_popcount(X64_R10_R11 & ~x->used);
+}
+
+/* S0, unless S1 is all that is needed, and slots. */
 static void choose_own(struct xlate *x)
 {
-    uint8_t s[NGPR];
-    unsigned n = x64_free_registers(x->used, s, 1 + slots_wanted(x));
+    uint8_t s[1 + BT_SLOTS];
+    unsigned s0 = x->w.need == X64_SCRATCH, slots = slots_wanted(x), n;
     uint16_t taken = 0;
 
+    if (s0 + slots < gratis(x))
+        slots = gratis(x) - s0;
+    n = x->w.need ? x64_free_registers(x->used, s, s0 + slots) : 0;
     for (unsigned k = 0; k < n; k++)
         taken |= (uint16_t)(1u << s[k]);
-    x->w.s0 = s[0];
-    x->w.s1 = s[1];
-    x->w.nslots = (uint8_t)(n - 1);
+    x->w.nslots = (uint8_t)(n ? n - s0 : 0);
+    x->w.s0 = n ? s[0] : H_NONE;
+    x->w.s1 = n ? s[s0] : H_NONE;
     for (unsigned k = 0; k < x->w.nslots; k++)
-        x->w.slot[k] = (struct x64_slot){.reg = s[k + 1]};
+        x->w.slot[k] = (struct x64_slot){.reg = s[s0 + k]};
     x->b->borrowed = taken & (uint16_t)~X64_R10_R11;
     x->b->loaded = x->used & X64_R10_R11;
 }
@@ -245,6 +256,7 @@ void x64_probe(struct xlate *x, int32_t hot_ptr)
 {
     const struct hea at = {.base = x->w.s0, .index = H_NONE, .scale = 1};
 
+    x64_forget(x, x->w.s0);
     emit_gs_ld(&x->em, x->w.s0, hot_ptr);
     emit_op_h(&x->em, false, 0x0fb6, x->w.s0, &at);
 }

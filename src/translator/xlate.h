@@ -93,7 +93,8 @@ struct x64_slot {
 struct x64_state {
     bool on;
     uint16_t written; /* registers of the guest's that the block writes */
-    uint8_t s0, s1;   /* scratch; S1 is the first slot's */
+    uint8_t need;     /* scratch registers that its instructions need: 0, S1, S0 and S1 */
+    uint8_t s0, s1;   /* scratch; S1 is the first slot's, and S0 where one is needed */
     uint8_t nslots;
     struct x64_slot slot[BT_SLOTS];
     const struct bt_loop *loop;

@@ -1,0 +1,85 @@
+/* What translations of 64-bit code take as scratch, and how often they look deltas up. */
+#include <check.h>
+
+#include "bt_rig.h"
+
+enum { RIP = 0x401000, ALL = 64 };
+
+/* R10 and R11 are free where the code does not use them; all others are borrowed. */
+static const struct {
+    const char *what, *hex;
+    unsigned insns, borrowed, lookups;
+} cases[] = {
+    {"R10, R11 and the stack need nothing", "4c8b5424084d01d34c895c24104152750190", 6, 0, 0},
+    {"nor do all registers",
+     "488b442408488b4c24104889da4889ee4c89c74d89d14d89e34d89f54c8b7c2418740190", 11, 0, 0},
+    {"a pointer needs one", "4c8b174c895708c3", 3, 0, 1},
+    {"a pointer and an index need two", "4c8b14c7c3", 2, 1, 1},
+    {"two pointers in turns, with two slots for nothing", "488b07488b0e488b4708488b4e08c3", 5, 0,
+     2},
+    {"two elements of an array, and what is before it, aligned",
+     "4863f64863d24c8d04b74c8d0c97418b004103014883e7c00307c3", 9, 0, 1},
+    {"a sum, and LEA of it", "0fb6443702488d14370fb60a0fb65c3701c3", 5, 0, 1},
+    {"arrays on the stack, by ints of either kind", "89c08b4c84984863d2488b14d4c3", 5, 0, 0},
+    {"an index that may be anything", "488b07488b04c7c3", 3, 0, 2},
+};
+
+/* RORX r64, r64, 32 */
+static unsigned count_lookups(const struct bt_block *b)
+{
+    unsigned n = 0;
+
+    for (unsigned k = 0; k + 6 <= b->code_len; k++) {
+        const uint8_t *p = b->code + k;
+
+        n += p[0] == 0xc4 && (p[1] & 0x1f) == 3 && p[2] == 0xfb && p[3] == 0xf0 && p[5] == 32;
+    }
+    return n;
+}
+
+static unsigned parse(const char *hex, uint8_t *bytes)
+{
+    unsigned n = 0, v;
+
+    while (n < ALL && sscanf(hex + 2 * n, "%2x", &v) == 1)
+        bytes[n++] = (uint8_t)v;
+    return n;
+}
+
+START_TEST(scratch_by_need)
+{
+    struct bt_rig rig;
+
+    ck_assert_int_eq(bt_rig_open(&rig), 0);
+    for (unsigned k = 0; k < ARRAY_SIZE(cases); k++) {
+        uint8_t bytes[ALL];
+        unsigned n = parse(cases[k].hex, bytes);
+        struct bt_block *b = bt_rig_translate(&rig, RIP, BT_RIG_LONG, bytes, n, false);
+        const char *why = "no block";
+        uint64_t at;
+
+        ck_assert_msg(b && bt_block_in_jail(rig.e, b, &why, &at), "%s: %s", cases[k].what, why);
+        ck_assert_msg(b->ninsns == cases[k].insns && count_lookups(b) == cases[k].lookups &&
+                          (unsigned)__builtin_popcount(b->borrowed) == cases[k].borrowed,
+                      "%s: %u instructions, %x borrowed, %u look-ups", cases[k].what, b->ninsns,
+                      b->borrowed, count_lookups(b));
+    }
+    bt_rig_close(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("scratch64");
+    TCase *t = tcase_create("scratch64");
+    SRunner *r;
+    int failed;
+
+    tcase_add_test(t, scratch_by_need);
+    suite_add_tcase(s, t);
+    r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
