@@ -219,6 +219,7 @@ static void resolve_s0(struct xlate *x, struct hea *a)
 {
     struct x64_slot *d = take_slot(x);
 
+    assert(x->w.need == X64_SCRATCH);
     emit_lookup(&x->em, d->reg, x->w.s0);
     d->kind = X64_NOTHING;
     *a = (struct hea){.base = x->w.s0, .index = d->reg, .scale = 1};
@@ -343,6 +344,7 @@ static void resolve_whole(struct xlate *x, const struct insn *i, struct hea *a)
     struct emit *em = &x->em;
     struct hea ea = address_of(i);
 
+    assert(x->w.need == X64_SCRATCH);
     if (i->base == RSP) {
         x64_guest_rsp(x, x->w.s0);
         if (i->index == NO_REG)
@@ -538,6 +540,7 @@ void x64_guest_rsp(struct xlate *x, unsigned dst)
 {
     const struct hea sum = {.base = H_RSP, .index = (uint8_t)dst, .scale = 1, .disp = 1};
 
+    assert(x->w.need == X64_SCRATCH);
     emit_gs_ld(&x->em, dst, HOT_RSP_NOT);
     emit_op_h(&x->em, true, 0x8d, dst, &sum); /* RSP + ~delta + 1 */
 }

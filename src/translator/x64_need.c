@@ -44,15 +44,12 @@ static unsigned for_operand(const struct insn *i, uint64_t next)
     return (constant ? fits32(at) : near) ? 1 : X64_SCRATCH;
 }
 
-/* A poll takes one, and so does a return address that is no immediate. */
+/* A return address that is no immediate takes one, and so does a target that is looked up. */
 static unsigned for_branch(const struct insn *i, uint64_t next)
 {
-    bool backward = (int64_t)i->imm <= -(int64_t)i->len;
-    bool call = i->row->lower == LOWER_CALL;
+    unsigned n = i->op[0].kind == OPND_REL ? 0 : 1;
 
-    if (i->op[0].kind != OPND_REL)
-        return call && !fits32(next) ? X64_SCRATCH : 1;
-    return backward || (call && !fits32(next)) ? 1 : 0;
+    return i->row->lower == LOWER_CALL && !fits32(next) ? n + 1 : n;
 }
 
 unsigned x64_need(const struct xlate *x, const struct insn *i, uint64_t rip)
@@ -63,7 +60,7 @@ unsigned x64_need(const struct xlate *x, const struct insn *i, uint64_t rip)
 
     if (n == NEED_NOTHING)
         return 0;
-    if (n == NEED_ALL || names_rsp(i) || (operand && x->sites))
+    if (n == NEED_ALL || names_rsp(i) || (insn_mem(i) && x->sites))
         return X64_SCRATCH;
     if (n == NEED_BRANCH)
         branch = for_branch(i, next);
