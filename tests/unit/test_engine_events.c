@@ -455,7 +455,7 @@ START_TEST(test_sites_are_forgotten)
     uint64_t callouts;
 
     open_machine(ENGINE_BT);
-    CODE(0x1000, "\x89\x07\x49\x75\xfb\xf4"); /* l: mov [edi], eax; dec ecx; jnz l; hlt */
+    CODE(0x1000, "\x89\x0f\x49\x75\xfb\xf4"); /* l: mov [edi], ecx; dec ecx; jnz l; hlt */
     m.c->gpr[RDI] = 0xa0000;
     m.c->gpr[RCX] = 10;
     run(0x1000);
