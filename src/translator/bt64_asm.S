@@ -1,6 +1,7 @@
 /* bt64_asm.S - into the code cache and out of it, for 64-bit code. See lower64.h for the registers.
  * Everything of the monitor's is reached through GS: RSP is the guest's until we say otherwise. */
 #include "translator/bt_offsets.h"
+#include "translator/bt64_asm.inc"
 
         .section bt_text, "ax", @progbits /* stop.c */
 
@@ -186,37 +187,21 @@ bt64_stub_callout:
  * find everything ready becomes one. RAX, RCX and RDX wait in hot.home[]. RF, which IRET loads after
  * every fault, counts until the next instruction only: see enter() in bt.c. */
 
-#define HOME_RAX HOT_HOME
-#define HOME_RCX (HOT_HOME + 8)
-#define HOME_RDX (HOT_HOME + 16)
 #define HOME_R11 (HOT_HOME + 88)
 
 #define EF_ARITH    0x8d5
 #define EF_FIXED    0x2
-#define EF_IF       0x200
 #define EF_DF       0x400
 #define EF_NT       0x4000
 #define EF_RF       0x10000
-#define EF_AC       0x40000
-#define EF_ID       0x200000
 #define EF_SETTABLE 0x3f4fd5 /* all but IF, RF and VM, and what is reserved */
 #define EF_SPECIAL  0x1c7500 /* TF, DF, IOPL, NT, AC, VIF, VIP: for others to think about */
 
-/* AH, AL = flags of the guest; R10 = struct cpu. */
-        .macro begin_crossing
-        mov     %rax, %gs:HOME_RAX
-        mov     %rcx, %gs:HOME_RCX
-        mov     %rdx, %gs:HOME_RDX
-        lahf
-        seto    %al
-        mov     %gs:HOT_CPU, %r10
-        .endm
-
         .macro unless_ready way
         testb   $\way, %gs:HOT_WAYS
-        jz      as_callout
+        jz      bt64_as_callout
         cmpb    $0, %gs:HOT_DF
-        jne     as_callout
+        jne     bt64_as_callout
         .endm
 
         .macro if_not_canonical reg, tmp, label
@@ -242,15 +227,13 @@ bt64_stub_callout:
         mov     %rax, %gs:(HOT_SEGHOST + \s * 8)
         .endm
 
-        .type   as_callout, @function
-as_callout:
-        add     $0x7f, %al
-        sahf
-        mov     %gs:HOME_RAX, %rax
-        mov     %gs:HOME_RCX, %rcx
-        mov     %gs:HOME_RDX, %rdx
+        .globl  bt64_as_callout
+        .hidden bt64_as_callout
+        .type   bt64_as_callout, @function
+bt64_as_callout:
+        end64
         jmp     bt64_stub_callout
-        .size   as_callout, . - as_callout
+        .size   bt64_as_callout, . - bt64_as_callout
 
 /* To the other level, or the same, with CS and SS (6 words) or CS: ECX = RFLAGS, RDX = RSP, R11 =
  * RIP. All was checked. The XCHG is a fence: a kick that came before it is seen, one that comes after it replaces the context. */
@@ -341,7 +324,7 @@ to_level3:
         .globl  bt64_stub_syscall
         .type   bt64_stub_syscall, @function
 bt64_stub_syscall:
-        begin_crossing
+        begin64
         unless_ready WAY_FAST_CALL
         movzbl  %ah, %edx
         movzbl  %al, %ecx
@@ -359,7 +342,7 @@ bt64_stub_syscall:
         and     $(EF_SETTABLE | EF_IF), %ecx
         or      $EF_FIXED, %ecx
         test    $EF_AC, %ecx /* CR4.SMAP: other memory */
-        jnz     as_callout
+        jnz     bt64_as_callout
         mov     %rdx, %gs:HOME_R11
         mov     SITE_NEXT(%r11), %rdx
         mov     %rdx, %gs:HOME_RCX
@@ -371,11 +354,11 @@ bt64_stub_syscall:
         .globl  bt64_stub_sysret
         .type   bt64_stub_sysret, @function
 bt64_stub_sysret:
-        begin_crossing
+        begin64
         unless_ready WAY_FAST_CALL
         testl   $EF_SPECIAL, %gs:HOME_R11
-        jnz     as_callout
-        if_not_canonical %rcx, %rdx, as_callout
+        jnz     bt64_as_callout
+        if_not_canonical %rcx, %rdx, bt64_as_callout
         mov     %rcx, %r11
         mov     %gs:HOME_R11, %ecx
         and     $(EF_ARITH | EF_IF | EF_ID), %ecx
@@ -389,7 +372,7 @@ bt64_stub_sysret:
         .macro same_descriptor which, bytes
         mov     $\bytes, %rdx
         cmp     %gs:(HOT_DESC + \which * 8), %rdx
-        jne     as_callout
+        jne     bt64_as_callout
         .endm
 
         .macro returning
@@ -402,49 +385,49 @@ bt64_stub_sysret:
         .globl  bt64_stub_iret
         .type   bt64_stub_iret, @function
 bt64_stub_iret:
-        begin_crossing
+        begin64
         cmpb    $0, %gs:HOT_DF
-        jne     as_callout
+        jne     bt64_as_callout
         testl   $EF_NT, CPU_RFLAGS(%r10)
-        jnz     as_callout
+        jnz     bt64_as_callout
         cmpb    $0, CPU_NMIBLK(%r10)
-        jne     as_callout
+        jne     bt64_as_callout
         testl   $~(EF_ARITH | EF_FIXED | EF_IF | EF_RF | EF_ID), %gs:(HOT_FRAME + 16)
-        jnz     as_callout
+        jnz     bt64_as_callout
         mov     %gs:HOT_FRAME, %rcx
-        if_not_canonical %rcx, %rdx, as_callout
+        if_not_canonical %rcx, %rdx, bt64_as_callout
         movzwl  %gs:(HOT_FRAME + 8), %ecx
         movzwl  %gs:(HOT_FRAME + 32), %edx
         cmp     %gs:(HOT_LEVEL3 + LEVEL_SEL), %ecx
         jne     .Lsame
         testb   $WAY_IRET_OUT, %gs:HOT_WAYS
-        jz      as_callout
+        jz      bt64_as_callout
         cmp     %gs:(HOT_LEVEL3 + LEVEL_SEL + 4), %edx
-        jne     as_callout
+        jne     bt64_as_callout
         same_descriptor 2, 0x00affb000000ffff
         same_descriptor 3, 0x00cff3000000ffff
         returning
         jmp     to_level3
 .Lsame:
         testb   $WAY_IRET_SAME, %gs:HOT_WAYS
-        jz      as_callout
+        jz      bt64_as_callout
         cmp     %gs:(HOT_LEVEL0 + LEVEL_SEL), %ecx
-        jne     as_callout
+        jne     bt64_as_callout
         same_descriptor 0, 0x00af9b000000ffff
         movzwl  %gs:(HOT_FRAME + 32), %edx
         test    %edx, %edx
         jz      .Lnull
         cmp     %gs:(HOT_LEVEL0 + LEVEL_SEL + 4), %edx
-        jne     as_callout
+        jne     bt64_as_callout
         same_descriptor 1, 0x00cf93000000ffff
         returning
         jmp     to_level0
 /* Gates leave a null SS at CPL 0 (SDM 3A 6.14.2); what was interrupted has it still. */
 .Lnull:
         cmpb    $0, (CPU_SEG + 48 + SEG_USABLE)(%r10)
-        jne     as_callout
+        jne     bt64_as_callout
         cmpw    $0, (CPU_SEG + 48)(%r10)
-        jne     as_callout
+        jne     bt64_as_callout
         returning
         jmp     to_level0_same_ss
         .size   bt64_stub_iret, . - bt64_stub_iret

@@ -2,13 +2,11 @@
  * Called and jumped to as callouts are, from 32-bit code with R8 = struct insn, R9 = its EIP, from 64-bit
  * code with R11 = struct bt_callout; what is not that simple becomes one. */
 #include "translator/bt_offsets.h"
+#include "translator/bt64_asm.inc"
 
         .section bt_text, "ax", @progbits /* stop.c */
 
-#define EF_IF   0x200
 #define EF_STAY 0x47100 /* TF, IOPL, NT, AC.. */
-#define EF_AC   0x40000
-#define EF_ID   0x200000
 
 /* ---- 32-bit code: R10 = guest EAX; AH, AL = flags of the guest ---- */
 
@@ -18,18 +16,20 @@
         seto    %al
         .endm
 
-        .macro end32
+        .macro restore32
         add     $0x7f, %al
         sahf
         mov     %r10, %rax
+        .endm
+
+        .macro end32
+        restore32
         ret
         .endm
 
         .type   as_callout32, @function
 as_callout32:
-        add     $0x7f, %al
-        sahf
-        mov     %r10, %rax
+        restore32
         jmp     bt_stub_callout
         .size   as_callout32, . - as_callout32
 
@@ -131,6 +131,14 @@ bt_stub_cpuid:
         end32
         .size   bt_stub_cpuid, . - bt_stub_cpuid
 
+        .macro end_store32
+        add     $0x7f, %al
+        sahf
+        pop     %rdx
+        pop     %rcx
+        pop     %rax
+        .endm
+
 /* R10D = a linear address, R11D = what the guest stores there: done when it is there already, and the
  * guest may store it. */
         .globl  bt_stub_store
@@ -154,63 +162,29 @@ bt_stub_store:
         mov     TLB_ADDEND(%rcx), %rcx
         cmp     %r11d, (%r10, %rcx)
         jne     .Lstore_other
-        add     $0x7f, %al
-        sahf
-        pop     %rdx
-        pop     %rcx
-        pop     %rax
+        end_store32
         ret
 .Lstore_other:
-        add     $0x7f, %al
-        sahf
-        pop     %rdx
-        pop     %rcx
-        pop     %rax
+        end_store32
         jmp     bt_stub_callout
         .size   bt_stub_store, . - bt_stub_store
 
-/* ---- 64-bit code: AH, AL = flags of the guest, whose RAX, RCX, RDX are in hot.home[]; R10 = struct cpu ---- */
+/* ---- 64-bit code: bt64_asm.inc ---- */
 
-#define HOME_RAX HOT_HOME
-#define HOME_RCX (HOT_HOME + 8)
-#define HOME_RDX (HOT_HOME + 16)
 #define HOME_RSI (HOT_HOME + 48)
-
-        .macro begin64
-        mov     %rax, %gs:HOME_RAX
-        mov     %rcx, %gs:HOME_RCX
-        mov     %rdx, %gs:HOME_RDX
-        lahf
-        seto    %al
-        mov     %gs:HOT_CPU, %r10
-        .endm
 
         .type   done64, @function
 done64:
-        add     $0x7f, %al
-        sahf
-        mov     %gs:HOME_RAX, %rax
-        mov     %gs:HOME_RCX, %rcx
-        mov     %gs:HOME_RDX, %rdx
+        end64
         jmp     *SITE_RESUME(%r11)
         .size   done64, . - done64
-
-        .type   as_callout64, @function
-as_callout64:
-        add     $0x7f, %al
-        sahf
-        mov     %gs:HOME_RAX, %rax
-        mov     %gs:HOME_RCX, %rcx
-        mov     %gs:HOME_RDX, %rdx
-        jmp     bt64_stub_callout
-        .size   as_callout64, . - as_callout64
 
         .globl  bt64_stub_clts
         .type   bt64_stub_clts, @function
 bt64_stub_clts:
         begin64
         testb   $CR0_TS_BIT, CPU_CR0(%r10)
-        jnz     as_callout64
+        jnz     bt64_as_callout
         jmp     done64
         .size   bt64_stub_clts, . - bt64_stub_clts
 
@@ -220,7 +194,7 @@ bt64_stub_mov_cr0:
         begin64
         mov     %gs:HOT_FRAME, %rcx
         cmp     CPU_CR0(%r10), %rcx
-        jne     as_callout64
+        jne     bt64_as_callout
         jmp     done64
         .size   bt64_stub_mov_cr0, . - bt64_stub_mov_cr0
 
@@ -228,10 +202,10 @@ bt64_stub_mov_cr0:
         begin64
         mov     %gs:HOT_FRAME, %ecx
         cmp     %cx, (\at + DTABLE_LIMIT)(%r10)
-        jne     as_callout64
+        jne     bt64_as_callout
         mov     %gs:(HOT_FRAME + 8), %rcx
         cmp     \at(%r10), %rcx
-        jne     as_callout64
+        jne     bt64_as_callout
         jmp     done64
         .endm
 
@@ -262,7 +236,7 @@ bt64_stub_lidt:
         .type   bt64_stub_rdmsr, @function
 bt64_stub_rdmsr:
         begin64
-        find_msr64 as_callout64
+        find_msr64 bt64_as_callout
         mov     (%r10, %rdx), %rdx
         mov     %edx, %r10d
         shr     $32, %rdx
@@ -313,7 +287,7 @@ bt64_stub_wrmsr:
         jmp     .Lwritten
 .Lother:
         mov     %gs:HOME_RSI, %rsi
-        jmp     as_callout64
+        jmp     bt64_as_callout
         .size   bt64_stub_wrmsr, . - bt64_stub_wrmsr
 
         .globl  bt64_stub_cpuid
@@ -325,16 +299,14 @@ bt64_stub_cpuid:
         and     $(LIGHT_CPUIDS - 1), %edx
         lea     (%rdx, %rdx, 2), %edx
         cmp     %gs:LIGHT_CPUID(, %rdx, 8), %r10d
-        jne     as_callout64
+        jne     bt64_as_callout
         cmp     %gs:(LIGHT_CPUID + 4)(, %rdx, 8), %ecx
-        jne     as_callout64
+        jne     bt64_as_callout
         mov     %gs:(LIGHT_CPUID + 8)(, %rdx, 8), %r10d
         mov     %gs:(LIGHT_CPUID + 12)(, %rdx, 8), %ebx
         mov     %gs:(LIGHT_CPUID + 16)(, %rdx, 8), %ecx
         mov     %gs:(LIGHT_CPUID + 20)(, %rdx, 8), %edx
-        add     $0x7f, %al
-        sahf
-        mov     %r10, %rax
+        restore32
         jmp     *SITE_RESUME(%r11)
         .size   bt64_stub_cpuid, . - bt64_stub_cpuid
 
@@ -344,7 +316,7 @@ bt64_stub_cpuid:
 bt64_stub_store:
         begin64
         testl   $EF_AC, %gs:HOT_OTHER
-        jnz     as_callout64
+        jnz     bt64_as_callout
         mov     %gs:HOT_FRAME, %rcx
         mov     %ecx, %edx
         shr     $TLB_SHIFT, %edx
@@ -353,11 +325,11 @@ bt64_stub_store:
         mov     %rcx, %r10
         sub     TLB_STORE(%rdx), %r10
         cmp     $(4096 - 8), %r10
-        ja      as_callout64
+        ja      bt64_as_callout
         add     TLB_ADDEND(%rdx), %rcx
         mov     %gs:(HOT_FRAME + 8), %rdx
         cmp     %rdx, (%rcx)
-        jne     as_callout64
+        jne     bt64_as_callout
         jmp     done64
         .size   bt64_stub_store, . - bt64_stub_store
 
@@ -371,11 +343,11 @@ bt64_stub_popf:
         mov     %gs:HOT_OTHER, %edx
         xor     %ecx, %edx
         test    $(EF_STAY | EF_ID), %edx
-        jnz     as_callout64
+        jnz     bt64_as_callout
         movzbl  CPU_INTR(%r10), %edx
         shl     $9, %edx
         test    %ecx, %edx
-        jnz     as_callout64
+        jnz     bt64_as_callout
         bt      $9, %ecx
         setc    CPU_IFLAG(%r10)
         cld
@@ -450,7 +422,7 @@ bt64_stub_load_seg:
         jmp     .Lload_base
 .Lload_other:
         mov     %gs:HOME_RSI, %rsi
-        jmp     as_callout64
+        jmp     bt64_as_callout
         .size   bt64_stub_load_seg, . - bt64_stub_load_seg
 
         .section .note.GNU-stack, "", @progbits
