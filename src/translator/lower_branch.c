@@ -127,11 +127,6 @@ bool lower_loop(struct xlate *x, const struct insn *i)
     return true;
 }
 
-static bool flat_stack(const struct xlate *x)
-{
-    return (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32);
-}
-
 static void push_return(struct xlate *x, const struct insn *i)
 {
     const struct gmem slot = xlate_stack(x, -4);
@@ -145,7 +140,7 @@ static void push_return(struct xlate *x, const struct insn *i)
 
 bool lower_call(struct xlate *x, const struct insn *i)
 {
-    if (!near32(i) || !flat_stack(x))
+    if (!near32(i) || !xlate_flat_stack(x))
         return false;
     if (i->op[0].kind == OPND_REL) {
         push_return(x, i);
@@ -164,7 +159,7 @@ bool lower_ret(struct xlate *x, const struct insn *i)
 {
     const struct gmem top = xlate_stack(x, 0);
 
-    if (!near32(i) || !flat_stack(x) || x->adapt != ADAPT_NONE)
+    if (!near32(i) || !xlate_flat_stack(x) || x->adapt != ADAPT_NONE)
         return false;
     emit_op_g(&x->em, 0x8b, H_R8, &top);
     xlate_move_esp(x, 4 + (i->nops ? (int32_t)(uint16_t)i->imm : 0));

@@ -165,8 +165,7 @@ static bool load_operand(struct xlate *x, const struct insn *i)
 
 static bool stack_ok(const struct xlate *x, const struct insn *i)
 {
-    return i->opsize == 4 && (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32) &&
-           x->adapt == ADAPT_NONE;
+    return i->opsize == 4 && xlate_flat_stack(x) && x->adapt == ADAPT_NONE;
 }
 
 struct gmem xlate_stack(const struct xlate *x, int32_t off)

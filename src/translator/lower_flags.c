@@ -13,13 +13,9 @@ enum {
     EXT_SHR = 5
 };
 
-static const struct gmem stack_top = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = 0};
-static const struct gmem stack_next = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = -4};
-
 static bool flat_stack(const struct xlate *x, const struct insn *i)
 {
-    return i->opsize == 4 && (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32) &&
-           !(i->prefixes & PFX_LOCK);
+    return i->opsize == 4 && xlate_flat_stack(x) && !(i->prefixes & PFX_LOCK);
 }
 
 /* Flags into AH (SF ZF AF PF CF) and AL (OF), the guest's EAX into R9. */
@@ -43,7 +39,9 @@ static void ax_to_flags(struct emit *em)
 
 static void push_r8(struct xlate *x)
 {
-    emit_op_g(&x->em, 0x89, H_R8, &stack_next);
+    const struct gmem next = xlate_stack(x, -4);
+
+    emit_op_g(&x->em, 0x89, H_R8, &next);
     emit_lea32(&x->em, H_R12, H_R12, -4);
 }
 
@@ -161,10 +159,11 @@ static void drop_flags(struct xlate *x)
 bool lower_popf(struct xlate *x, const struct insn *i)
 {
     const uint32_t must_stay = EF_TF | EF_IOPL | EF_NT | EF_AC | EF_ID;
+    const struct gmem top = xlate_stack(x, 0);
 
     if (!flat_stack(x, i) || (x->mode & (MODE_CPL3 | MODE_CPL12)) || x->adapt != ADAPT_NONE)
         return false;
-    emit_op_g(&x->em, 0x8b, H_R8, &stack_top);
+    emit_op_g(&x->em, 0x8b, H_R8, &top);
     return xlate_load_flags(x, i, must_stay, drop_flags);
 }
 

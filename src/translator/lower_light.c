@@ -113,29 +113,22 @@ enum { PUSHED = 8 };
 
 static bool flat_stack(const struct xlate *x, const struct insn *i)
 {
-    const uint32_t flat = MODE_FLAT_SS | MODE_SS32;
-
-    return i->opsize == 4 && x->adapt == ADAPT_NONE && (x->mode & flat) == flat &&
+    return i->opsize == 4 && x->adapt == ADAPT_NONE && xlate_flat_stack(x) &&
            !(i->prefixes & PFX_LOCK);
-}
-
-static struct gmem stack_at(int32_t disp)
-{
-    return (struct gmem){.base = H_R12, .index = H_NONE, .scale = 1, .disp = disp};
 }
 
 /* The last one, which may be on another page than the first, is written with what it holds: a fault
  * finds nothing done. */
 bool lower_pusha(struct xlate *x, const struct insn *i)
 {
-    struct gmem at = stack_at(-PUSHED * 4);
+    struct gmem at = xlate_stack(x, -PUSHED * 4);
 
     if (!flat_stack(x, i))
         return false;
     emit_op_g(&x->em, 0x8b, H_R8, &at);
     emit_op_g(&x->em, 0x89, H_R8, &at);
     for (unsigned r = RAX; r <= RDI; r++) {
-        at = stack_at(-4 * (int32_t)(r + 1));
+        at = xlate_stack(x, -4 * (int32_t)(r + 1));
         emit_op_g(&x->em, 0x89, host_gpr(r), &at);
     }
     emit_lea32(&x->em, H_R12, H_R12, -PUSHED * 4);
@@ -145,13 +138,13 @@ bool lower_pusha(struct xlate *x, const struct insn *i)
 /* The first and the last one are read before anything is loaded. ESP's is skipped. */
 bool lower_popa(struct xlate *x, const struct insn *i)
 {
-    struct gmem at = stack_at((PUSHED - 1) * 4);
+    struct gmem at = xlate_stack(x, (PUSHED - 1) * 4);
 
     if (!flat_stack(x, i))
         return false;
     emit_op_g(&x->em, 0x8b, H_R8, &at);
     for (unsigned r = RDI + 1; r-- > RAX;) {
-        at = stack_at((int32_t)(RDI - r) * 4);
+        at = xlate_stack(x, (int32_t)(RDI - r) * 4);
         if (r != RSP)
             emit_op_g(&x->em, 0x8b, host_gpr(r), &at);
     }

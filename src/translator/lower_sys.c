@@ -35,15 +35,14 @@ bool lower_sysexit(struct xlate *x, const struct insn *i)
 bool lower_iret(struct xlate *x, const struct insn *i)
 {
     static const struct gmem entry = {.base = H_R9, .index = H_NONE, .scale = 1, .disp = 0};
-    const uint32_t flat = MODE_FLAT_SS | MODE_SS32;
-    struct gmem at = {.base = H_R12, .index = H_NONE, .scale = 1};
     struct emit *em = &x->em;
+    struct gmem at;
 
     if (!cpl0(x, i) || i->opsize != 4 || x->adapt != ADAPT_NONE || (x->mode & MODE_LMA) ||
-        (x->mode & flat) != flat)
+        !xlate_flat_stack(x))
         return false;
     for (int32_t n = 0; n < 5; n++) {
-        at.disp = n * 4;
+        at = xlate_stack(x, n * 4);
         emit_op_g(em, 0x8b, H_R8, &at);
         emit_op_b(em, true, 0x89, H_R8, H_R15, HOT_FRAME + n * 8);
     }
@@ -89,11 +88,10 @@ bool lower_load_seg(struct xlate *x, const struct insn *i)
 
 bool lower_pop_seg(struct xlate *x, const struct insn *i)
 {
-    static const struct gmem top = {.base = H_R12, .index = H_NONE, .scale = 1, .disp = 0};
-    const uint32_t flat = MODE_FLAT_SS | MODE_SS32;
+    const struct gmem top = xlate_stack(x, 0);
 
     if (!cpl0(x, i) || x->adapt != ADAPT_NONE || (x->mode & MODE_LMA) || i->opsize != 4 ||
-        (x->mode & flat) != flat)
+        !xlate_flat_stack(x))
         return false;
     emit_op_g(&x->em, 0x8b, H_R10, &top);
     emit_movzx16(&x->em, H_R10, H_R10);

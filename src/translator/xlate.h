@@ -196,6 +196,11 @@ bool xlate_string_form(const struct insn *i, bool *src, bool *dst);
  * and what must find ESP in R12 has it settled before. Neither touches flags. */
 void xlate_move_esp(struct xlate *x, int32_t n);
 void xlate_settle_esp(struct xlate *x);
+/* SS is base + 4 GiB and ESP all of 32 bits. */
+static inline bool xlate_flat_stack(const struct xlate *x)
+{
+    return (x->mode & MODE_FLAT_SS) && (x->mode & MODE_SS32);
+}
 /* [ESP + off] */
 struct gmem xlate_stack(const struct xlate *x, int32_t off);
 /* May instruction i find ESP elsewhere than in R12? */
