@@ -242,10 +242,14 @@ static void table_written(struct smmu *m, uint32_t frame, unsigned off, unsigned
 
 void frame_written(struct smmu *m, uint32_t frame, unsigned off, unsigned len)
 {
-    if ((m->frame[frame].flags & (F_PT | F_UNSYNC)) == F_PT && !m->walking)
+    if ((m->frame[frame].flags & (F_PT | F_UNSYNC)) == F_PT && !m->walking) {
+        m->stats.watched++;
         table_written(m, frame, off, len);
-    if (m->frame[frame].flags & F_CODE)
+    }
+    if (m->frame[frame].flags & F_CODE) {
+        m->stats.watched++;
         emit_code_written(m, frame, off, len);
+    }
 }
 
 void smmu_guest_written(void *opaque, uint64_t at, size_t len)

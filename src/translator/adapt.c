@@ -42,17 +42,32 @@ static void remember_frame(struct engine *e, uint64_t frame)
 /* What an instruction that is simulated on trial costs in the cache, when it faults: a signal. */
 enum { PATIENCE = 8, MAX_REVERTED = 10, TRIAL_RUNS = 256, LIGHT_GAIN = 40, HEAVY_GAIN = 6 };
 
+/* Code that copies, or clears, meets a table or another's page now and then, and is not to be slow
+ * for ever. Whether devices and pages that change too often are met cannot be told from here. */
+static bool may_pass(enum smmu_verdict v)
+{
+    return v == SMMU_TRACED || v == SMMU_CODE || v == SMMU_VIEW;
+}
+
+static void simulate(struct engine *e, struct bt_site *s, enum smmu_verdict v)
+{
+    s->before = s->adapt;
+    s->adapt = ADAPT_SIMULATE;
+    s->passes = may_pass(v);
+    s->on_trial = s->passes || v == SMMU_TRUE;
+    s->runs = s->faults = 0;
+    e->trials |= s->on_trial;
+    e->stats.adapted[ADAPT_SIMULATE]++;
+    e->stats.adapted_for[v]++;
+}
+
 /* Faults that are the guest's own. Where they are frequent, the signal is most of what they cost;
  * but a site that runs a thousand times between two of them had better run as it is. */
 static bool count_true(struct engine *e, struct bt_site *s)
 {
     if (s->adapt == ADAPT_VIEW || ++s->faults < PATIENCE << s->reverted)
         return false;
-    s->faults = 0;
-    s->adapt = ADAPT_SIMULATE;
-    s->on_trial = e->trials = true;
-    e->stats.adapted[ADAPT_SIMULATE]++;
-    e->stats.adapted_for[SMMU_TRUE]++;
+    simulate(e, s, SMMU_TRUE);
     return true;
 }
 
@@ -75,24 +90,31 @@ static struct bt_trial *trial_at(struct engine *e, uint64_t rip, const uint8_t *
     return t;
 }
 
-/* Ends the trial when it does not pay: one that comes after it must see twice as many faults. */
+/* Twice as many each time: what it costs to try is a few faults and translations. */
+static uint32_t trial_runs(const struct bt_site *s)
+{
+    return s->passes ? TRIAL_RUNS << s->reverted : TRIAL_RUNS;
+}
+
+/* Ends the trial when it does not pay: one that comes after it must see twice as many faults of the
+ * guest's own. */
 static bool pays(struct engine *e, struct bt_site *s, bool light)
 {
-    bool worth = s->faults * (light ? LIGHT_GAIN : HEAVY_GAIN) >= s->runs;
+    bool worth = (uint32_t)s->faults * (light ? LIGHT_GAIN : HEAVY_GAIN) >= s->runs;
 
-    if (s->runs < TRIAL_RUNS)
+    if (s->runs < trial_runs(s))
         return true;
     s->runs = s->faults = 0;
     if (worth)
         return true;
-    s->adapt = ADAPT_NONE;
+    s->adapt = s->before;
     s->on_trial = false;
     s->reverted += s->reverted < MAX_REVERTED;
     e->stats.reverted++;
     return false;
 }
 
-void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulted, bool light)
+void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool paid, bool light)
 {
     struct bt_trial *t = trial_at(e, rip, in);
     struct bt_site *s;
@@ -104,7 +126,7 @@ void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulte
     if (s->key == t->key && s->on_trial) {
         t->on_trial = true;
         s->runs++;
-        s->faults += faulted;
+        s->faults += paid && s->faults < UINT16_MAX;
         drop = !pays(e, s, light);
     } else {
         /* over, by way of another block; or the site was forgotten */
@@ -140,8 +162,12 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
         return true;
     if (s->adapt == want || ++s->count[want] < limit)
         return false;
-    s->adapt = (uint8_t)want;
     s->count[want] = 0;
+    if (want == ADAPT_SIMULATE) {
+        simulate(e, s, v);
+        return true;
+    }
+    s->adapt = (uint8_t)want;
     e->stats.adapted[want]++;
     e->stats.adapted_for[v]++;
     return true;

@@ -313,6 +313,7 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
     uint32_t mode = c->mode, leaf = (uint32_t)c->gpr[RAX], subleaf = (uint32_t)c->gpr[RCX];
     bool cs64 = mode & MODE_CS64, light = i->row->traits & T_LIGHT;
     bool simulated = is_simulated(mode, i);
+    uint64_t watched = smmu_stats(e->mmu)->watched;
 
     bt_see_crossing(e);
     e->callout_rip = c->rip;
@@ -325,7 +326,9 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
         bt_fpu_save(e, c);
     interp_exec(c, i);
     if (simulated && e->trials)
-        bt_trial_ran(e, e->callout_rip, resume, c->rip != next && !(i->row->traits & T_ENDS),
+        bt_trial_ran(e, e->callout_rip, resume,
+                     (c->rip != next && !(i->row->traits & T_ENDS)) ||
+                         watched != smmu_stats(e->mmu)->watched,
                      light);
     if (goes_elsewhere(e, i, next, mode))
         return go_on_elsewhere(e, cs64);

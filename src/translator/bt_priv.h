@@ -335,11 +335,14 @@ struct bt_cross {
 enum { SITE_HASH = 8192, SITE_FRAMES = 1 << 15, TRIALS = 1024 };
 
 struct bt_site {
-    uint64_t key; /* frame << 12 | offset, +1 */
-    uint8_t adapt, count[3];
-    bool on_trial;    /* simulated for the guest's own faults */
-    uint8_t reverted; /* how often that did not pay */
-    uint16_t runs, faults;
+    uint64_t key;          /* frame << 12 | offset, +1 */
+    uint8_t adapt, before; /* before: it was simulated */
+    bool on_trial;         /* simulated until that does not pay any more */
+    uint8_t reverted;      /* how often it did not */
+    uint8_t count[3];
+    bool passes; /* what it is simulated for may have been met by chance */
+    uint16_t faults;
+    uint32_t runs;
 };
 
 /* A callout in place of a memory operand: its site. */
@@ -611,7 +614,7 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
 bool bt_adapt_amnesty(struct engine *e);
 /* A callout in place of a memory operand has run, and goes on at `in`; `light`: with the FPU state
  * live. Where that does not pay its block is dropped. */
-void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool faulted, bool light);
+void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool paid, bool light);
 
 /* bt.c: looks at a new block as the configuration wants: checker, listing, perf map. */
 void bt_made_block(struct engine *e, const struct bt_block *b);

@@ -123,7 +123,46 @@ START_TEST(test_own_faults_rare)
 }
 END_TEST
 
-/* What is simulated for another reason is not on trial. */
+/* A copying loop that wrote into code a few times runs as it is when it does no more; the next
+ * trial takes longer. */
+START_TEST(test_code_passes)
+{
+    unsigned first = faults_until_adapted(SMMU_CODE);
+    struct bt_block *b = block(0x1000 + SITE);
+
+    run(b, 255, false);
+    ck_assert(b->valid);
+    run(b, 1, false);
+    ck_assert(!b->valid);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_NONE);
+    ck_assert_uint_eq(faults_until_adapted(SMMU_CODE), first);
+    b = block(0x1000 + SITE);
+    run(b, 511, false);
+    ck_assert(b->valid);
+    run(b, 1, false);
+    ck_assert(!b->valid);
+    faults_until_adapted(SMMU_CODE);
+    b = block(0x1000 + SITE);
+    for (unsigned n = 0; n < 100; n++) {
+        run(b, 1, true);
+        run(b, 30, false);
+    }
+    ck_assert(b->valid);
+}
+END_TEST
+
+/* What it was before it was simulated, it is afterwards. */
+START_TEST(test_view_again)
+{
+    faults_until_adapted(SMMU_VIEW);
+    faults_until_adapted(SMMU_VIEW);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_SIMULATE);
+    run(block(0x1000 + SITE), 256, false);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_VIEW);
+}
+END_TEST
+
+/* Of devices nobody tells the trial. */
 START_TEST(test_mmio_stays)
 {
     struct bt_block *b;
@@ -150,6 +189,8 @@ int main(void)
     tcase_add_test(tc, test_mapped);
     tcase_add_test(tc, test_own_faults);
     tcase_add_test(tc, test_own_faults_rare);
+    tcase_add_test(tc, test_code_passes);
+    tcase_add_test(tc, test_view_again);
     tcase_add_test(tc, test_mmio_stays);
     suite_add_tcase(s, tc);
     sr = srunner_create(s);
