@@ -127,7 +127,7 @@ static uint32_t segment_mode(struct cpu *c)
     for (unsigned i = 0; i < NSEG; i++)
         c->seg[i].flat = is_flat(&c->seg[i], i == SEG_CS);
     if (cpu_long(c) && (c->seg[SEG_CS].attr & ATTR_L))
-        return MODE_LMA | MODE_CS64;
+        return MODE_LMA | MODE_CS64 | (c->cr4 & CR4_FSGSBASE ? MODE_FSGSBASE : 0);
     m |= c->seg[SEG_CS].flat ? MODE_FLAT_CS : 0;
     m |= c->seg[SEG_SS].flat ? MODE_FLAT_SS : 0;
     m |= c->seg[SEG_DS].flat ? MODE_FLAT_DS : 0;

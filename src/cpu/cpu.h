@@ -177,6 +177,7 @@ enum cpu_mode {
     MODE_DR7 = 1 << 19,     /* some breakpoint is enabled */
     MODE_TSD = 1 << 20,     /* RDTSC faults at this CPL */
     MODE_WP = 1 << 21,
+    MODE_FSGSBASE = 1 << 22, /* 64-bit code with CR4.FSGSBASE set */
 };
 
 enum { FPU_AREA_BYTES = 4096 };

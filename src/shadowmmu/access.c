@@ -270,6 +270,18 @@ static void mmio_write(struct physmem *pm, gpa_t pa, const uint8_t *buf, unsigne
     }
 }
 
+static void device_read(struct smmu *m, const struct piece *p, uint8_t *to)
+{
+    m->stats.watched++;
+    mmio_read(m->pm, p->pa, to, p->len);
+}
+
+static void device_write(struct smmu *m, const struct piece *p, const uint8_t *from)
+{
+    m->stats.watched++;
+    mmio_write(m->pm, p->pa, from, p->len);
+}
+
 static bool in_page(gva_t lin, unsigned len)
 {
     return len && (lin & PAGE_MASK) + len <= PAGE_SIZE;
@@ -292,7 +304,7 @@ bool mem_read_slow(struct cpu *c, gva_t lin, void *buf, unsigned len, enum mem_r
         if (p[i].host)
             copy_bytes(to, p[i].host, p[i].len);
         else
-            mmio_read(m->pm, p[i].pa, to, p[i].len);
+            device_read(m, &p[i], to);
     }
     return n != 0 || len == 0;
 }
@@ -334,7 +346,7 @@ bool mem_write_slow(struct cpu *c, gva_t lin, const void *buf, unsigned len, enu
         if (p[i].host)
             store(p[i].host, from, p[i].len);
         else
-            mmio_write(m->pm, p[i].pa, from, p[i].len);
+            device_write(m, &p[i], from);
     }
     /* Only now: what the listeners do may depend on the whole store. */
     for (unsigned i = 0; i < n; i++)

@@ -92,7 +92,8 @@ struct smmu_stats {
     uint64_t hidden_faults, true_faults, view_faults, traced_writes, code_writes, mmio;
     uint64_t maps, map_pages, unmaps, protects, evictions, spaces_made, space_switches;
     uint64_t syncs, synced_entries, walks, tlb_fills, live_maps;
-    uint64_t watched; /* stores by software to traced tables and code, devices' among them */
+    uint64_t
+        watched; /* accesses by software that no mapping lets pass: devices, traced tables, code */
 };
 
 int smmu_create(struct smmu **out, struct physmem *pm, const struct smmu_config *cfg,

@@ -2,10 +2,8 @@
  */
 #include "translator/bt_priv.h"
 
-#include <string.h>
-
 /* One fault costs about 2 us plus an interpreted instruction; a retranslation costs a few. */
-enum { VIEW_LIMIT = 2, SIMULATE_LIMIT = 4, AMNESTY_MIN = 1 << 20, AMNESTY_PER_BLOCK = 2500 };
+enum { VIEW_LIMIT = 2, SIMULATE_LIMIT = 4 };
 
 static struct bt_site *site_of(const struct engine *e, uint64_t key)
 {
@@ -40,23 +38,22 @@ static void remember_frame(struct engine *e, uint64_t frame)
 }
 
 /* What an instruction that is simulated on trial costs in the cache, when it faults: a signal. */
-enum { PATIENCE = 8, MAX_REVERTED = 10, TRIAL_RUNS = 256, LIGHT_GAIN = 40, HEAVY_GAIN = 6 };
-
-/* Code that copies, or clears, meets a table or another's page now and then, and is not to be slow
- * for ever. Whether devices and pages that change too often are met cannot be told from here. */
-static bool may_pass(enum smmu_verdict v)
-{
-    return v == SMMU_TRACED || v == SMMU_CODE || v == SMMU_VIEW;
-}
+enum {
+    PATIENCE = 8,
+    MAX_REVERTED = 10,
+    MAX_DOUBLED = 6,
+    TRIAL_RUNS = 256,
+    LIGHT_GAIN = 40,
+    HEAVY_GAIN = 6
+};
 
 static void simulate(struct engine *e, struct bt_site *s, enum smmu_verdict v)
 {
     s->before = s->adapt;
     s->adapt = ADAPT_SIMULATE;
-    s->passes = may_pass(v);
-    s->on_trial = s->passes || v == SMMU_TRUE;
+    s->own = v == SMMU_TRUE;
+    s->on_trial = e->trials = true;
     s->runs = s->faults = 0;
-    e->trials |= s->on_trial;
     e->stats.adapted[ADAPT_SIMULATE]++;
     e->stats.adapted_for[v]++;
 }
@@ -90,10 +87,12 @@ static struct bt_trial *trial_at(struct engine *e, uint64_t rip, const uint8_t *
     return t;
 }
 
-/* Twice as many each time: what it costs to try is a few faults and translations. */
+/* Twice as many each time: what it costs to end one in vain is a few faults and translations. */
 static uint32_t trial_runs(const struct bt_site *s)
 {
-    return s->passes ? TRIAL_RUNS << s->reverted : TRIAL_RUNS;
+    unsigned doubled = s->reverted < MAX_DOUBLED ? s->reverted : MAX_DOUBLED;
+
+    return s->own ? TRIAL_RUNS : TRIAL_RUNS << doubled;
 }
 
 /* Ends the trial when it does not pay: one that comes after it must see twice as many faults of the
@@ -138,6 +137,20 @@ void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool paid, 
     }
 }
 
+/* Code that copies, clears or compares meets a table, code or a device now and then, and is not to
+ * be slow for that: faults count that come within a millisecond or so. */
+static bool enough(struct bt_site *s, enum bt_adapt want, unsigned limit)
+{
+    enum { WINDOW = 1 << 22 };
+    uint64_t now = __builtin_ia32_rdtsc();
+
+    if (want == ADAPT_SIMULATE && now - s->since > WINDOW) {
+        s->since = now;
+        s->count[want] = 0;
+    }
+    return ++s->count[want] >= limit;
+}
+
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v)
 {
     uint64_t key = key_of(frame, off);
@@ -160,7 +173,7 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
     /* Another block with the site in it, translated before: it still faults. */
     if (s->adapt == ADAPT_SIMULATE)
         return true;
-    if (s->adapt == want || ++s->count[want] < limit)
+    if (s->adapt == want || !enough(s, want, limit))
         return false;
     s->count[want] = 0;
     if (want == ADAPT_SIMULATE) {
@@ -170,22 +183,5 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
     s->adapt = (uint8_t)want;
     e->stats.adapted[want]++;
     e->stats.adapted_for[v]++;
-    return true;
-}
-
-/* What a site did once, it need not do for ever: memory that held code, or tables, becomes data
- * (boot loaders and memory tests move through all of it). After many callouts in place of memory
- * operands all sites are innocent again. A translation costs as much as some 250 callouts: a tenth
- * of the time goes into making all of them anew, at worst. */
-bool bt_adapt_amnesty(struct engine *e)
-{
-    if (e->simulated < AMNESTY_MIN || e->simulated / AMNESTY_PER_BLOCK < e->nblocks)
-        return false;
-    e->simulated = 0;
-    memset(e->sites, 0, SITE_HASH * sizeof(*e->sites));
-    memset(e->site_frames, 0, sizeof(e->site_frames));
-    memset(e->trial, 0, sizeof(e->trial));
-    e->trials = false;
-    e->stats.amnesties++;
     return true;
 }

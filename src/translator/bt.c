@@ -318,7 +318,6 @@ const uint8_t *bt_callout(struct cpu *c, const struct insn *i, struct bt_hot *ho
     bt_see_crossing(e);
     e->callout_rip = c->rip;
     e->stats.callouts++;
-    e->simulated += simulated;
     e->stats.callout_by_mnemonic[i->mnemonic % ARRAY_SIZE(e->stats.callout_by_mnemonic)]++;
     if (!cs64)
         next = (uint32_t)next;
@@ -672,10 +671,6 @@ static enum run_exit bt_run(struct engine *e)
             interpret_mode(e);
             from = NULL;
             continue;
-        }
-        if (bt_adapt_amnesty(e)) {
-            bt_flush(e);
-            from = NULL;
         }
         if (e->cfg.flush_every && e->stats.lookups % e->cfg.flush_every == e->cfg.flush_every - 1) {
             bt_flush(e);

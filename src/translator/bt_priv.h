@@ -314,7 +314,7 @@ struct bt_stats {
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
-    uint64_t holds, host_traps, callouts, interp_steps, interp_modes, adapted[3], amnesties;
+    uint64_t holds, host_traps, callouts, interp_steps, interp_modes, adapted[3];
     uint64_t churned; /* times a page was found not worth translating */
     uint64_t adapted_for[SMMU_NVERDICTS], overwritten;
     uint64_t reverted;
@@ -339,10 +339,11 @@ struct bt_site {
     uint8_t adapt, before; /* before: it was simulated */
     bool on_trial;         /* simulated until that does not pay any more */
     uint8_t reverted;      /* how often it did not */
+    bool own;              /* ... for faults of the guest's own */
     uint8_t count[3];
-    bool passes; /* what it is simulated for may have been met by chance */
     uint16_t faults;
     uint32_t runs;
+    uint64_t since; /* TSC of the first fault in count[] */
 };
 
 /* A callout in place of a memory operand: its site. */
@@ -397,9 +398,8 @@ struct engine {
     struct bt_site *sites;
     uint64_t site_frames[SITE_FRAMES / 64]; /* a bit per frame, modulo: there may be sites */
     struct bt_trial trial[TRIALS];
-    bool trials;        /* there are some */
-    uint64_t simulated; /* callouts for memory operands since sites were forgotten */
-    uint64_t gs_base;   /* what the host's GS base is now */
+    bool trials;      /* there are some */
+    uint64_t gs_base; /* what the host's GS base is now */
     struct bt_cross cross;
     struct dtable gdt_seen; /* segload[] of the hot structure is of this one */
     bool gdt_wide;          /* ... in long mode */
@@ -472,6 +472,8 @@ void bt64_stub_lidt(void);
 void bt64_stub_rdmsr(void);
 void bt64_stub_wrmsr(void);
 void bt64_stub_cpuid(void);
+void bt64_stub_wrfsbase(void);
+void bt64_stub_wrgsbase(void);
 void bt64_stub_store(void);
 void bt64_stub_popf(void);
 void bt64_stub_load_seg(void);
@@ -611,7 +613,6 @@ enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
 bool bt_adapt_any(const struct engine *e, uint64_t frame);
 /* Counts one fault; returns true when the site's translation must change. */
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
-bool bt_adapt_amnesty(struct engine *e);
 /* A callout in place of a memory operand has run, and goes on at `in`; `light`: with the FPU state
  * live. Where that does not pay its block is dropped. */
 void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool paid, bool light);

@@ -237,6 +237,8 @@ static bool stub_ok(struct check64 *k, unsigned stub)
     case STUB64_IRET:
         return level_ok(k, false) && callout_ok(k, r11, 0);
     case STUB64_CPUID:
+    case STUB64_WRFSBASE:
+    case STUB64_WRGSBASE:
         return callout_ok(k, r11, k->now.rsp_far);
     case STUB64_SWAPGS:
     case STUB64_CLTS:

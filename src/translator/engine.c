@@ -65,6 +65,8 @@ static void emit_stubs(struct engine *e)
     emit_stub(e, STUB64_CPUID, bt64_stub_cpuid);
     emit_stub(e, STUB64_POPF, bt64_stub_popf);
     emit_stub(e, STUB64_LOAD_SEG, bt64_stub_load_seg);
+    emit_stub(e, STUB64_WRFSBASE, bt64_stub_wrfsbase);
+    emit_stub(e, STUB64_WRGSBASE, bt64_stub_wrgsbase);
     codemem_commit(&e->code, NSTUBS * STUB_BYTES);
     e->code_keep = e->code.used;
 }

@@ -271,6 +271,7 @@ bt64_stub_wrmsr:
         jnz     .Lother
         cmpb    $0, (CPU_SEG + 24 * 4 + SEG_USABLE)(%r10, %rdx)
         jne     .Lother
+.Lset_base:
         mov     %rsi, (CPU_SEG + 24 * 4 + SEG_BASE)(%r10, %rdx)
         and     $8, %edx
         mov     %rsi, %gs:(HOT_SEGLIN + 32)(%rdx)
@@ -289,6 +290,35 @@ bt64_stub_wrmsr:
         mov     %gs:HOME_RSI, %rsi
         jmp     bt64_as_callout
         .size   bt64_stub_wrmsr, . - bt64_stub_wrmsr
+
+/* hot.frame[0] = the base of segment 4 + at / 24 */
+        .macro write_base at
+        begin64
+        mov     %gs:HOT_FRAME, %rdx
+        mov     %rdx, %rcx
+        shl     $16, %rcx
+        sar     $16, %rcx
+        cmp     %rdx, %rcx
+        jne     bt64_as_callout
+        cmpb    $0, (CPU_SEG + 24 * 4 + SEG_USABLE + \at)(%r10)
+        jne     bt64_as_callout
+        mov     %rsi, %gs:HOME_RSI
+        mov     %rdx, %rsi
+        mov     $\at, %edx
+        jmp     .Lset_base
+        .endm
+
+        .globl  bt64_stub_wrfsbase
+        .type   bt64_stub_wrfsbase, @function
+bt64_stub_wrfsbase:
+        write_base 0
+        .size   bt64_stub_wrfsbase, . - bt64_stub_wrfsbase
+
+        .globl  bt64_stub_wrgsbase
+        .type   bt64_stub_wrgsbase, @function
+bt64_stub_wrgsbase:
+        write_base 24
+        .size   bt64_stub_wrgsbase, . - bt64_stub_wrgsbase
 
         .globl  bt64_stub_cpuid
         .type   bt64_stub_cpuid, @function

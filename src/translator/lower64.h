@@ -42,8 +42,8 @@ lower_fn lower64_syscall, lower64_sysret, lower64_iret, lower64_swapgs, lower64_
     lower64_rdtscp;
 /* lower64_light.c */
 lower_fn lower64_mov_from_cr, lower64_store_system, lower64_load_table, lower64_mov_to_cr,
-    lower64_clts, lower64_rdmsr, lower64_wrmsr, lower64_cpuid, lower64_popf, lower64_load_seg,
-    lower64_watched_store;
+    lower64_clts, lower64_rdmsr, lower64_wrmsr, lower64_cpuid, lower64_read_base,
+    lower64_write_base, lower64_popf, lower64_load_seg, lower64_watched_store;
 
 /* What a slot holds: the delta of a value, or of a piece; the translated base of FS or GS. */
 enum x64_slot_kind { X64_NOTHING, X64_DELTA, X64_CONST, X64_SEG };

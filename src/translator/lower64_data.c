@@ -273,9 +273,11 @@ static bool lower64_df(struct xlate *x, const struct insn *i)
 
 static bool lower64_mov_from_seg(struct xlate *x, const struct insn *i)
 {
-    if (i->opsize < 4 || i->op[0].kind != OPND_GPR || i->op[1].kind != OPND_SEG ||
-        i->op[0].reg == RSP || (i->prefixes & PFX_LOCK))
+    if (i->op[0].kind != OPND_GPR || i->op[1].kind != OPND_SEG || i->op[0].reg == RSP ||
+        (i->prefixes & PFX_LOCK))
         return false;
+    if (i->opsize == 2)
+        emit8(&x->em, 0x66);
     emit_gs(&x->em, false, 0x8b, i->op[0].reg, HOT_SEL + i->op[1].reg * 4);
     return true;
 }
@@ -374,6 +376,8 @@ lower_fn *const lowerings64[NLOWER] = {
     [LOWER_RDMSR] = lower64_rdmsr,
     [LOWER_WRMSR] = lower64_wrmsr,
     [LOWER_CPUID] = lower64_cpuid,
+    [LOWER_READ_BASE] = lower64_read_base,
+    [LOWER_WRITE_BASE] = lower64_write_base,
     [LOWER_POPF] = lower64_popf,
     [LOWER_LOAD_SEG] = lower64_load_seg,
 };

@@ -113,6 +113,40 @@ bool lower64_cpuid(struct xlate *x, const struct insn *i)
     return by_stub(x, i, STUB64_CPUID);
 }
 
+static unsigned base_of(const struct insn *i)
+{
+    bool fs = i->mnemonic == ZYDIS_MNEMONIC_RDFSBASE || i->mnemonic == ZYDIS_MNEMONIC_WRFSBASE;
+
+    return fs ? SEG_FS : SEG_GS;
+}
+
+/* At any CPL */
+static bool base_ok(const struct xlate *x, const struct insn *i)
+{
+    return (x->mode & MODE_FSGSBASE) && !(i->prefixes & PFX_LOCK) && i->op[0].reg != RSP;
+}
+
+bool lower64_read_base(struct xlate *x, const struct insn *i)
+{
+    if (!base_ok(x, i))
+        return false;
+    emit_gs(&x->em, i->op[0].size == 8, 0x8b, i->op[0].reg, HOT_SEGLIN + (int32_t)base_of(i) * 8);
+    return true;
+}
+
+bool lower64_write_base(struct xlate *x, const struct insn *i)
+{
+    if (!base_ok(x, i))
+        return false;
+    if (i->op[0].size == 4) {
+        emit_mov32(&x->em, x->w.s0, i->op[0].reg);
+        remember(x, x->w.s0, 0);
+    } else {
+        remember(x, i->op[0].reg, 0);
+    }
+    return by_stub(x, i, base_of(i) == SEG_FS ? STUB64_WRFSBASE : STUB64_WRGSBASE);
+}
+
 /* At a site whose stores go to page tables, or to code: often of what is there already. */
 bool lower64_watched_store(struct xlate *x, const struct insn *i)
 {

@@ -88,6 +88,8 @@ enum lower_kind {
     LOWER_RDMSR,
     LOWER_WRMSR,
     LOWER_CPUID,
+    LOWER_READ_BASE, /* RDFSBASE, RDGSBASE */
+    LOWER_WRITE_BASE,
     LOWER_EXIT, /* call the meaning, then leave the block (INT, IRET, HLT, mode
                    changes) */
     NLOWER,

@@ -98,7 +98,6 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "  for traced tables", s->adapted_for[SMMU_TRACED]);
     line(out, "  for code", s->adapted_for[SMMU_CODE]);
     line(out, "  for remapped pages", s->adapted_for[SMMU_REMAPPED]);
-    line(out, "sites forgotten, all", s->amnesties);
     line(out, "faults: mapped", s->faults[SMMU_MAPPED]);
     line(out, "faults: true", s->faults[SMMU_TRUE]);
     line(out, "faults: other view", s->faults[SMMU_VIEW]);

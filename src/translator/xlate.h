@@ -49,6 +49,8 @@ enum xlate_stub {
     STUB64_STORE,
     STUB64_POPF,
     STUB64_LOAD_SEG,
+    STUB64_WRFSBASE,
+    STUB64_WRGSBASE,
     NSTUBS,
     STUB_BYTES = 16
 };
