@@ -79,6 +79,14 @@ struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
     return x;
 }
 
+/* Whoever forgets a page empties the jump cache, so its second page need not be asked for. */
+static uint8_t *entry_in(const struct bt_ctx *x, const struct bt_block *b)
+{
+    bool known = b->page2 && x->page[b->page2->vpn % BT_WORDS] == b->page2;
+
+    return known && !(b->mode & MODE_ODD_CS) ? b->body : b->entry;
+}
+
 static void set_entry(struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->rip);
@@ -87,7 +95,7 @@ static void set_entry(struct bt_ctx *x, const struct bt_block *b)
         x->set[x->nset] = (uint16_t)i;
     x->nset += x->nset <= BT_JOURNAL;
     x->neg_tag[i] = 0 - b->rip;
-    x->host[i] = b->entry;
+    x->host[i] = entry_in(x, b);
 }
 
 static bool vacant(const struct bt_ctx *x, uint64_t rip)
@@ -145,7 +153,7 @@ static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->rip);
 
-    if (x->neg_tag[i] == 0 - b->rip && x->host[i] == b->entry)
+    if (x->neg_tag[i] == 0 - b->rip && (x->host[i] == b->entry || x->host[i] == b->body))
         x->neg_tag[i] = empty_tag(i);
 }
 
