@@ -366,7 +366,7 @@ static struct bt_page *code_page(struct engine *e, uint64_t rip, bool *odd)
         bt_flush(e);
         p = bt_page_get(e, vpn, cp.frame);
     }
-    bt_ctx_set_page(x, p);
+    bt_ctx_set_page(e, x, p);
     return p;
 }
 

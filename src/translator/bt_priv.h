@@ -26,7 +26,7 @@
  *
  * An exit is on exactly one incoming list, or its jump points at its own stub. A chain that leaves
  * its page goes to B.checked, which compares the context's word for B's page with B's page id
- * first.
+ * first, or to B.body, when that is known to be true (edges.h).
  */
 #ifndef DRAGOMAN_TRANSLATOR_BT_PRIV_H
 #define DRAGOMAN_TRANSLATOR_BT_PRIV_H
@@ -38,6 +38,7 @@
 #include "shadowmmu/smmu.h"
 #include "translator/bt_offsets.h"
 #include "translator/decode_cache.h"
+#include "translator/edges.h"
 #include "translator/engine.h"
 #include "translator/row.h"
 
@@ -68,6 +69,7 @@ struct bt_page {
     uint32_t uses;            /* contexts that have it */
     bool spread;              /* copies were made of all that could be */
     struct bt_loop *loops;
+    struct bt_edge *out, *in; /* edges.h */
 };
 
 enum { BT_KEYS = 3, BT_SLOTS = 1 + BT_KEYS };
@@ -311,6 +313,7 @@ struct bt_block {
 struct bt_stats {
     uint64_t blocks, cloned, moved, guest_insns, host_bytes, flushes, invalidated, links, loops,
         open_links;
+    uint64_t edges, edges_open, edges_opened, edges_closed;
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
@@ -554,10 +557,12 @@ void bt_page_rename(struct engine *e, struct bt_page *page, uint64_t vpn);
 void bt_hash_add(struct engine *e, struct bt_block *b);
 void bt_hash_remove(struct engine *e, struct bt_block *b);
 void bt_unlink(struct engine *e, struct bt_exit *x);
+/* What decides where a linked exit enters its target has changed. */
+void bt_aim(struct engine *e, struct bt_exit *x);
 const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
 
 /* ctx.c */
-void bt_ctx_set_page(struct bt_ctx *x, struct bt_page *page);
+void bt_ctx_set_page(struct engine *e, struct bt_ctx *x, struct bt_page *page);
 struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode);
 void bt_ctx_reset(struct bt_ctx *x);
 /* The dispatcher was asked for a block of a page that the context knows. The jump cache gets it;
@@ -571,7 +576,7 @@ void bt_ctx_drop_all(struct engine *e);
 void bt_ctx_fini(struct engine *e);
 /* Entries of the jump cache only ever lead to pages in x->page[]: whoever replaces one calls this.
  */
-void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p);
+void bt_ctx_forget_page(struct engine *e, struct bt_ctx *x, struct bt_page *p);
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn);
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space);
 

@@ -79,6 +79,14 @@ struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
     return x;
 }
 
+/* Whoever forgets a page empties the jump cache, so its second page need not be asked for. */
+static uint8_t *entry_in(const struct bt_ctx *x, const struct bt_block *b)
+{
+    bool known = b->page2 && x->page[b->page2->vpn % BT_WORDS] == b->page2;
+
+    return known && !(b->mode & MODE_ODD_CS) ? b->body : b->entry;
+}
+
 static void set_entry(struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->rip);
@@ -87,7 +95,7 @@ static void set_entry(struct bt_ctx *x, const struct bt_block *b)
         x->set[x->nset] = (uint16_t)i;
     x->nset += x->nset <= BT_JOURNAL;
     x->neg_tag[i] = 0 - b->rip;
-    x->host[i] = b->entry;
+    x->host[i] = entry_in(x, b);
 }
 
 static bool vacant(const struct bt_ctx *x, uint64_t rip)
@@ -145,7 +153,7 @@ static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->rip);
 
-    if (x->neg_tag[i] == 0 - b->rip && x->host[i] == b->entry)
+    if (x->neg_tag[i] == 0 - b->rip && (x->host[i] == b->entry || x->host[i] == b->body))
         x->neg_tag[i] = empty_tag(i);
 }
 
@@ -163,7 +171,7 @@ void bt_ctx_drop_all(struct engine *e)
 
 /* Pages go in crowds (exit, exec): clearing the whole jump cache once is cheaper than finding each
  * page's entries. */
-void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p)
+void bt_ctx_forget_page(struct engine *e, struct bt_ctx *x, struct bt_page *p)
 {
     uint64_t w = p->vpn % BT_WORDS;
 
@@ -171,29 +179,35 @@ void bt_ctx_forget_page(struct bt_ctx *x, const struct bt_page *p)
     x->page[w]->uses--;
     x->page[w] = NULL;
     x->neg_word[w] = 0;
+    bt_edges_forgotten(e, x, p);
 }
 
-void bt_ctx_set_page(struct bt_ctx *x, struct bt_page *page)
+void bt_ctx_set_page(struct engine *e, struct bt_ctx *x, struct bt_page *page)
 {
     uint64_t w = page->vpn % BT_WORDS;
 
     if (x->page[w])
-        bt_ctx_forget_page(x, x->page[w]);
+        bt_ctx_forget_page(e, x, x->page[w]);
     x->page[w] = page;
     x->neg_word[w] = 0u - page->id;
     page->uses++;
+    bt_edges_known(e, x, page);
 }
 
-static void forget_vpn(struct bt_ctx *x, uint64_t vpn)
+/* A process's pages go in crowds: it forgets them all, which closes no edges. */
+static void forget_vpn(struct engine *e, struct bt_ctx *x, uint64_t vpn)
 {
-    uint64_t w = vpn % BT_WORDS;
+    struct bt_page *p = x->page[vpn % BT_WORDS];
 
-    if (vpn == SMMU_ALL_PAGES) {
+    if (vpn == SMMU_ALL_PAGES)
         bt_ctx_reset(x);
+    else if (!p || p->vpn != vpn)
         return;
-    }
-    if (x->page[w] && x->page[w]->vpn == vpn)
-        bt_ctx_forget_page(x, x->page[w]);
+    else if (x->mode & MODE_CPL3)
+        bt_ctx_reset(x);
+    else
+        bt_ctx_forget_page(e, x, p);
+    e->code_changed = true;
 }
 
 void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t vpn)
@@ -201,7 +215,7 @@ void bt_ctx_page_unmapped(struct engine *e, struct smmu_space *space, uint64_t v
     struct bt_ctx *x = space ? *(struct bt_ctx **)smmu_space_cookie(space) : e->kernel_ctx;
 
     for (; x; x = x->next)
-        forget_vpn(x, vpn);
+        forget_vpn(e, x, vpn);
 }
 
 void bt_ctx_space_freed(struct engine *e, struct smmu_space *space)

@@ -74,6 +74,10 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "pages churning", s->churned);
     line(out, "chains made", s->links);
     line(out, "  within loops", s->open_links);
+    line(out, "pairs of pages chained", s->edges);
+    line(out, "  unchecked at once", s->edges_open);
+    line(out, "  unchecked later", s->edges_opened);
+    line(out, "  checked again", s->edges_closed);
     line(out, "loops found", s->loops);
     line(out, "dispatcher look-ups", s->lookups);
     line(out, "  found", s->lookup_hits);

@@ -101,6 +101,7 @@ void bt_stop_left(struct engine *e)
         return;
     e->held = NULL;
     bt_release(e, b);
+    bt_edges_found(e, b);
     if (b->mode & MODE_CS64)
         bt_loop_found(e, b);
 }

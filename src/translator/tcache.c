@@ -226,12 +226,17 @@ static bool link_open(struct engine *e, struct bt_exit *x, const struct bt_block
 static bool aim_linked(struct engine *e, struct bt_exit *x)
 {
     const struct bt_block *to = x->target;
-    bool same_page = x->from->page == to->page && !to->page2 && !x->from->page2;
 
     if (link_open(e, x, to))
         return true;
-    aim(e, x, same_page ? to->body : to->checked);
+    aim(e, x, bt_edge_open(x->from, to) ? to->body : to->checked);
     return false;
+}
+
+void bt_aim(struct engine *e, struct bt_exit *x)
+{
+    if (x->from != e->held)
+        aim_linked(e, x);
 }
 
 static void aim_unlinked(struct engine *e, struct bt_exit *x)
@@ -262,6 +267,7 @@ void bt_link(struct engine *e, struct bt_exit *x, struct bt_block *target)
     if (x->next_incoming)
         x->next_incoming->link = &x->next_incoming;
     target->incoming = x;
+    bt_edge_need(e, x->from, target);
     e->stats.open_links += aim_linked(e, x);
     e->stats.links++;
 }

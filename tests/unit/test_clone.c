@@ -216,7 +216,7 @@ static struct bt_ctx *new_context(uint32_t mode, struct bt_page *page)
     ck_assert(x != NULL);
     bt_ctx_reset(x);
     x->mode = mode;
-    bt_ctx_set_page(x, page);
+    bt_ctx_set_page(rig.e, x, page);
     return x;
 }
 
@@ -372,7 +372,7 @@ START_TEST(pages_are_moved_whole)
     ck_assert(!bt_page_move(rig.e, vpn, FRAME)); /* y has it */
     bt_ctx_asked(y, a);
     ck_assert(knows(y, a));
-    bt_ctx_forget_page(y, a->page);
+    bt_ctx_forget_page(rig.e, y, a->page);
     ck_assert(!knows(y, a));
     ck_assert(bt_page_move(rig.e, vpn, FRAME) == a->page);
     ck_assert(a->exits[0].target == b && b->incoming == &a->exits[0]);
@@ -381,7 +381,7 @@ START_TEST(pages_are_moved_whole)
     ck_assert_uint_eq(b->exits[0].rip, AWAY32 - (AWAY32 & PAGE_MASK) + 0x1015);
     bt_invalidate(rig.e, a);
     ck_assert(!b->incoming);
-    bt_ctx_set_page(y, b->page);
+    bt_ctx_set_page(rig.e, y, b->page);
     bt_ctx_reset(y);
     b->page->loops = (struct bt_loop[]){{0}};
     ck_assert(!bt_page_move(rig.e, vpn + 1, FRAME));
