@@ -70,7 +70,7 @@ struct bt_page {
     struct bt_loop *loops;
 };
 
-enum { BT_KEYS = 3, BT_SLOTS = 1 + BT_KEYS };
+enum { BT_KEYS = 3, BT_SLOTS = 1 + BT_KEYS, BT_DELTAS = 6 };
 
 /* An address of the guest's: base + index * scale + disp. */
 struct bt_key {
@@ -194,6 +194,7 @@ struct bt_hot {
     /* loads of ES, DS, FS, GS that need no callout (cross32.c) */
     struct bt_segload segload[NSEG][BT_SEGLOADS];
     _Alignas(1024) struct bt_light light;
+    _Alignas(64) uint64_t delta[BT_DELTAS]; /* 64-bit code: x64_word.c */
 };
 
 enum bt_exit_kind {

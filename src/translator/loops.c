@@ -45,7 +45,7 @@ static const struct {
     {ZYDIS_MNEMONIC_LEA, OPND_AGEN},
 };
 
-static bool steps(const struct insn *i)
+bool x64_steps(const struct insn *i)
 {
     const struct opnd *d = &i->op[0];
 
@@ -60,7 +60,7 @@ static bool steps(const struct insn *i)
 
 static void note_changes(struct study *s, const struct insn *i)
 {
-    if (!steps(i))
+    if (!x64_steps(i))
         s->changed |= x64_written(i);
 }
 

@@ -64,6 +64,10 @@ static const struct block good[] = {
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b31c90f94c1418b04ca480f42d10fb6d209cac1e204480f4"
      "2"
      "ca418b04ca48c1fe204821cf4801f7418b043a" END},
+    {NULL, "deltas that wait in words",
+     "c463fbf0db20450fb7db654e8b1cdd00000100428b041b654c891c25000b0000c463fbf0d920450fb7db654e8b1c"
+     "dd00000100428b0419654c891c25080b0000654c8b1c25000b00004881c300010000428b441b08654c8b1c25080b0"
+     "00042890419" END},
     {NULL, "an index that is stepped",
      "4c8d148bc443fbf0d220450fb7d2654e8b14d5000001004d8d141a48ffc1418b048a" END},
     {NULL, "a loop without keys",
@@ -309,6 +313,24 @@ static const struct block bad[] = {
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b4881c9ff000000418b040a" END},
     {"no allowed form", "an index of 48 bits",
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b48c1f910418b040a" END},
+    {"no allowed form", "a word that the block has not written", "654c8b1c25000b0000428b041b" END},
+    {"no allowed form", "another word",
+     "c463fbf0db20450fb7db654e8b1cdd00000100654c891c25000b0000654c8b1425080b0000428b0413" END},
+    {"no allowed form", "a word with another pointer's delta",
+     "c463fbf0db20450fb7db654e8b1cdd00000100654c891c25000b0000654c8b1425000b0000428b0411" END},
+    {"no allowed form", "a word, the pointer changed",
+     "c463fbf0db20450fb7db654e8b1cdd00000100654c891c25000b000074004a8b1c1b654c8b1425000b0000428b041"
+     "3" END},
+    {"for deltas gets something else", "a word with a guest's value", "6548891c25000b0000" END},
+    {"a host value as an operand", "a word added",
+     "c463fbf0db20450fb7db654e8b1cdd00000100654c891c25000b00006548030425000b0000" END},
+    {"write to monitor memory", "behind the words",
+     "c463fbf0db20450fb7db654e8b1cdd00000100654c891c25300b0000" END},
+    {"not for blocks", "half a word",
+     "c463fbf0db20450fb7db654e8b1cdd00000100654c891c25000b0000658b0425000b00004289041b" END},
+    {"no allowed form", "a word from before a callout",
+     "c463fbf0db20450fb7db654e8b1cdd00000100654c891c25000b0000 49bb @site e9 @callout @resume "
+     "654c8b1425000b0000428b0413" END},
     {"no allowed form", "an unsigned index, by 8",
      "c463fbf0db20450fb7db654e8b1cdd000001004d8d141b89c9418b04ca" END},
     {"no allowed form", "a masked index, half of it written again",

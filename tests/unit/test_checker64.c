@@ -255,6 +255,7 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, frame), 0x2b8);
     ck_assert_uint_eq(offsetof(struct bt_hot, desc), 0x2e0);
     ck_assert_uint_eq(offsetof(struct bt_hot, ways), 0x308);
+    ck_assert_uint_eq(offsetof(struct bt_hot, delta), 0xb00);
     ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x40000);
     ck_assert_uint_eq(SMMU_BLOCK_TABLE, 0x10000);
 }

@@ -27,6 +27,12 @@ static const struct {
     {"bounded by BSF and AND of what is", "8b070fb6c9480fbcca8b04cf89cb4821de8b04b7c3", 8, 0, 1},
     {"BSF leaves what may be anything", "8b07480fbcca8b04cfc3", 4, 0, 2},
     {"and so does CMOVcc", "8b07b903000000480f42ca8b04cfc3", 5, 0, 2},
+    {"three pointers, all registers but one",
+     "c4e2abf606c462a3f67608664c0f38f613c4e29bf64610664c0f38f65b08c46293f67618664c0f38f663"
+     "10488d7620488d5b20f34c0f38f6fdc462b3f6014c8953d8c462b3f641084c8953e0c3",
+     11, 1, 3},
+    {"three pointers in turns, then one more: their deltas wait",
+     "8b078b1e8b29034704035e04036904034708035e0803690889028b470c8b5e0cc3", 13, 1, 4},
     {"an index that may be anything", "488b07488b04c7c3", 3, 0, 2},
 };
 
