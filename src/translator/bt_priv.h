@@ -87,6 +87,7 @@ struct bt_loop {
     struct bt_loop *next; /* of the page */
     uint32_t mode;
     uint16_t borrowed, loaded;
+    uint16_t written; /* of `loaded`: what is at home is old */
     uint8_t s0, s1, nkeys, nblocks;
     uint8_t slot[BT_KEYS]; /* host registers: deltas of key[] */
     struct bt_key key[BT_KEYS];

@@ -22,7 +22,8 @@
  * Loops (loops.c): the blocks of a loop agree on scratch registers, on whether they load R10 and
  * R11, and on addresses of the guest's, *keys*, whose deltas stay in slots all the way round. Such
  * a block has an inner entry behind x64_open() and the keys' look-ups; its exits within the loop
- * have an open form, before x64_close(), which goes there. Either way each key's slot holds the
+ * have an open form, before x64_close(), which goes there. R10 and R11 go home where the loop is
+ * left only. Either way each key's slot holds the
  * delta of an address at most X64_NEAR from the key: so a pointer may step, if it is used before
  * the next round.
  *

@@ -30,6 +30,7 @@ static void choose_for_loop(struct xlate *x)
     x->w.slot[0] = (struct x64_slot){.reg = l->s1};
     for (unsigned k = 0; k < l->nkeys; k++)
         x->w.slot[k + 1] = (struct x64_slot){.reg = l->slot[k], .kept = true};
+    x->w.written |= l->written;
     x->b->borrowed = l->borrowed;
     x->b->loaded = l->loaded;
 }

@@ -73,6 +73,9 @@ static const struct block good[] = {
     {NULL, "a loop without keys",
      "@load10 @loop 654c8b142530010000 @inner e9 @open @jump @stub 49bb "
      "@exit e9 @direct"},
+    {NULL, "a loop's R10 goes home where it is left",
+     "@load10 @loop @dirty10 654c8b142530010000 @inner 49ffc2 0f @open 1f440000 "
+     "654c89142530010000" END},
     {NULL, "a loop with a key, and a pointer that is stepped and used",
      LOOP "428b04034883c308428b0403" NEXT},
     {NULL, "a loop that steps its pointer after it has used it", LOOP "428b04034883c308" NEXT},
@@ -170,6 +173,15 @@ static const struct block bad[] = {
      "@borrow8 @loop @key8 " LOOKUP "@inner 90" NEXT},
     {"not both here and at home", "R10 of a loop was changed",
      "@load10 @loop 654c8b142530010000 @inner 49ffc2 e9 @open @jump @stub 49bb @exit e9 @direct"},
+    {"R10 or R11 not at home", "a loop's R10 stays here",
+     "@load10 @loop @dirty10 654c8b142530010000 @inner 49ffc2 0f @open 1f440000" END},
+    {"R10 or R11 not at home", "a loop's R10 may have come with another value",
+     "@load10 @loop @dirty10 654c8b142530010000 @inner 0f @open 1f440000" END},
+    {"R10 or R11 is not here", "a loop's R10 with a delta",
+     "@load10 @loop @dirty10 654c8b142530010000 @inner "
+     "c463fbf0d320450fb7d2654e8b14d500000100 0f @open 1f440000" END},
+    {"scratch registers that are not the loop's", "R10 written and not loaded",
+     "@loop @dirty10 @inner 90 0f @open 1f440000" END},
     {"a host value in a guest register within", "a delta in RCX",
      LOOP "c4e3fbf0cb200fb7c965488b0ccd00000100" NEXT},
     {"RSP unproven", "RSP moved in a loop", LOOP "488da4240000f0ff" NEXT},

@@ -86,6 +86,8 @@ static bool loop_mark(struct made *m, const char *p, uint8_t *rx)
     if (word(p, "@loop")) {
         m->loop = (struct bt_loop){.borrowed = m->b->borrowed, .loaded = m->b->loaded};
         m->b->loop = &m->loop;
+    } else if (word(p, "@dirty10")) {
+        m->loop.written |= 1 << R10;
     } else if (word(p, "@key8") || word(p, "@pair8")) {
         m->loop.key[0] = word(p, "@key8") ? rbx : pair;
         m->loop.slot[0] = R8;
