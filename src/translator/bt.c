@@ -44,6 +44,7 @@ OFFSET_IS(struct bt_hot, seg_odd, HOT_SEGODD);
 OFFSET_IS(struct bt_hot, seg_room, HOT_SEGROOM);
 OFFSET_IS(struct bt_hot, seg_typed, HOT_SEGTYPED);
 OFFSET_IS(struct bt_hot, seg_null, HOT_SEGNULL);
+OFFSET_IS(struct bt_hot, delta, HOT_DELTA);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);

@@ -81,6 +81,7 @@
 #define HOT_SEGTYPED  960 /* 16 bytes each */
 #define HOT_SEGNULL   1056
 #define HOT_SEGLOAD   1064 /* per segment register SEGLOADS entries */
+#define HOT_DELTA     2816 /* behind struct bt_light; 8 bytes each */
 
 /* struct bt_light, in a place of its own of the hot structure's page */
 #define HOT_LIGHT       2048

@@ -72,7 +72,7 @@ struct bt_page {
     struct bt_edge *out, *in; /* edges.h */
 };
 
-enum { BT_KEYS = 3, BT_SLOTS = 1 + BT_KEYS };
+enum { BT_KEYS = 3, BT_SLOTS = 1 + BT_KEYS, BT_DELTAS = 6 };
 
 /* An address of the guest's: base + index * scale + disp. */
 struct bt_key {
@@ -89,6 +89,7 @@ struct bt_loop {
     struct bt_loop *next; /* of the page */
     uint32_t mode;
     uint16_t borrowed, loaded;
+    uint16_t written; /* of `loaded`: what is at home is old */
     uint8_t s0, s1, nkeys, nblocks;
     uint8_t slot[BT_KEYS]; /* host registers: deltas of key[] */
     struct bt_key key[BT_KEYS];
@@ -196,6 +197,7 @@ struct bt_hot {
     /* loads of ES, DS, FS, GS that need no callout (cross32.c) */
     struct bt_segload segload[NSEG][BT_SEGLOADS];
     _Alignas(1024) struct bt_light light;
+    _Alignas(64) uint64_t delta[BT_DELTAS]; /* 64-bit code: x64_word.c */
 };
 
 enum bt_exit_kind {

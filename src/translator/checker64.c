@@ -30,6 +30,8 @@ static void join(struct check64 *k, struct facts64 *to, const struct facts64 *f)
         if (to->in[r] != f->in[r])
             to->in[r] = 0;
     }
+    for (unsigned n = 0; n < BT_DELTAS; n++)
+        meet(k, &to->word[n], &f->word[n]);
     for (unsigned s = 0; s < 2; s++)
         if (to->str[s] != f->str[s])
             to->str[s] = STR_UNKNOWN;
@@ -62,6 +64,8 @@ static struct facts64 border(struct check64 *k, uint64_t rsp_far, uint8_t words)
         f.r[r] = at_home ? held_new(k, HELD_ANY) : h;
         f.home[r] = at_home ? h : held_new(k, HELD_ANY);
     }
+    for (unsigned n = 0; n < BT_DELTAS; n++)
+        f.word[n] = held_new(k, HELD_ANY);
     f.rsp_since = ++k->next_id;
     return f;
 }

@@ -16,6 +16,7 @@
  * Memory operands:
  *   gs:[word of the hot structure]      the words and directions of checker64_mem.c
  *   gs:[table + 8 * 16 bits]            a delta
+ *   gs:[hot.delta[]]                    a delta that this block has stored there
  *   [a + delta of a + disp]             and sums that are another spelling of it
  *   [translated base of FS, GS + disp]
  *   [RSP + disp], PUSH, POP             RSP is at most RSP_FAR from its slot, hot.rsp_not in
@@ -99,9 +100,10 @@ struct facts64 {
     struct held home[NGPR]; /* hot.home[] */
     uint32_t in[NGPR];      /* the guest's value when the block, or a callout, was last entered */
     uint16_t here;          /* R10, R11: the guest's are in the registers */
-    uint32_t str[2];        /* hot.str_src, str_dst: delta of which value; 0: zero */
-    uint32_t rsp_of;        /* RSP = something + delta of this value */
-    uint32_t rsp_since;     /* ... and hot.rsp_not has been true to it since then */
+    struct held word[BT_DELTAS]; /* hot.delta[] */
+    uint32_t str[2];             /* hot.str_src, str_dst: delta of which value; 0: zero */
+    uint32_t rsp_of;             /* RSP = something + delta of this value */
+    uint32_t rsp_since;          /* ... and hot.rsp_not has been true to it since then */
     bool rsp_true;
     uint64_t rsp_far; /* most bytes RSP may be off its slot */
     uint32_t matched; /* the jump cache's entry for this value is true */

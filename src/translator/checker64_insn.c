@@ -189,8 +189,11 @@ static bool mov(struct check64 *k)
     if (d->size == 32 && !held_clean(&h))
         return breach64(k, "half a host value");
     if (d->size == 32 && !(h.what == HELD_CONST && h.value <= UINT32_MAX)) {
+        bool whole = h.bounded && h.lo >= 0 && h.hi <= UINT32_MAX;
+        int64_t lo = whole ? h.lo : 0, hi = whole ? h.hi : UINT32_MAX;
+
         h = held_new(k, HELD_GUEST);
-        checker64_bound(&h, 0, UINT32_MAX);
+        checker64_bound(&h, lo, hi);
     }
     return set(k, r, h);
 }

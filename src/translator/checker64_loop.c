@@ -27,6 +27,8 @@ void checker64_loop_facts(struct check64 *k, struct facts64 *f)
             f->r[r] = f->home[r];
             f->here |= (uint16_t)(1u << r);
         }
+        if (l->written >> r & 1)
+            f->home[r] = held_new(k, HELD_ANY);
     }
     for (unsigned n = 0; n < l->nkeys; n++) {
         const struct bt_key *key = &l->key[n];
@@ -64,12 +66,15 @@ static bool registers_kept(struct check64 *k)
 
     for (unsigned r = 0; r < NGPR; r++) {
         bool loaded = l->loaded >> r & 1, borrowed = l->borrowed >> r & 1;
+        bool old = l->written >> r & 1;
 
         if (r == RSP)
             continue;
         if (borrowed && k->now.home[r].id != k->now.in[r])
             return breach64(k, "a loop's borrowed register is not at home");
-        if (loaded && (!(k->now.here >> r & 1) || k->now.home[r].id != k->now.r[r].id))
+        if (loaded && (!(k->now.here >> r & 1) || !held_clean(&k->now.r[r])))
+            return breach64(k, "a loop's R10 or R11 is not here");
+        if (loaded && !old && k->now.home[r].id != k->now.r[r].id)
             return breach64(k, "a loop's R10 or R11 is not both here and at home");
         if ((r == R10 || r == R11) && !loaded && (k->now.here >> r & 1) &&
             k->now.home[r].id != k->now.r[r].id)
@@ -172,7 +177,7 @@ bool checker64_loop_sane(struct check64 *k)
     if (!l)
         return k->b->inner ? breach64(k, "an inner entry without a loop") : true;
     if (l->borrowed != k->b->borrowed || l->loaded != k->b->loaded || (l->borrowed & ~BORROWABLE) ||
-        l->nkeys > BT_KEYS)
+        (l->written & ~l->loaded) || l->nkeys > BT_KEYS)
         return breach64(k, "scratch registers that are not the loop's");
     for (unsigned n = 0; n < l->nkeys; n++) {
         if (!is_scratch(l, l->slot[n]) || (slots >> l->slot[n] & 1) || !key_sane(l, &l->key[n]))

@@ -61,8 +61,8 @@ static void accessed(struct check64 *k, uint32_t id, const struct span *d)
 {
     if (may_not_touch(k) || !d->exact)
         return;
-    for (unsigned r = 0; r < NGPR; r++) {
-        struct held *h = &k->now.r[r];
+    for (unsigned r = 0; r < NGPR + BT_DELTAS; r++) {
+        struct held *h = r < NGPR ? &k->now.r[r] : &k->now.word[r - NGPR];
 
         if (h->what == HELD_DELTA && h->id == id) {
             h->at = d->lo;
@@ -197,6 +197,13 @@ static int home_at(int64_t off)
                : -1;
 }
 
+static int word_at(int64_t off)
+{
+    return off >= HOT_DELTA && off < HOT_DELTA + 8 * BT_DELTAS && off % 8 == 0
+               ? (int)((off - HOT_DELTA) / 8)
+               : -1;
+}
+
 static bool in_table(int64_t off)
 {
     return off >= SMMU_BLOCK_TABLE && off < SMMU_BLOCK_TABLE + 8 * SMMU_PIECES && off % 8 == 0;
@@ -264,6 +271,10 @@ static bool load_hot(struct check64 *k, const ZydisDecodedOperand *m, struct hel
 
     if (r >= 0 && m->size == 64) {
         *out = k->now.home[r];
+        return true;
+    }
+    if (word_at(off) >= 0 && m->size == 64) {
+        *out = k->now.word[word_at(off)];
         return true;
     }
     for (unsigned i = 0; i < ARRAY_SIZE(hot_words); i++) {
@@ -390,6 +401,14 @@ static bool store_str(struct check64 *k, unsigned which, const ZydisDecodedOpera
     return true;
 }
 
+static bool store_word(struct check64 *k, int word, int r)
+{
+    if (kind64(k, r) != HELD_DELTA)
+        return breach64(k, "a word for deltas gets something else");
+    k->now.word[word] = k->now.r[r];
+    return true;
+}
+
 static bool store_flag(struct check64 *k, const ZydisDecodedOperand *m,
                        const ZydisDecodedOperand *src)
 {
@@ -426,6 +445,8 @@ bool checker64_store(struct check64 *k, const ZydisDecodedOperand *m, enum place
         return breach64(k, "write to monitor memory");
     if (home_at(off) >= 0)
         return store_home(k, home_at(off), r);
+    if (word_at(off) >= 0)
+        return store_word(k, word_at(off), r);
     if (off == HOT_RSP_NOT)
         return store_rsp_not(k, r);
     if (for_iret(off))

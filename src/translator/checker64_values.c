@@ -247,21 +247,87 @@ static void r_dec(struct check64 *k, const struct held *old, struct held *h)
         checker64_moved(k, old, -1, h);
 }
 
+/* The bounds of operand n, a register or an immediate, at the first one's width; of a register that
+ * is the first one, `old`. */
+static struct span bounds_of(const struct check64 *k, unsigned n, const struct held *old)
+{
+    const struct span none64 = {INT64_MIN, INT64_MAX, false}, none32 = {0, UINT32_MAX, false};
+    const ZydisDecodedOperand *o = &k->op[n];
+    const struct held *h = n == 0 ? old : NULL;
+
+    if (o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+        return (struct span){immediate(k), immediate(k), false};
+    if (n && o->type == ZYDIS_OPERAND_TYPE_REGISTER && o->size == k->op[0].size &&
+        checker_gpr(o->reg.value) >= 0 && checker_gpr(o->reg.value) != RSP)
+        h = &k->now.r[checker_gpr(o->reg.value)];
+    if (h && h->bounded && (k->op[0].size == 64 || (h->lo >= 0 && h->hi <= UINT32_MAX)))
+        return (struct span){h->lo, h->hi, false};
+    return k->op[0].size == 64 ? none64 : none32;
+}
+
 static void r_and(struct check64 *k, const struct held *old, struct held *h)
 {
-    if (by_immediate(k) && immediate(k) >= 0)
-        checker64_bound(h, 0, immediate(k));
-    else if (by_immediate(k) && k->op[0].size == 64)
+    struct span a = bounds_of(k, 0, old), b = bounds_of(k, 1, old);
+
+    if (by_immediate(k) && k->op[0].size == 64 && immediate(k) < 0)
         about(k, old, -~immediate(k), 0, h);
+    else if (a.lo >= 0 && (b.lo < 0 || a.hi < b.hi))
+        checker64_bound(h, 0, a.hi);
+    else if (b.lo >= 0)
+        checker64_bound(h, 0, b.hi);
+}
+
+/* OR, XOR: no bit above the highest of both */
+static void r_or(struct check64 *k, const struct held *old, struct held *h)
+{
+    struct span a = bounds_of(k, 0, old), b = bounds_of(k, 1, old);
+    uint64_t top = 0;
+
+    if (k->in.mnemonic == ZYDIS_MNEMONIC_XOR && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        k->op[0].reg.value == k->op[1].reg.value) {
+        checker64_bound(h, 0, 0);
+        return;
+    }
+    if (a.lo < 0 || b.lo < 0)
+        return;
+    while (top < (uint64_t)(a.hi | b.hi))
+        top = top * 2 + 1;
+    checker64_bound(h, 0, (int64_t)top);
+}
+
+static unsigned count(const struct check64 *k)
+{
+    return by_immediate(k) ? (unsigned)k->op[1].imm.value.u & (k->op[0].size - 1u) : 0;
 }
 
 static void r_shr(struct check64 *k, const struct held *old, struct held *h)
 {
-    unsigned n = (unsigned)k->op[1].imm.value.u & (k->op[0].size - 1u);
+    struct span a = bounds_of(k, 0, old);
+    unsigned n = count(k);
 
-    (void)old;
-    if (by_immediate(k) && n > 0)
-        checker64_bound(h, 0, (int64_t)((k->op[0].size == 64 ? UINT64_MAX : UINT32_MAX) >> n));
+    if (n > 0 && a.lo >= 0)
+        checker64_bound(h, a.lo >> n, a.hi >> n);
+    else if (n > 0)
+        checker64_bound(h, 0, (int64_t)(UINT64_MAX >> n));
+}
+
+static void r_sar(struct check64 *k, const struct held *old, struct held *h)
+{
+    struct span a = bounds_of(k, 0, old);
+    unsigned n = count(k);
+
+    if (n > 0 && k->op[0].size == 64)
+        checker64_bound(h, a.lo >> n, a.hi >> n);
+}
+
+static void r_shl(struct check64 *k, const struct held *old, struct held *h)
+{
+    struct span a = bounds_of(k, 0, old);
+    unsigned n = count(k);
+
+    if (n > 0 && n < 32 && a.lo >= 0 && a.hi <= UINT32_MAX &&
+        (k->op[0].size == 64 || a.hi << n <= UINT32_MAX))
+        checker64_bound(h, a.lo << n, a.hi << n);
 }
 
 static void r_movsx(struct check64 *k, const struct held *old, struct held *h)
@@ -280,28 +346,127 @@ static void r_cdqe(struct check64 *k, const struct held *old, struct held *h)
     checker64_bound(h, INT32_MIN, INT32_MAX);
 }
 
-/* Those that write all of their first operand, whatever happens. */
+/* Their destination may stay as it was, or lose its upper half. */
+static void r_scan(struct check64 *k, const struct held *old, struct held *h)
+{
+    h->bounded = false;
+    if (old->bounded && (k->op[0].size == 64 || (old->lo >= 0 && old->hi <= UINT32_MAX)))
+        checker64_bound(h, old->lo < 0 ? old->lo : 0, old->hi > 63 ? old->hi : 63);
+}
+
+static void r_count(struct check64 *k, const struct held *old, struct held *h)
+{
+    (void)old;
+    checker64_bound(h, 0, k->op[0].size);
+}
+
+/* A bit per byte */
+static void r_byte_signs(struct check64 *k, const struct held *old, struct held *h)
+{
+    (void)old;
+    checker64_bound(h, 0, (INT64_C(1) << k->op[1].size / 8) - 1);
+}
+
+/* At most eight elements */
+static void r_signs(struct check64 *k, const struct held *old, struct held *h)
+{
+    (void)k;
+    (void)old;
+    checker64_bound(h, 0, UINT8_MAX);
+}
+
+static void r_cmov(struct check64 *k, const struct held *old, struct held *h)
+{
+    struct span a = bounds_of(k, 0, old), b = bounds_of(k, 1, old);
+
+    checker64_bound(h, a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi);
+}
+
+/* Those that write all of their first operand, whatever happens; but BSF and BSR. */
 static const struct {
     uint16_t mnemonic;
     void (*result)(struct check64 *k, const struct held *old, struct held *h);
 } results[] = {
-    {ZYDIS_MNEMONIC_ADD, r_add},     {ZYDIS_MNEMONIC_SUB, r_sub},
-    {ZYDIS_MNEMONIC_INC, r_inc},     {ZYDIS_MNEMONIC_DEC, r_dec},
-    {ZYDIS_MNEMONIC_AND, r_and},     {ZYDIS_MNEMONIC_SHR, r_shr},
-    {ZYDIS_MNEMONIC_MOVSX, r_movsx}, {ZYDIS_MNEMONIC_MOVSXD, r_movsx},
-    {ZYDIS_MNEMONIC_CDQE, r_cdqe},   {ZYDIS_MNEMONIC_OR, r_plain},
-    {ZYDIS_MNEMONIC_XOR, r_plain},   {ZYDIS_MNEMONIC_SHL, r_plain},
-    {ZYDIS_MNEMONIC_SAR, r_plain},   {ZYDIS_MNEMONIC_NEG, r_plain},
-    {ZYDIS_MNEMONIC_NOT, r_plain},   {ZYDIS_MNEMONIC_IMUL, r_plain},
-    {ZYDIS_MNEMONIC_MOV, r_plain},   {ZYDIS_MNEMONIC_LEA, r_plain},
+    {ZYDIS_MNEMONIC_ADD, r_add},
+    {ZYDIS_MNEMONIC_SUB, r_sub},
+    {ZYDIS_MNEMONIC_INC, r_inc},
+    {ZYDIS_MNEMONIC_DEC, r_dec},
+    {ZYDIS_MNEMONIC_AND, r_and},
+    {ZYDIS_MNEMONIC_OR, r_or},
+    {ZYDIS_MNEMONIC_XOR, r_or},
+    {ZYDIS_MNEMONIC_SHR, r_shr},
+    {ZYDIS_MNEMONIC_SHL, r_shl},
+    {ZYDIS_MNEMONIC_SAR, r_sar},
+    {ZYDIS_MNEMONIC_MOVSX, r_movsx},
+    {ZYDIS_MNEMONIC_MOVSXD, r_movsx},
+    {ZYDIS_MNEMONIC_CDQE, r_cdqe},
+    {ZYDIS_MNEMONIC_BSF, r_scan},
+    {ZYDIS_MNEMONIC_BSR, r_scan},
+    {ZYDIS_MNEMONIC_TZCNT, r_count},
+    {ZYDIS_MNEMONIC_LZCNT, r_count},
+    {ZYDIS_MNEMONIC_POPCNT, r_count},
+    {ZYDIS_MNEMONIC_PMOVMSKB, r_byte_signs},
+    {ZYDIS_MNEMONIC_VPMOVMSKB, r_byte_signs},
+    {ZYDIS_MNEMONIC_MOVMSKPS, r_signs},
+    {ZYDIS_MNEMONIC_MOVMSKPD, r_signs},
+    {ZYDIS_MNEMONIC_VMOVMSKPS, r_signs},
+    {ZYDIS_MNEMONIC_VMOVMSKPD, r_signs},
+    {ZYDIS_MNEMONIC_CMOVB, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVBE, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVL, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVLE, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVNB, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVNBE, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVNL, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVNLE, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVNO, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVNP, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVNS, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVNZ, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVO, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVP, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVS, r_cmov},
+    {ZYDIS_MNEMONIC_CMOVZ, r_cmov},
+    {ZYDIS_MNEMONIC_NEG, r_plain},
+    {ZYDIS_MNEMONIC_NOT, r_plain},
+    {ZYDIS_MNEMONIC_IMUL, r_plain},
+    {ZYDIS_MNEMONIC_MOV, r_plain},
+    {ZYDIS_MNEMONIC_LEA, r_plain},
     {ZYDIS_MNEMONIC_MOVZX, r_plain},
+    {ZYDIS_MNEMONIC_ADC, r_plain},
+    {ZYDIS_MNEMONIC_SBB, r_plain},
+    {ZYDIS_MNEMONIC_ROL, r_plain},
+    {ZYDIS_MNEMONIC_ROR, r_plain},
+    {ZYDIS_MNEMONIC_RORX, r_plain},
+    {ZYDIS_MNEMONIC_BSWAP, r_plain},
+    {ZYDIS_MNEMONIC_ANDN, r_plain},
+    {ZYDIS_MNEMONIC_BLSR, r_plain},
+    {ZYDIS_MNEMONIC_BZHI, r_plain},
+    {ZYDIS_MNEMONIC_SHLX, r_plain},
+    {ZYDIS_MNEMONIC_SHRX, r_plain},
+    {ZYDIS_MNEMONIC_SARX, r_plain},
+    {ZYDIS_MNEMONIC_MOVD, r_plain},
+    {ZYDIS_MNEMONIC_VMOVD, r_plain},
 };
+
+/* SETcc and MOV to a register's lowest byte: the others stay. */
+static void low_byte(const struct check64 *k, const ZydisDecodedOperand *o, const struct held *old,
+                     struct held *h)
+{
+    bool known =
+        k->in.meta.category == ZYDIS_CATEGORY_SETCC || k->in.mnemonic == ZYDIS_MNEMONIC_MOV;
+    bool low = o->reg.value < ZYDIS_REGISTER_AH || o->reg.value > ZYDIS_REGISTER_BH;
+
+    if (known && o == &k->op[0] && o->size == 8 && low && old->bounded && old->lo >= 0)
+        checker64_bound(h, 0, old->hi | UINT8_MAX);
+}
 
 void checker64_result(struct check64 *k, const ZydisDecodedOperand *o, const struct held *old,
                       struct held *h)
 {
     bool cdqe = k->in.mnemonic == ZYDIS_MNEMONIC_CDQE;
 
+    low_byte(k, o, old, h);
     if (o->size < 32 || (!cdqe && o != &k->op[0]) ||
         (k->in.mnemonic == ZYDIS_MNEMONIC_IMUL && k->in.operand_count_visible < 2))
         return;

@@ -13,7 +13,7 @@ struct candidate {
 
 /* What the blocks of a loop do with registers. */
 struct study {
-    uint16_t used, changed; /* changed: but by constant steps */
+    uint16_t used, written, changed; /* changed: but by constant steps */
     struct candidate candidate[MAX_CANDIDATES];
     unsigned ncandidates;
 };
@@ -45,7 +45,7 @@ static const struct {
     {ZYDIS_MNEMONIC_LEA, OPND_AGEN},
 };
 
-static bool steps(const struct insn *i)
+bool x64_steps(const struct insn *i)
 {
     const struct opnd *d = &i->op[0];
 
@@ -60,7 +60,8 @@ static bool steps(const struct insn *i)
 
 static void note_changes(struct study *s, const struct insn *i)
 {
-    if (!steps(i))
+    s->written |= x64_written(i);
+    if (!x64_steps(i))
         s->changed |= x64_written(i);
 }
 
@@ -233,6 +234,7 @@ static bool agree(struct bt_loop *l, struct study *s)
         borrowed |= (uint16_t)(1u << free[k]);
     l->borrowed = borrowed & (uint16_t)~X64_R10_R11;
     l->loaded = s->used & X64_R10_R11;
+    l->written = s->written & l->loaded;
     return l->nkeys || l->borrowed || l->loaded;
 }
 

@@ -16,12 +16,14 @@
  * leaves its slot nevertheless faults in the gap (pitfalls A3). Deltas stay in the *slots*, scratch
  * registers of which S1 is the first, for the values they were looked up for: the block numbers
  * what the guest's registers hold, knows what was added to it, and between what bounds it lies
- * (x64_value.c), so that p[1], p++, p[i] with an int i and q = &p[i] need one look-up in all.
+ * (x64_value.c), so that p[1], p++, p[i] with an int i and q = &p[i] need one look-up in all. When
+ * there are more than slots, the others wait in words of the hot structure (x64_word.c).
  *
  * Loops (loops.c): the blocks of a loop agree on scratch registers, on whether they load R10 and
  * R11, and on addresses of the guest's, *keys*, whose deltas stay in slots all the way round. Such
  * a block has an inner entry behind x64_open() and the keys' look-ups; its exits within the loop
- * have an open form, before x64_close(), which goes there. Either way each key's slot holds the
+ * have an open form, before x64_close(), which goes there. R10 and R11 go home where the loop is
+ * left only. Either way each key's slot holds the
  * delta of an address at most X64_NEAR from the key: so a pointer may step, if it is used before
  * the next round.
  *
@@ -58,6 +60,11 @@ enum {
 /* From an address that is in a slot; a gap less what NEAR and operands may add. */
 #define X64_REACH ((int64_t)(26 * GIB))
 
+/* Bytes that are added to an address, at least and at most. */
+struct x64_span {
+    int64_t lo, hi;
+};
+
 /* x64_need.c: how many of S0 and S1 the instruction at rip needs, at most. */
 unsigned x64_need(const struct xlate *x, const struct insn *i, uint64_t rip);
 /* Registers that are not among `used`, in the order in which they serve best as scratch; at most
@@ -86,6 +93,25 @@ void x64_probe(struct xlate *x, int32_t hot_ptr);
 /* The ways out that had to wait for the end of the block. */
 void x64_finish_sides(struct xlate *x);
 
+/* x64_word.c: deltas that no slot has room for wait in words of the hot structure, which a block
+ * writes before it reads them. */
+/* How many slots serve the block's pointers best, given how many there are, and how many of them
+ * for nothing. */
+unsigned x64_word_slots(const struct xlate *x, unsigned gratis, unsigned max);
+/* How many instructions until an operand wants what the slot holds, as far as can be guessed. */
+unsigned x64_word_next_use(const struct xlate *x, const struct x64_slot *s);
+/* The slot is going to hold something else. */
+void x64_word_leave(struct xlate *x, const struct x64_slot *s);
+/* A word with the delta of `at`, or of an address known to be about the guest's `reg` (RSP: no
+ * register), that serves for the span. NULL: none. */
+struct x64_slot *x64_word_find(struct xlate *x, const struct x64_sum *at, unsigned reg,
+                               const struct x64_span *s);
+/* From the word to the slot. */
+void x64_word_return(struct xlate *x, struct x64_slot *word, struct x64_slot *s);
+
+/* loops.c: does it move its first operand by a constant, and write nothing else? */
+bool x64_steps(const struct insn *i);
+
 /* x64_value.c */
 void x64_values_init(struct xlate *x);
 /* Registers that instruction i may change. */
@@ -105,6 +131,11 @@ void x64_forget_all(struct xlate *x);
 struct x64_sum x64_sum_of(const struct xlate *x, const struct bt_key *key);
 /* Does the slot hold the delta of what differs from that sum by a constant only? */
 bool x64_slot_of(const struct x64_slot *s, const struct x64_sum *sum);
+/* Does a slot with the delta of what is `at` - d->sum.off away serve for the span about it? */
+bool x64_slot_reaches(const struct x64_slot *d, int64_t at, const struct x64_span *s);
+/* Has it the delta of an address that is known to be about `reg`, and serves? */
+bool x64_slot_kin(const struct xlate *x, const struct x64_slot *d, unsigned reg,
+                  const struct x64_span *s);
 /* Slot s gets the delta of the key. */
 void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key);
 bool x64_resolve(struct xlate *x, const struct insn *i, struct hea *a);

@@ -83,22 +83,26 @@ static void open_exit(struct xlate *x, uint8_t *jump)
     x->opens[x->nexits - 1] = (struct bt_open){.jump = jump};
 }
 
+static bool nothing_to_close(const struct xlate *x)
+{
+    return !x->b->borrowed && !(x->b->loaded & x->w.written);
+}
+
 void x64_exit_to(struct xlate *x, uint64_t target)
 {
     bool open = stays(x, target);
     uint8_t *at;
 
-    x64_send_home(x);
-    if (open && x->b->borrowed) {
+    if (open && !nothing_to_close(x)) {
         at = x->em.p + 1;
         memcpy(x->em.p, emit_nop5, sizeof(emit_nop5));
         x->em.p += sizeof(emit_nop5);
-        x64_give_back(x);
+        x64_close(x);
         xlate_exit(x, emit_jmp(&x->em), target);
         open_exit(x, at);
         return;
     }
-    x64_give_back(x);
+    x64_close(x);
     at = emit_jmp(&x->em);
     xlate_exit(x, at, target);
     if (open)
@@ -121,11 +125,6 @@ bool lower64_jmp(struct xlate *x, const struct insn *i)
     return true;
 }
 
-static bool nothing_to_close(const struct xlate *x)
-{
-    return !x->b->borrowed && !(x->b->loaded & x->w.written);
-}
-
 /* The way of a branch that is taken: straight to its target, or by way of a place that puts the
  * registers back. */
 static void side_exit(struct xlate *x, uint8_t *branch, uint64_t target)
@@ -135,7 +134,7 @@ static void side_exit(struct xlate *x, uint8_t *branch, uint64_t target)
     xlate_exit(x, branch, target);
     if (open)
         open_exit(x, branch);
-    if (open ? x->b->borrowed : !nothing_to_close(x))
+    if (!nothing_to_close(x))
         x->w.side[x->w.nsides++] =
             (struct x64_side){.branch = branch, .exit = x->nexits - 1, .rip = x->rip};
 }
@@ -145,8 +144,6 @@ bool lower64_jcc(struct xlate *x, const struct insn *i)
     if (!near64(x, i))
         return false;
     x64_settle(x);
-    if (stays(x, target_of(x, i)))
-        x64_send_home(x);
     side_exit(x, emit_jcc(&x->em, i->opcode & 15), target_of(x, i));
     if (xlate_is_last(x, i)) {
         x64_exit_to(x, x64_next(x, i));

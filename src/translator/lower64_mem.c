@@ -34,19 +34,36 @@ static struct x64_slot *vacant(struct xlate *x)
     return NULL;
 }
 
-/* A vacant slot, or the one that was used least recently. Those kept for keys are not for others.
- */
+/* A vacant slot, or the one that is used again last, or has not been used for longest. Those kept
+ * for keys are not for others. */
 static struct x64_slot *take_slot(struct xlate *x)
 {
-    struct x64_slot *s = vacant(x), *oldest = &x->w.slot[0];
+    struct x64_slot *s = vacant(x), *best = &x->w.slot[0];
+    unsigned late, next;
 
     assert(x->w.nslots);
     if (s)
         return s;
-    for (unsigned k = 1; k < x->w.nslots; k++)
-        if (!x->w.slot[k].kept && x->w.slot[k].used < oldest->used)
-            oldest = &x->w.slot[k];
-    return use(x, oldest);
+    late = x64_word_next_use(x, best);
+    for (unsigned k = 1; k < x->w.nslots; k++) {
+        s = &x->w.slot[k];
+        next = s->kept ? 0 : x64_word_next_use(x, s);
+        if (!s->kept && (next > late || (next == late && s->used < best->used))) {
+            best = s;
+            late = next;
+        }
+    }
+    x64_word_leave(x, best);
+    return use(x, best);
+}
+
+/* A slot with what the word holds. */
+static struct x64_slot *back(struct xlate *x, struct x64_slot *word)
+{
+    struct x64_slot *d = take_slot(x);
+
+    x64_word_return(x, word, d);
+    return d;
 }
 
 /* ---- sums of registers ---- */
@@ -99,6 +116,7 @@ void x64_fill_slot(struct xlate *x, struct x64_slot *s, const struct bt_key *key
         emit_lookup(&x->em, s->reg, x->w.s0);
     }
     s->kind = X64_DELTA;
+    s->word = 0;
     s->sum = x64_sum_of(x, key);
     s->slack = 0;
     s->root = 0;
@@ -131,22 +149,17 @@ static struct x64_slot *kept_for(struct xlate *x, const struct bt_key *key)
     return NULL;
 }
 
-/* Bytes that are added to an address, at least and at most. */
-struct span {
-    int64_t lo, hi;
-};
-
 static bool bounded(int64_t lo, int64_t hi)
 {
     return lo >= -X64_REACH && hi <= X64_REACH;
 }
 
 /* index * scale + disp. False: anything. */
-static bool span_of(const struct xlate *x, const struct insn *i, struct span *s)
+static bool span_of(const struct xlate *x, const struct insn *i, struct x64_span *s)
 {
     const struct x64_value *v;
 
-    *s = (struct span){i->disp, i->disp};
+    *s = (struct x64_span){i->disp, i->disp};
     if (i->index == NO_REG)
         return true;
     v = &x->w.value[i->index];
@@ -157,8 +170,7 @@ static bool span_of(const struct xlate *x, const struct insn *i, struct span *s)
     return true;
 }
 
-/* Does a slot with the delta of what is `at` - d->sum.off away serve for the span about it? */
-static bool reaches(const struct x64_slot *d, int64_t at, const struct span *s)
+bool x64_slot_reaches(const struct x64_slot *d, int64_t at, const struct x64_span *s)
 {
     int64_t off = at - d->sum.off;
 
@@ -166,39 +178,44 @@ static bool reaches(const struct x64_slot *d, int64_t at, const struct span *s)
            bounded(off + s->lo - d->slack, off + s->hi + d->slack);
 }
 
-/* A slot with the delta of an address that is known to be about `reg`. */
-static struct x64_slot *kin_slot(struct xlate *x, unsigned reg, const struct span *s)
+bool x64_slot_kin(const struct xlate *x, const struct x64_slot *d, unsigned reg,
+                  const struct x64_span *s)
 {
     const struct x64_value *v = &x->w.value[reg];
+    int64_t lo = v->off + v->rlo - d->rhi - d->slack;
+    int64_t hi = v->off + v->rhi - d->rlo + d->slack;
 
-    for (unsigned k = 0; k < x->w.nslots; k++) {
-        struct x64_slot *d = &x->w.slot[k];
-        int64_t lo = v->off + v->rlo - d->rhi - d->slack;
-        int64_t hi = v->off + v->rhi - d->rlo + d->slack;
+    return d->kind == X64_DELTA && d->root == v->root && bounded(lo, hi) && bounded(s->lo, s->hi) &&
+           bounded(lo + s->lo, hi + s->hi);
+}
 
-        if (d->kind == X64_DELTA && d->root == v->root && bounded(lo, hi) &&
-            bounded(s->lo, s->hi) && bounded(lo + s->lo, hi + s->hi))
-            return use(x, d);
-    }
+/* A slot with the delta of an address that is known to be about `reg`. */
+static struct x64_slot *kin_slot(struct xlate *x, unsigned reg, const struct x64_span *s)
+{
+    for (unsigned k = 0; k < x->w.nslots; k++)
+        if (x64_slot_kin(x, &x->w.slot[k], reg, s))
+            return use(x, &x->w.slot[k]);
     return NULL;
 }
 
 /* A slot with the delta of `reg`, which serves for the span about it. NULL: none can. */
-static struct x64_slot *delta_slot(struct xlate *x, unsigned reg, const struct span *s)
+static struct x64_slot *delta_slot(struct xlate *x, unsigned reg, const struct x64_span *s)
 {
     const struct bt_key key = {.base = (uint8_t)reg, .index = NO_REG, .scale = 1};
     const struct x64_sum at = x64_sum_of(x, &key);
     const struct x64_slot fresh = {.sum = at};
-    struct x64_slot *d = slot_with(x, &at);
+    struct x64_slot *d = slot_with(x, &at), *word;
 
-    if (d && reaches(d, at.off, s))
+    if (d && x64_slot_reaches(d, at.off, s))
         return d;
-    if (!reaches(&fresh, at.off, s))
+    if (!x64_slot_reaches(&fresh, at.off, s))
         return NULL;
     if (!d && (d = kin_slot(x, reg, s)))
         return d;
     if (!d)
         d = kept_for(x, &key);
+    if (!d && (word = x64_word_find(x, &at, reg, s)))
+        return back(x, word);
     if (!d)
         d = take_slot(x);
     x64_fill_slot(x, d, &key);
@@ -381,7 +398,7 @@ static bool resolve32(struct xlate *x, const struct insn *i, struct hea *a)
 /* [RSP + index * scale + disp]: RSP is translated, and near its slot. */
 static bool stack_operand(struct xlate *x, const struct insn *i)
 {
-    struct span s;
+    struct x64_span s;
 
     if (i->index != NO_REG)
         return span_of(x, i, &s) && bounded(s.lo - X64_NEAR, s.hi + X64_NEAR);
@@ -398,7 +415,7 @@ static bool array_operand(struct xlate *x, const struct insn *i, struct hea *a)
 {
     bool near = i->disp > -X64_NEAR && i->disp < X64_NEAR;
     struct insn flat = *i;
-    struct span s;
+    struct x64_span s;
 
     if (i->index == NO_REG && i->base < NGPR) {
         flat.index = i->base;
@@ -419,15 +436,17 @@ static bool sum_operand(struct xlate *x, const struct insn *i, struct hea *a)
 {
     const struct bt_key key = {
         .base = i->base, .index = i->index, .scale = i->scale, .disp = (int32_t)i->disp};
-    const struct span here = {0, 0};
+    const struct x64_span here = {0, 0};
     struct x64_sum at;
-    struct x64_slot *d;
+    struct x64_slot *d, *word;
 
     if (i->index == NO_REG || i->base == RSP)
         return false;
     at = x64_sum_of(x, &key);
     d = slot_with(x, &at);
-    if (!d || !reaches(d, at.off, &here)) {
+    if (!d && (word = x64_word_find(x, &at, RSP, &here)))
+        d = back(x, word);
+    if (!d || !x64_slot_reaches(d, at.off, &here)) {
         d = kept_for(x, &key);
         if (!d)
             return false;
@@ -483,7 +502,7 @@ static bool pointer_operand(struct xlate *x, const struct insn *i, struct hea *a
     struct insn other = *i;
     struct x64_sum at;
     struct x64_slot *d;
-    struct span s;
+    struct x64_span s;
 
     if (i->base >= NGPR)
         return false;

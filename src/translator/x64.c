@@ -7,41 +7,6 @@ static int32_t home_of(unsigned reg)
     return HOT_HOME + (int32_t)reg * 8;
 }
 
-/* The base register of a memory operand that wants a delta; RSP: none. */
-static unsigned base_of(const struct insn *i)
-{
-    return insn_mem(i) && i->base < NGPR && i->seg != SEG_FS && i->seg != SEG_GS ? i->base : RSP;
-}
-
-/* Look-ups that a second slot would save: bases that were there before the last one, and are
- * unchanged. */
-static unsigned saved_by_second(const struct xlate *x)
-{
-    unsigned last = RSP, other = RSP, saved = 0;
-
-    for (unsigned k = 0; k < x->n; k++) {
-        const struct insn *i = &x->insns[k];
-        unsigned b = base_of(i);
-
-        if (b != RSP && b != last) {
-            saved += b == other;
-            other = last;
-            last = b;
-        }
-        if (i->gpr_written >> last & 1)
-            last = RSP;
-        if (i->gpr_written >> other & 1)
-            other = RSP;
-    }
-    return saved;
-}
-
-/* A borrowed register costs a store and a load; a look-up three instructions. */
-static unsigned slots_wanted(const struct xlate *x)
-{
-    return saved_by_second(x) > 1 ? 2 : 1;
-}
-
 unsigned x64_free_registers(uint16_t used, uint8_t *reg, unsigned max)
 {
     static const uint8_t order[] = {R10, R11, R9,  R8,  R15, R14, R13, R12,
@@ -65,6 +30,7 @@ static void choose_for_loop(struct xlate *x)
     x->w.slot[0] = (struct x64_slot){.reg = l->s1};
     for (unsigned k = 0; k < l->nkeys; k++)
         x->w.slot[k + 1] = (struct x64_slot){.reg = l->slot[k], .kept = true};
+    x->w.written |= l->written;
     x->b->borrowed = l->borrowed;
     x->b->loaded = l->loaded;
 }
@@ -79,11 +45,11 @@ static unsigned gratis(const struct xlate *x)
 static void choose_own(struct xlate *x)
 {
     uint8_t s[1 + BT_SLOTS];
-    unsigned s0 = x->w.need == X64_SCRATCH, slots = slots_wanted(x), n;
+    unsigned s0 = x->w.need == X64_SCRATCH, free = gratis(x), n;
+    unsigned all = NGPR - (unsigned)__builtin_popcount(x->used | 1u << RSP);
+    unsigned slots = x64_word_slots(x, free > s0 ? free - s0 : 0, all - s0);
     uint16_t taken = 0;
 
-    if (s0 + slots < gratis(x))
-        slots = gratis(x) - s0;
     n = x->w.need ? x64_free_registers(x->used, s, s0 + slots) : 0;
     for (unsigned k = 0; k < n; k++)
         taken |= (uint16_t)(1u << s[k]);
@@ -130,6 +96,8 @@ void x64_forget_all(struct xlate *x)
 {
     for (unsigned k = 0; k < x->w.nslots; k++)
         x->w.slot[k].kind = X64_NOTHING;
+    for (unsigned k = 0; k < BT_DELTAS; k++)
+        x->w.word[k].kind = X64_NOTHING;
 }
 
 void x64_open(struct xlate *x)

@@ -85,6 +85,7 @@ struct x64_value {
 struct x64_slot {
     uint8_t reg, kind;
     bool kept;          /* for a key of the loop */
+    uint8_t word;       /* the same is in hot.delta[word - 1]; 0: in none */
     uint32_t of;        /* CONST: the piece; SEG: the segment */
     struct x64_sum sum; /* DELTA: an address less than `slack` bytes from it */
     uint32_t slack;
@@ -101,6 +102,7 @@ struct x64_state {
     uint8_t s0, s1;   /* scratch; S1 is the first slot's, and S0 where one is needed */
     uint8_t nslots;
     struct x64_slot slot[BT_SLOTS];
+    struct x64_slot word[BT_DELTAS]; /* what hot.delta[] holds: x64_word.c */
     const struct bt_loop *loop;
     struct x64_value value[NGPR];
     uint32_t next_value;

@@ -86,6 +86,8 @@ static bool loop_mark(struct made *m, const char *p, uint8_t *rx)
     if (word(p, "@loop")) {
         m->loop = (struct bt_loop){.borrowed = m->b->borrowed, .loaded = m->b->loaded};
         m->b->loop = &m->loop;
+    } else if (word(p, "@dirty10")) {
+        m->loop.written |= 1 << R10;
     } else if (word(p, "@key8") || word(p, "@pair8")) {
         m->loop.key[0] = word(p, "@key8") ? rbx : pair;
         m->loop.slot[0] = R8;
@@ -255,6 +257,7 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, frame), 0x2b8);
     ck_assert_uint_eq(offsetof(struct bt_hot, desc), 0x2e0);
     ck_assert_uint_eq(offsetof(struct bt_hot, ways), 0x308);
+    ck_assert_uint_eq(offsetof(struct bt_hot, delta), 0xb00);
     ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x40000);
     ck_assert_uint_eq(SMMU_BLOCK_TABLE, 0x10000);
 }

@@ -21,6 +21,18 @@ static const struct {
      "4863f64863d24c8d04b74c8d0c97418b004103014883e7c00307c3", 9, 0, 1},
     {"a sum, and LEA of it", "0fb6443702488d14370fb60a0fb65c3701c3", 5, 0, 1},
     {"arrays on the stack, by ints of either kind", "89c08b4c84984863d2488b14d4c3", 5, 0, 0},
+    {"numbers of bits", "f30f6f07660fd7c8f30fbcc90fb6040ff30fb8c88b048fc3", 7, 0, 1},
+    {"bounded by SETcc, CMOVcc, OR, SHL, SAR",
+     "8b070fb6c90fb6d209d1c1e10431d18b04cf31d20f94c20f42ca8b04cf48c1fe208b04b7c3", 14, 0, 1},
+    {"bounded by BSF and AND of what is", "8b070fb6c9480fbcca8b04cf89cb4821de8b04b7c3", 8, 0, 1},
+    {"BSF leaves what may be anything", "8b07480fbcca8b04cfc3", 4, 0, 2},
+    {"and so does CMOVcc", "8b07b903000000480f42ca8b04cfc3", 5, 0, 2},
+    {"three pointers, all registers but one",
+     "c4e2abf606c462a3f67608664c0f38f613c4e29bf64610664c0f38f65b08c46293f67618664c0f38f663"
+     "10488d7620488d5b20f34c0f38f6fdc462b3f6014c8953d8c462b3f641084c8953e0c3",
+     11, 1, 3},
+    {"three pointers in turns, then one more: their deltas wait",
+     "8b078b1e8b29034704035e04036904034708035e0803690889028b470c8b5e0cc3", 13, 1, 4},
     {"an index that may be anything", "488b07488b04c7c3", 3, 0, 2},
 };
 
