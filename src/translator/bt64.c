@@ -65,6 +65,15 @@ static unsigned access_of(const struct insn *i, const struct opnd *o)
                                                                                 : ACC_READ;
 }
 
+static gva_t operand_at(const struct cpu *c, const struct insn *i)
+{
+    gva_t lin = op_ea(c, i) + (i->seg == SEG_FS || i->seg == SEG_GS ? c->seg[i->seg].base : 0);
+
+    if (insn_bit_string(i))
+        lin += (sext_bytes(c->gpr[i->op[1].reg], i->op[1].size) >> 3) & -(uint64_t)i->op[1].size;
+    return lin;
+}
+
 /* The access hit the null slot, whose addresses don't tell what piece was meant. Whatever the
  * instruction may access is shown; the interpreter then decides what happens. */
 void bt64_prepare(struct engine *e)
@@ -80,9 +89,7 @@ void bt64_prepare(struct engine *e)
         return;
     for (unsigned k = 0; k < i.nops; k++)
         if (i.op[k].kind == OPND_MEM)
-            show_for(e,
-                     op_ea(c, &i) + (i.seg == SEG_FS || i.seg == SEG_GS ? c->seg[i.seg].base : 0),
-                     access_of(&i, &i.op[k]));
+            show_for(e, operand_at(c, &i), access_of(&i, &i.op[k]));
     if (i.gpr_used >> RSP & 1) {
         show(e, c->gpr[RSP]);
         show(e, c->gpr[RSP] - 8);

@@ -111,7 +111,14 @@ struct facts64 {
     bool reachable;
 };
 
-enum { MAX_LABELS64 = 32, MAX_SUMS = 512 };
+enum { MAX_LABELS64 = 32, MAX_SUMS = 512, MAX_BYTES = 64 };
+
+/* Value `id` is value `of`, signed in `bits` bits, over 8; not extended yet: in 32 bits. */
+struct bytes {
+    uint32_t id, of;
+    uint8_t bits;
+    bool extended;
+};
 
 struct label64 {
     uint32_t off;
@@ -128,6 +135,8 @@ struct check64 {
     unsigned nlabels;
     struct sum sum[MAX_SUMS];
     unsigned nsums;
+    struct bytes bytes[MAX_BYTES]; /* of bit strings */
+    unsigned nbytes;
     uint32_t next_id;
     uint32_t exits_seen, opens_seen;
     bool inner_seen;
@@ -221,6 +230,12 @@ void checker64_add(struct check64 *k, const struct held *from, const struct held
                    unsigned scale, int64_t disp, struct held *h);
 /* h is `from` + n. */
 void checker64_moved(struct check64 *k, const struct held *from, int64_t n, struct held *h);
+
+/* checker64_bits.c */
+/* SARX, MOVSXD: is h the byte of a bit string's offset? */
+void checker64_note_bytes(struct check64 *k, const struct held *h);
+/* [base + delta of base + the offset's byte], or the delta and the base in turn. */
+bool checker64_bit_string(struct check64 *k, const ZydisDecodedOperand *o);
 
 /* checker64_insn.c: everything but branches */
 bool checker64_insn(struct check64 *k);

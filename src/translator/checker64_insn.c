@@ -95,6 +95,7 @@ static bool writes_ok(struct check64 *k)
             return false;
         h = held_new(k, HELD_GUEST);
         checker64_result(k, o, &k->now.r[r], &h);
+        checker64_note_bytes(k, &h);
         if (!set(k, r, h))
             return false;
     }

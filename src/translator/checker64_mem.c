@@ -110,10 +110,12 @@ static bool translated(struct check64 *k, const ZydisDecodedOperand *o, int base
 
 static enum place guest_place(struct check64 *k, const ZydisDecodedOperand *o, int base, int index)
 {
-    if (!translated(k, o, base, index))
+    if (checker_is_bit_string(&k->in) && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER) {
+        if (!checker64_bit_string(k, o))
+            return bad(k, "a bit string of any length");
+    } else if (!translated(k, o, base, index)) {
         return bad(k, "memory operand of no allowed form");
-    if (checker_is_bit_string(&k->in) && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
-        return bad(k, "a bit string of any length");
+    }
     return checker64_fault_state(k, SITE_PLAIN) ? PLACE_GUEST : PLACE_BAD;
 }
 

@@ -119,6 +119,13 @@ static inline const struct opnd *insn_mem(const struct insn *i)
     return NULL;
 }
 
+/* BT, BTS, BTR, BTC of memory with the bit's offset in a register, which reaches far from the
+ * operand's address. */
+static inline bool insn_bit_string(const struct insn *i)
+{
+    return i->map == 1 && (i->opcode & 0xe7) == 0xa3 && insn_mem(i);
+}
+
 /* JMP, CALL, RET of the kind that loads CS (Zydis uses one mnemonic for near and far). Such
  * instructions have rows of their own (row_form.h), so i->row->lower tells them apart as well. */
 static inline bool insn_is_far(const struct insn *i)

@@ -42,23 +42,28 @@ void emit_crc32(struct emit *e, unsigned dst, unsigned src)
     emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
 }
 
-static void shrx(struct emit *e, bool w, unsigned dst, unsigned src, unsigned count)
+static void shift(struct emit *e, bool w, unsigned pp, unsigned dst, unsigned src, unsigned count)
 {
     emit8(e, 0xc4);
     emit8(e, (~dst >> 3 & 1) << 7 | 1 << 6 | (~src >> 3 & 1) << 5 | 2);
-    emit8(e, (unsigned)w << 7 | (~count & 15) << 3 | 3);
+    emit8(e, (unsigned)w << 7 | (~count & 15) << 3 | pp);
     emit8(e, 0xf7);
     emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
 }
 
 void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count)
 {
-    shrx(e, false, dst, src, count);
+    shift(e, false, 3, dst, src, count);
 }
 
 void emit_shrx64(struct emit *e, unsigned dst, unsigned src, unsigned count)
 {
-    shrx(e, true, dst, src, count);
+    shift(e, true, 3, dst, src, count);
+}
+
+void emit_sarx(struct emit *e, bool w, unsigned dst, unsigned src, unsigned count)
+{
+    shift(e, w, 2, dst, src, count);
 }
 
 void emit_rorx(struct emit *e, bool w, unsigned dst, unsigned src, uint8_t by)

@@ -311,6 +311,8 @@ void emit_crc32(struct emit *e, unsigned dst, unsigned src);
 void emit_shrx(struct emit *e, unsigned dst, unsigned src, unsigned count);
 /* The same with 64 bits. */
 void emit_shrx64(struct emit *e, unsigned dst, unsigned src, unsigned count);
+/* SARX, as SHRX. */
+void emit_sarx(struct emit *e, bool w, unsigned dst, unsigned src, unsigned count);
 
 /* movzx r32, byte [base + index] */
 static inline void emit_ldzx8_x(struct emit *e, unsigned r, unsigned base, unsigned index)

@@ -80,6 +80,14 @@ static inline void emit_not64(struct emit *e, unsigned r)
     emit8(e, 0xd0 | (r & 7));
 }
 
+/* movsxd r64, r32 */
+static inline void emit_movsxd(struct emit *e, unsigned dst, unsigned src)
+{
+    emit_rex(e, true, dst, 0, src);
+    emit8(e, 0x63);
+    emit8(e, 0xc0 | (dst & 7) << 3 | (src & 7));
+}
+
 static inline void emit_push(struct emit *e, unsigned r)
 {
     emit_rex(e, false, 0, 0, r);

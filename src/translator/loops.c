@@ -99,8 +99,8 @@ static void note_address(struct study *s, const struct insn *i)
         .base = i->base, .index = i->index, .scale = i->scale, .disp = (int32_t)i->disp};
     bool constant = i->base == NO_REG && i->index == NO_REG;
 
-    if (!insn_mem(i) || constant || i->base == BASE_RIP || i->base == RSP || i->adsize != 8 ||
-        i->vsib || i->seg == SEG_FS || i->seg == SEG_GS || !steady(s, i->base))
+    if (!insn_mem(i) || insn_bit_string(i) || constant || i->base == BASE_RIP || i->base == RSP ||
+        i->adsize != 8 || i->vsib || i->seg == SEG_FS || i->seg == SEG_GS || !steady(s, i->base))
         return;
     if (i->index == NO_REG || !steady(s, i->index)) {
         if (i->base == NO_REG || i->disp <= -X64_NEAR || i->disp >= X64_NEAR)

@@ -37,6 +37,8 @@
 #include "translator/xlate.h"
 
 extern lower_fn *const lowerings64[NLOWER];
+/* lower64_bits.c */
+lower_fn lower64_bit_string;
 /* lower64_branch.c */
 lower_fn lower64_jmp, lower64_jcc, lower64_jcxz, lower64_loop, lower64_call, lower64_ret;
 /* lower64_sys.c */

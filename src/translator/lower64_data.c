@@ -56,6 +56,8 @@ static bool lower64_copy(struct xlate *x, const struct insn *i)
     uint8_t *before = x->em.p;
     struct hea a;
 
+    if (insn_bit_string(i))
+        return lower64_bit_string(x, i);
     if ((i->prefixes & PFX_LOCK) && (!has_mem || !(i->row->traits & T_LOCK)))
         return false;
     if (rsp_operand(i) && !has_mem) {

@@ -578,13 +578,6 @@ bool reencode_long(const struct insn *i, unsigned bounce, unsigned rsp, uint8_t 
     return e.len <= LEGACY_MAX;
 }
 
-/* In 64-bit code a bit offset in a register reaches 2^60 bytes to either side of the operand. */
-static bool bit_string(const struct insn *i, const struct enc *e)
-{
-    return i->map == 1 && e->has_mem &&
-           (i->opcode == 0xa3 || i->opcode == 0xab || i->opcode == 0xb3 || i->opcode == 0xbb);
-}
-
 /* SPL, BPL, SIL, DIL exist with a REX prefix only; RSP itself is not there to be used as a byte. */
 static bool byte_registers(const struct insn *i, struct enc *e)
 {
@@ -650,7 +643,7 @@ bool reencode64(const struct insn *i, const struct hea *a, unsigned rsp, uint8_t
     e.vvvv = i->vex_vvvv;
     e.imm_size = i->imm_size;
     e.kind = i->map == 0 && i->opcode == 0x63 ? (uint8_t)K_SIZED : maps[i->map][i->opcode];
-    if (i->vsib || implicit_mem(i) || bit_string(i, &e) || !kind_allowed(i, &e))
+    if (i->vsib || implicit_mem(i) || insn_bit_string(i) || !kind_allowed(i, &e))
         return false;
     e.rex = i->rex & (REX_R | (e.has_mem ? 0 : REX_B) | (i->enc == ENC_VEX ? 0 : REX_W));
     if (e.kind == K_MOFFS) { /* always the accumulator */

@@ -60,7 +60,7 @@ unsigned x64_need(const struct xlate *x, const struct insn *i, uint64_t rip)
 
     if (n == NEED_NOTHING)
         return 0;
-    if (n == NEED_ALL || names_rsp(i) || (insn_mem(i) && x->sites))
+    if (n == NEED_ALL || names_rsp(i) || insn_bit_string(i) || (insn_mem(i) && x->sites))
         return X64_SCRATCH;
     if (n == NEED_BRANCH)
         branch = for_branch(i, next);

@@ -85,6 +85,11 @@ static const struct block good[] = {
     {NULL, "a loop's conditional branch",
      LOOP "428b0403 0f85 @open @toside " LAST "@side " BACK8
           " e9 @jump @stub 49bb @exit e9 @direct"},
+    {NULL, "a bit string",
+     "4c8d530841bb03000000c462a2f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd000001004b0fab0c1a" END},
+    {NULL, "a bit string of 32 bits by base and index",
+     "4c8d14b341bb03000000c46222f7d94d63db4f8d1c1ac443fbf0db20450fb7db654e8b1cdd00000100430fb30c1"
+     "a" END},
     {NULL, "index alone",
      "4c8d14cd00100000c443fbf0d220450fb7d2654e8b14d500000100498b94ca00100000" END},
     {NULL, "base and a far displacement",
@@ -380,6 +385,30 @@ static const struct block bad[] = {
      "c463fbf0db20450fb7db654e8b1cdd00000100c4c2f1911c13" END},
     {"bit string of any length", "BT with a register",
      "c463fbf0db20450fb7db654e8b1cdd000001004a0fa30c1b" END},
+    {"bit string of any length", "BTS of a delta that knows no offset",
+     "4c8d53084d89d3c443fbf0db20450fb7db654e8b1cdd000001004b0fab0c1a" END},
+    {"bit string of any length", "the offset over 4",
+     "4c8d530841bb02000000c462a2f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd000001004b0fab0c1a" END},
+    {"bit string of any length", "the offset without its sign",
+     "4c8d530841bb03000000c462a3f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd000001004b0fab0c1a" END},
+    {"bit string of any length", "an offset of 32 bits that is not extended",
+     "4c8d530841bb03000000c46222f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd00000100430fab0c1a" END},
+    {"bit string of any length", "an offset of 32 bits, 64 bits used",
+     "4c8d530841bb03000000c46222f7d94d63db4f8d1c1ac443fbf0db20450fb7db654e8b1cdd000001004b0fab0c1"
+     "a" END},
+    {"bit string of any length", "another value of the offset",
+     "4c8d530841bb03000000c462a2f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd0000010048ffc14b0fab0c1"
+     "a" END},
+    {"bit string of any length", "another register",
+     "4c8d530841bb03000000c462a2f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd000001004b0fab141a" END},
+    {"bit string of any length", "another base",
+     "4c8d530841bb03000000c462a2f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd000001004a0fab0c1b" END},
+    {"bit string of any length", "with a displacement",
+     "4c8d530841bb03000000c462a2f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd000001004a0fab8c1bffffff7"
+     "f" END},
+    {"bit string of any length", "of 16 bits",
+     "4c8d530841bb03000000c462a2f7d94f8d1c1ac443fbf0db20450fb7db654e8b1cdd0000010066430fab0c1"
+     "a" END},
     {"bit string of any length", "BTS of the stack", "480fab4c2408" END},
     {"bit string in monitor", "BT of the hot structure", "650fba2425a000000003" END},
     {"write to monitor", "a hot word", "654889042508000000" END},
