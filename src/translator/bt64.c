@@ -47,10 +47,9 @@ const uint8_t *bt64_callout(struct engine *e)
     return to;
 }
 
-static void show_for(struct engine *e, gva_t lin, unsigned access)
+static enum smmu_verdict show_for(struct engine *e, gva_t lin, unsigned access)
 {
-    if (canonical(lin))
-        smmu_fault_long(e->mmu, e->cpu, lin, access);
+    return canonical(lin) ? smmu_fault_long(e->mmu, e->cpu, lin, access) : SMMU_TRUE;
 }
 
 static void show(struct engine *e, gva_t lin)
@@ -74,6 +73,19 @@ static gva_t operand_at(const struct cpu *c, const struct insn *i)
     return lin;
 }
 
+/* All of what has its place in the operands of instruction i. False: the guest's tables deny some.
+ */
+static bool show_operands(struct engine *e, const struct insn *i)
+{
+    bool allowed = true;
+
+    for (unsigned k = 0; k < i->nops; k++)
+        if (i->op[k].kind == OPND_MEM &&
+            show_for(e, operand_at(e->cpu, i), access_of(i, &i->op[k])) == SMMU_TRUE)
+            allowed = false;
+    return allowed;
+}
+
 /* The access hit the null slot, whose addresses don't tell what piece was meant. Whatever the
  * instruction may access is shown; the interpreter then decides what happens. */
 void bt64_prepare(struct engine *e)
@@ -87,9 +99,8 @@ void bt64_prepare(struct engine *e)
     if (off > PAGE_SIZE - MAX_INSN || !smmu_fetch(e->mmu, c, c->rip, &cp) || !cp.bytes ||
         decode_insn(cp.bytes + off, MAX_INSN, 64, &i) != DECODE_OK)
         return;
-    for (unsigned k = 0; k < i.nops; k++)
-        if (i.op[k].kind == OPND_MEM)
-            show_for(e, operand_at(c, &i), access_of(&i, &i.op[k]));
+    if (!show_operands(e, &i) && bt_adapt_count(e, cp.frame, off, SMMU_TRUE))
+        e->retranslate = e->fault_prepare;
     if (i.gpr_used >> RSP & 1) {
         show(e, c->gpr[RSP]);
         show(e, c->gpr[RSP] - 8);
@@ -184,7 +195,7 @@ bool bt64_page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, const
             return true;
         bt_judge(e, b, m, verdict);
     } else {
-        e->fault_prepare = true;
+        e->fault_prepare = b;
         if (in_gap)
             bt_judge(e, b, m, SMMU_VIEW);
     }

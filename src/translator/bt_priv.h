@@ -410,9 +410,9 @@ struct engine {
     bool gdt_wide;          /* ... in long mode */
     volatile uint64_t xsave_mask;
     struct sigfault fault;
-    bool fault_prepare; /* ... after its operands have been shown (bt64.c) */
     bool fault_emulate; /* the last host fault asks for its instruction to be interpreted */
-    struct bt_block *retranslate; /* a site in it was adapted: drop it */
+    struct bt_block *fault_prepare; /* ... after its operands have been shown: in this block */
+    struct bt_block *retranslate;   /* a site in it was adapted: drop it */
     const uint8_t *poison;
     pthread_t thread;      /* the vCPU's; */
     bool inside;           /* ... is in the cache, or in a callout */

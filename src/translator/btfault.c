@@ -100,7 +100,7 @@ static bool bt_fault(void *opaque, int sig, ucontext_t *uc)
     m = b ? bt_map_at(b, pc) : NULL;
     if (!m || sig == SIGILL)
         return false;
-    e->fault_prepare = false;
+    e->fault_prepare = NULL;
     if (sig == SIGSEGV && r[REG_TRAPNO] == TRAP_PF) {
         known = b->mode & MODE_CS64 ? bt64_page_fault(e, uc, b, m) : page_fault(e, uc, b, m);
         e->stats.fault_cycles += __builtin_ia32_rdtsc() - from;
