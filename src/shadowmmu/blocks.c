@@ -2,6 +2,7 @@
  * entry nobody set is not zero but leads to the null slot like any other: see shadowmmu.md on
  * isolation. */
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@ enum {
     HALF_BYTES = HALF * 8,
     BLOCK_BYTES = SMMU_BLOCK_TABLE + 2 * HALF_BYTES,
     BLOCK_MAPS = 4, /* hot data, nothing, both halves */
+    PAGES_KEPT = 32,
+    ENTRIES_PER_PAGE = PAGE_SIZE / 8,
 };
 
 /* Linear address of piece i. */
@@ -141,20 +144,33 @@ int blocks_make(struct smmu *m, struct smmu_space *s)
     return err;
 }
 
-/* All entries are null again, by value, since the views are gone; this gives their memory back. */
+static unsigned pages_written(const struct smmu_space *s)
+{
+    const uint64_t *w = &s->written[0][0];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < sizeof(s->written) / sizeof(*w); i++)
+        n += (unsigned)__builtin_popcountll(w[i]);
+    return n;
+}
+
+/* All entries are null again, by value, since the views are gone. The next space of this id wants
+ * much the same pages; only when they are many their memory is given back. */
 void blocks_reset(struct smmu_space *s)
 {
     int saved = errno; /* of the code that a handler interrupted */
 
+    if (pages_written(s) <= PAGES_KEPT)
+        return;
     for (unsigned t = 0; t < SMMU_TABLES; t++)
         if (s->block[t])
             madvise(block_table(s->block[t]), t == SMMU_USER ? 2 * HALF_BYTES : HALF_BYTES,
                     MADV_DONTNEED);
+    memset(s->written, 0, sizeof(s->written));
     errno = saved;
 }
 
-void block_point(struct smmu *m, const struct smmu_space *s, enum smmu_table t, unsigned i,
-                 unsigned slot)
+void block_point(struct smmu *m, struct smmu_space *s, enum smmu_table t, unsigned i, unsigned slot)
 {
     uint64_t *e;
 
@@ -165,6 +181,8 @@ void block_point(struct smmu *m, const struct smmu_space *s, enum smmu_table t, 
         return;
     *e = delta_of(i, slot);
     m->blocks.changes++;
+    if (s)
+        s->written[t][i / ENTRIES_PER_PAGE / 64] |= UINT64_C(1) << i / ENTRIES_PER_PAGE % 64;
 }
 
 int smmu_use_blocks(struct smmu *m, int hot_fd, size_t hot_bytes)

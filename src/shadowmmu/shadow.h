@@ -147,7 +147,8 @@ struct smmu_space {
     uint64_t checked;            /* kernel_version its directory was compared with */
     struct view *user, *priv;    /* NULL until the slots exist; kept for the next user of the id */
     uint64_t block[SMMU_TABLES]; /* long mode; 0 until made; kept, too */
-    uint16_t pieces;             /* its views in long mode */
+    uint64_t written[SMMU_TABLES][SMMU_PIECES * 8 / PAGE_SIZE / 64]; /* their pages that were */
+    uint16_t pieces;                                                 /* its views in long mode */
     void *cookie;
 };
 
@@ -278,7 +279,7 @@ int blocks_make(struct smmu *m, struct smmu_space *s) MUST_CHECK;
 void blocks_reset(struct smmu_space *s);
 /* Entry i of a table shows `slot`. s is NULL for the kernel's half, which is all CPL 0-2 tables'.
  */
-void block_point(struct smmu *m, const struct smmu_space *s, enum smmu_table t, unsigned i,
+void block_point(struct smmu *m, struct smmu_space *s, enum smmu_table t, unsigned i,
                  unsigned slot);
 
 /* piece.c: long mode's views */
