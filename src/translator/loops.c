@@ -13,7 +13,9 @@ struct candidate {
 
 /* What the blocks of a loop do with registers. */
 struct study {
+    struct xlate *x;                 /* knows what a block's registers hold */
     uint16_t used, written, changed; /* changed: but by constant steps */
+    unsigned need;
     struct candidate candidate[MAX_CANDIDATES];
     unsigned ncandidates;
 };
@@ -91,6 +93,16 @@ static void note_key(struct study *s, const struct bt_key *key)
     s->candidate[k].uses++;
 }
 
+/* The register that the base was made of by adding little, if nothing else is done to it. NO_REG:
+ * none. */
+static unsigned origin(const struct study *s, unsigned base)
+{
+    const struct x64_value *v = &s->x->w.value[base];
+    unsigned reg = v->root - 1; /* values of registers are numbered first */
+
+    return v->root && reg < NGPR && reg != RSP && !(s->written >> reg & 1) ? reg : NO_REG;
+}
+
 /* The address of an operand whose registers are steady; or its base alone, which serves when the
  * index turns out to be small. */
 static void note_address(struct study *s, const struct insn *i)
@@ -100,8 +112,14 @@ static void note_address(struct study *s, const struct insn *i)
     bool constant = i->base == NO_REG && i->index == NO_REG;
 
     if (!insn_mem(i) || insn_bit_string(i) || constant || i->base == BASE_RIP || i->base == RSP ||
-        i->adsize != 8 || i->vsib || i->seg == SEG_FS || i->seg == SEG_GS || !steady(s, i->base))
+        i->adsize != 8 || i->vsib || i->seg == SEG_FS || i->seg == SEG_GS)
         return;
+    if (!steady(s, i->base)) {
+        key = (struct bt_key){.base = (uint8_t)origin(s, i->base), .index = NO_REG, .scale = 1};
+        if (key.base != NO_REG)
+            note_key(s, &key);
+        return;
+    }
     if (i->index == NO_REG || !steady(s, i->index)) {
         if (i->base == NO_REG || i->disp <= -X64_NEAR || i->disp >= X64_NEAR)
             return;
@@ -117,10 +135,13 @@ static void each_insn(struct engine *e, const struct bt_block *b, struct study *
     const uint8_t *bytes = bt_frame_bytes(e, b->page->frame) + (b->rip & PAGE_MASK);
     struct insn i;
 
+    s->x->w.next_value = 0;
+    x64_values_init(s->x);
     for (unsigned off = 0; off < b->guest_len; off += i.len) {
         if (decode_insn(bytes + off, b->guest_len - off, 64, &i) != DECODE_OK)
             return;
         f(s, &i);
+        x64_track(s->x, &i);
     }
 }
 
@@ -193,6 +214,8 @@ static void examine(struct engine *e, const struct way *w, struct study *s)
     for (unsigned k = 0; k < w->n; k++)
         s->used |= w->block[k]->used;
     for (unsigned k = 0; k < w->n; k++)
+        s->need = w->block[k]->need > s->need ? w->block[k]->need : s->need;
+    for (unsigned k = 0; k < w->n; k++)
         each_insn(e, w->block[k], s, note_changes);
     for (unsigned k = 0; k < w->n; k++)
         each_insn(e, w->block[k], s, note_address);
@@ -218,14 +241,14 @@ static const struct bt_key *best_key(struct study *s)
 static bool agree(struct bt_loop *l, struct study *s)
 {
     uint8_t free[NGPR];
-    unsigned n = x64_free_registers(s->used, free, NGPR), taken = X64_SCRATCH;
+    unsigned n = x64_free_registers(s->used, free, NGPR), taken = s->need > 1 ? X64_SCRATCH : 1;
     uint16_t borrowed = 0;
     const struct bt_key *key;
 
-    if (n < X64_SCRATCH)
+    if (n < taken)
         return false;
-    l->s0 = free[0];
-    l->s1 = free[1];
+    l->s0 = s->need > 1 ? free[0] : H_NONE;
+    l->s1 = free[taken - 1];
     while (l->nkeys < BT_KEYS && taken < n && (key = best_key(s))) {
         l->slot[l->nkeys] = free[taken++];
         l->key[l->nkeys++] = *key;
@@ -251,7 +274,7 @@ static void form(struct engine *e, struct way *w)
 {
     struct bt_page *page = w->block[0]->page;
     struct bt_loop *l = bt_alloc(e, sizeof(*l));
-    struct study s = {0};
+    struct study s = {.x = e->xlate};
 
     if (!l)
         return;

@@ -99,7 +99,7 @@ void x64_finish_sides(struct xlate *x);
  * writes before it reads them. */
 /* How many slots serve the block's pointers best, given how many there are, and how many of them
  * for nothing. */
-unsigned x64_word_slots(const struct xlate *x, unsigned gratis, unsigned max);
+unsigned x64_word_slots(struct xlate *x, unsigned gratis, unsigned max);
 /* How many instructions until an operand wants what the slot holds, as far as can be guessed. */
 unsigned x64_word_next_use(const struct xlate *x, const struct x64_slot *s);
 /* The slot is going to hold something else. */

@@ -28,63 +28,94 @@ static unsigned next_use(const struct xlate *x, const struct insn *i, uint16_t r
     return NEVER;
 }
 
-/* Pointers of a block on their way through n slots. */
+/* Pointers of a block on their way through n slots: values that operands are about. */
 struct trace {
-    uint8_t slot[BT_SLOTS]; /* RSP: nothing */
-    uint16_t known;         /* in a slot or a word */
-    unsigned n, returns;
+    uint32_t pointer[BT_MAX_INSNS], slot[BT_SLOTS];
+    unsigned npointers, n;
 };
 
-static void touch(const struct xlate *x, struct trace *t, const struct insn *i)
+static void trace(struct xlate *x, struct trace *t)
 {
-    unsigned reg = base_of(i), best = 0, late = 0;
-
-    for (unsigned k = 0; k < t->n; k++)
-        if (t->slot[k] == reg)
-            return;
-    for (unsigned k = 0; k < t->n; k++) {
-        unsigned next = next_use(x, i, (uint16_t)(1u << t->slot[k]));
-
-        if (next > late) {
-            late = next;
-            best = k;
-        }
+    x->w.next_value = 0;
+    x64_values_init(x);
+    t->npointers = 0;
+    for (unsigned k = 0; k < x->n; k++) {
+        if (base_of(&x->insns[k]) != RSP)
+            t->pointer[t->npointers++] = x->w.value[base_of(&x->insns[k])].root;
+        x64_track(x, &x->insns[k]);
     }
-    t->returns += t->known >> reg & 1;
-    t->known |= (uint16_t)(1u << reg);
-    t->slot[best] = (uint8_t)reg;
+}
+
+/* When it comes up again after `at`. */
+static unsigned again(const struct trace *t, unsigned at, uint32_t pointer)
+{
+    unsigned k = at + 1;
+
+    while (k < t->npointers && t->pointer[k] != pointer)
+        k++;
+    return k;
+}
+
+static bool seen(const struct trace *t, unsigned at, uint32_t pointer)
+{
+    unsigned k = 0;
+
+    while (k < at && t->pointer[k] != pointer)
+        k++;
+    return k < at;
 }
 
 /* Loads from words, with n slots. */
-static unsigned returns(const struct xlate *x, unsigned n)
+static unsigned returns(struct trace *t, unsigned n)
 {
-    struct trace t = {.n = n};
+    unsigned sum = 0;
 
-    for (unsigned k = 0; k < n; k++)
-        t.slot[k] = RSP;
-    for (unsigned k = 0; k < x->n; k++) {
-        const struct insn *i = &x->insns[k];
+    for (unsigned s = 0; s < n; s++)
+        t->slot[s] = 0;
+    for (unsigned k = 0; k < t->npointers; k++) {
+        unsigned best = 0, s = 0;
 
-        if (base_of(i) != RSP)
-            touch(x, &t, i);
-        if (!x64_steps(i))
-            t.known &= (uint16_t)~x64_written(i);
-        for (unsigned s = 0; s < n; s++)
-            if (!(t.known >> t.slot[s] & 1))
-                t.slot[s] = RSP;
+        while (s < n && t->slot[s] != t->pointer[k])
+            s++;
+        if (s < n)
+            continue;
+        for (s = 1; s < n; s++)
+            if (again(t, k, t->slot[s]) > again(t, k, t->slot[best]))
+                best = s;
+        sum += seen(t, k, t->pointer[k]);
+        t->slot[best] = t->pointer[k];
     }
-    return t.returns;
+    return sum;
+}
+
+/* Operands by a base register that is not the last one's. */
+static unsigned changes(const struct xlate *x)
+{
+    unsigned n = 0, last = RSP;
+
+    for (unsigned k = 0; k < x->n; k++) {
+        unsigned b = base_of(&x->insns[k]);
+
+        n += b != RSP && b != last;
+        last = b != RSP ? b : last;
+    }
+    return n;
 }
 
 /* A borrowed register costs a store and a load, as one return does, or a little more: a load that
  * an address waits for, and the first time a store. */
-unsigned x64_word_slots(const struct xlate *x, unsigned gratis, unsigned max)
+unsigned x64_word_slots(struct xlate *x, unsigned gratis, unsigned max)
 {
     unsigned least = gratis < 1 ? 1 : gratis < BT_SLOTS ? gratis : BT_SLOTS, best = least;
-    unsigned cost = 2 * returns(x, least), c;
+    unsigned cost, c;
+    struct trace t;
 
-    for (unsigned n = least + 1; n <= max && n <= BT_SLOTS && cost > 2 * (n - least); n++) {
-        c = 2 * returns(x, n) + 3 * (n - least);
+    if (least >= max || changes(x) < least + 2)
+        return least;
+    trace(x, &t);
+    cost = 2 * returns(&t, least);
+    for (unsigned n = least + 1; n <= max && n <= BT_SLOTS && cost > 3 * (n - least); n++) {
+        c = 2 * returns(&t, n) + 3 * (n - least);
         if (c < cost) {
             cost = c;
             best = n;

@@ -80,6 +80,63 @@ START_TEST(scratch_by_need)
 }
 END_TEST
 
+/* Blocks that branch back to their beginning, made loops: keys by register, look-ups at the
+ * ordinary entry and in the body. */
+static const struct {
+    const char *what, *hex;
+    unsigned nkeys, base[BT_KEYS], lookups;
+} loops[] = {
+    {"a pointer, and what is made of another by adding ints",
+     "8b0789d14801f103014883c70401c275ef",
+     2,
+     {RDI, RSI},
+     2},
+    {"two registers left: no S0, but a key",
+     "8b07030689034d89c84d89da4d89ec4889cd4801d74883c30475e5",
+     1,
+     {RSI},
+     3},
+};
+
+static struct bt_block *loop_of(struct bt_rig *rig, const uint8_t *bytes, unsigned n)
+{
+    struct bt_block *b = bt_rig_translate(rig, RIP, BT_RIG_LONG, bytes, n, false);
+    unsigned back = 0;
+
+    ck_assert_ptr_nonnull(b);
+    memcpy(rig->e->pm->hva + (b->page->frame << PAGE_SHIFT) + (RIP & PAGE_MASK), bytes, n);
+    while (b->exits[back].rip != RIP)
+        back++;
+    bt_link(rig->e, &b->exits[back], b);
+    bt_loop_tail(rig->e, b);
+    ck_assert(!b->valid);
+    return bt_rig_translate(rig, RIP, BT_RIG_LONG, bytes, n, false);
+}
+
+START_TEST(keys_of_loops)
+{
+    struct bt_rig rig;
+
+    for (unsigned k = 0; k < ARRAY_SIZE(loops); k++) {
+        uint8_t bytes[ALL];
+        unsigned n = parse(loops[k].hex, bytes);
+        const char *why = "no block";
+        struct bt_block *b;
+        uint64_t at;
+
+        ck_assert_int_eq(bt_rig_open(&rig), 0);
+        b = loop_of(&rig, bytes, n);
+        ck_assert_msg(b && bt_block_in_jail(rig.e, b, &why, &at), "%s: %s", loops[k].what, why);
+        ck_assert_ptr_nonnull(b->loop);
+        ck_assert_msg(b->loop->nkeys == loops[k].nkeys && count_lookups(b) == loops[k].lookups,
+                      "%s: %u keys, %u look-ups", loops[k].what, b->loop->nkeys, count_lookups(b));
+        for (unsigned i = 0; i < b->loop->nkeys; i++)
+            ck_assert_uint_eq(b->loop->key[i].base, loops[k].base[i]);
+        bt_rig_close(&rig);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("scratch64");
@@ -88,6 +145,7 @@ int main(void)
     int failed;
 
     tcase_add_test(t, scratch_by_need);
+    tcase_add_test(t, keys_of_loops);
     suite_add_tcase(s, t);
     r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
