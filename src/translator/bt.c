@@ -26,6 +26,9 @@ OFFSET_IS(struct bt_hot, flags_other, HOT_OTHER);
 OFFSET_IS(struct bt_hot, host_rsp, HOT_RSP);
 OFFSET_IS(struct bt_hot, exit_kind, HOT_EXIT_KIND);
 OFFSET_IS(struct bt_hot, exit_arg, HOT_EXIT_ARG);
+OFFSET_IS(struct bt_hot, landings, HOT_LANDINGS);
+OFFSET_IS(struct bt_hot, branch, HOT_BRANCH);
+OFFSET_IS(struct bt_hot, not_landed, HOT_NOT_LANDED);
 OFFSET_IS(struct bt_hot, fault_rip, HOT_FAULT_RIP);
 OFFSET_IS(struct bt_hot, df, HOT_DF);
 OFFSET_IS(struct bt_hot, home, HOT_HOME);
@@ -45,6 +48,7 @@ OFFSET_IS(struct bt_hot, seg_room, HOT_SEGROOM);
 OFFSET_IS(struct bt_hot, seg_typed, HOT_SEGTYPED);
 OFFSET_IS(struct bt_hot, seg_null, HOT_SEGNULL);
 OFFSET_IS(struct bt_hot, delta, HOT_DELTA);
+OFFSET_IS(struct bt_ctx, landing, 0);
 OFFSET_IS(struct bt_ctx, neg_tag, CTX_TAGS);
 OFFSET_IS(struct bt_ctx, host, CTX_HOSTS);
 OFFSET_IS(struct bt_ctx, neg_word, CTX_WORDS);
@@ -206,7 +210,8 @@ static bool arm(struct engine *e)
 
     e->hot->irq_ptr = c->intr ? POISON : &e->hot->quiet;
     e->hot->poison = POISON;
-    e->hot->ctx = e->cur_ctx;
+    bt_use_ctx(e, e->cur_ctx);
+    e->empty_now = e->empty_ctx[cpu_cs64(c)];
     e->code_changed = false;
     bt_stop_arm(e);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -216,7 +221,7 @@ static bool arm(struct engine *e)
 void engine_kick(struct engine *e)
 {
     __atomic_store_n(&e->cpu->kick, 1, __ATOMIC_SEQ_CST);
-    e->hot->ctx = e->empty_ctx;
+    bt_use_ctx(e, e->empty_now);
     bt_stop(e);
 }
 
@@ -235,7 +240,7 @@ static bool undisturbed(const struct engine *e)
     const struct cpu *c = e->cpu;
 
     return !c->kick && !c->halted && !c->shutdown && !c->intr_shadow && !c->debug_trap &&
-           !cpu_intr_ready(c) && !(c->nmi_pending && !c->nmi_blocked) && !e->step_ctx &&
+           !cpu_intr_ready(c) && !(c->nmi_pending && !c->nmi_blocked) && !e->cfg.stepped &&
            !e->cfg.flush_every && !log_on(e->log, LOG_EXEC);
 }
 
@@ -585,7 +590,7 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
     /* RF lasts one instruction, and matters to code breakpoints only: with those enabled nothing is
      * translated. */
     e->cpu->rflags &= ~(uint32_t)EF_RF;
-    if (e->step_ctx)
+    if (e->cfg.stepped)
         bt_step_arm(e, entry);
     if (cpu_cs64(e->cpu)) {
         bt64_refresh(e);

@@ -116,16 +116,19 @@ void bt64_prepare(struct engine *e)
     }
 }
 
-/* R10 of the stub: the branch's rip << 16 | what to add to RSP. */
 bool bt64_undo_branch(struct engine *e)
 {
+    static const int8_t undo[] = {[BT_JUMPED] = 0, [BT_CALLED] = 8, [BT_RETURNED] = -8};
     struct cpu *c = e->cpu;
-    int64_t branch = (int64_t)e->hot->fault_rip;
+    uint32_t branch = e->hot->branch;
+    uint64_t at = (uint64_t)(uintptr_t)e->code.rx + (branch >> BT_BRANCH_SHIFT);
+    const struct bt_block *b;
 
     if (!cpu_cs64(c) || canonical(c->rip))
         return false;
-    c->rip = (uint64_t)(branch >> 16);
-    c->gpr[RSP] += (uint64_t)(int8_t)branch;
+    b = bt_block_at(e, at);
+    c->rip = b->rip + bt_map_at(b, at)->guest;
+    c->gpr[RSP] += (uint64_t)undo[branch % (1 << BT_BRANCH_SHIFT)];
     return true;
 }
 

@@ -45,6 +45,14 @@
         mov     %gs:HOT_GRSP, %rsp
         .endm
 
+/* To hot.exit_arg, from R10 = struct cpu; R11 = RIP, as landings want it. */
+        .macro go_in
+        load_flags
+        load_gprs
+        mov     CPU_RIP(%r10), %r11
+        jmp     *%gs:HOT_EXIT_ARG
+        .endm
+
 /* The guest's registers and flags into struct cpu; RSP becomes the monitor's. Clobbers all but the
  * stack; R10 = struct cpu, DF is cleared. */
         .macro save_state
@@ -100,11 +108,9 @@ bt64_enter:
         push    %r15
         sub     $8, %rsp
         mov     %rsp, HOT_RSP(%rsi)
+        mov     %rdx, HOT_EXIT_ARG(%rsi)
         mov     %rdi, %r10
-        mov     %rdx, %r11
-        load_flags
-        load_gprs
-        jmp     *%r11
+        go_in
 .Lkicked:
         movq    $4, HOT_EXIT_KIND(%rsi)
         ret
@@ -131,14 +137,42 @@ bt64_stub_direct:
         movq    $0, %gs:HOT_EXIT_KIND
         jmp     leave_cache
 
-        .globl  bt64_stub_indirect
-        .type   bt64_stub_indirect, @function
-bt64_stub_indirect:
-        mov     %r10, %gs:HOT_FAULT_RIP
+/* R11 = target: landing.c. No flags are touched. The context is read once: of the empty one nothing is
+ * found, and so nothing written. */
+        .globl  bt64_stub_stray
+        .type   bt64_stub_stray, @function
+bt64_stub_stray:
+        mov     %r10, %rcx
+        .globl  bt64_stub_lookup
+        .type   bt64_stub_lookup, @function
+bt64_stub_lookup:
+        mov     %rcx, %gs:HOME_RCX
+        mov     %rdx, %gs:HOME_RDX
+        mov     %gs:HOT_NOT_LANDED, %ecx
+        lea     1(%rcx), %ecx
+        mov     %ecx, %gs:HOT_NOT_LANDED
+        mov     %gs:HOT_LANDINGS, %rdx
+        mov     $JCACHE_SHIFT, %ecx
+        mov     %ecx, %r10d
+        crc32q  %r11, %r10
+        shrx    %ecx, %r10d, %r10d
+        lea     (%rdx, %r10), %r10
+        mov     CTX_TAGS(, %r10, 8), %rcx
+        lea     (%rcx, %r11), %rcx
+        jrcxz   .Lfound
+        mov     %gs:HOME_RCX, %rcx
+        mov     %gs:HOME_RDX, %rdx
         mov     %gs:HOT_CPU, %r10
         mov     %r11, CPU_RIP(%r10)
         movq    $1, %gs:HOT_EXIT_KIND
         jmp     leave_cache
+.Lfound:
+        mov     CTX_HOSTS(, %r10, 8), %r10
+        mov     %r11w, %dx
+        mov     %r10, (, %rdx, 8)
+        mov     %gs:HOME_RCX, %rcx
+        mov     %gs:HOME_RDX, %rdx
+        jmp     *%r10
 
         .globl  bt64_stub_word
         .type   bt64_stub_word, @function
@@ -168,13 +202,11 @@ bt64_stub_callout:
         call    bt64_callout
         test    %rax, %rax
         jz      .Lleave
-        mov     %rax, %r11
+        mov     %rax, %gs:HOT_EXIT_ARG
         mov     %gs:HOT_CPU, %r10
         cmpl    $0, CPU_KICK(%r10)
         jne     .Lleave
-        load_flags
-        load_gprs
-        jmp     *%r11
+        go_in
 .Lleave:
         movq    $3, %gs:HOT_EXIT_KIND
         jmp     .Lunwind
@@ -257,6 +289,9 @@ bt64_as_callout:
         mov     %rax, %gs:HOT_WINDOW
         wrgsbase %rax
         mov     %gs:(\level + LEVEL_CTX), %rax
+        shr     $3, %rax
+        mov     %rax, %gs:HOT_LANDINGS
+        shl     $3, %rax
         xchg    %rax, %gs:HOT_CTX
         jmp     crossed
         .endm
@@ -290,13 +325,13 @@ crossed:
         mov     CTX_TAGS(%rdx), %rax
         add     %r11, %rax
         jnz     .Lout
-        mov     CTX_HOSTS(%rdx), %r11
         andl    $~EF_RF, CPU_RFLAGS(%r10)
+        mov     CTX_HOSTS(%rdx), %r10
         arith_flags
         mov     %gs:HOME_RAX, %rax
         mov     %gs:HOME_RCX, %rcx
         mov     %gs:HOME_RDX, %rdx
-        jmp     *%r11
+        jmp     *%r10
 /* Somebody wants the CPU, or the context does not know the way: at a boundary of instructions. */
 .Lout:
         mov     %r11, CPU_RIP(%r10)

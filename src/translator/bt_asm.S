@@ -3,7 +3,7 @@
 
         .section bt_text, "ax", @progbits /* stop.c */
 
-/* EFLAGS of the guest: arithmetic bits and DF from c->rflags into the host's. Clobbers RAX, RCX, R9.
+/* EFLAGS of the guest: arithmetic bits and DF from c->rflags into the host's. Clobbers RAX, RCX.
  * SAHF leaves OF alone, so OF goes first: 7Fh + 1 overflows. POPF would cost ten times as much. */
         .macro load_flags
         mov     CPU_RFLAGS(%r14), %ecx
@@ -28,6 +28,7 @@
         mov     (CPU_GPR + 48)(%r14), %rsi
         mov     (CPU_GPR + 56)(%r14), %rdi
         mov     CPU_GPR(%r14), %rax
+        mov     CPU_RIP(%r14), %r8 /* for landings */
         .endm
 
 /* The guest's registers and flags into struct cpu. Clobbers RAX, RCX, RDX; DF is cleared. */
@@ -71,12 +72,12 @@ bt_enter:
         sub     $8, %rsp
         mov     %rdi, %r14
         mov     %rsi, %r15
-        mov     %rdx, %r8
+        mov     %rdx, %r9
         mov     %rsp, HOT_RSP(%r15)
         mov     $JCACHE_SHIFT, %r13d
         load_flags
         load_gprs
-        jmp     *%r8
+        jmp     *%r9
 .Lkicked:
         movq    $4, HOT_EXIT_KIND(%rsi)
         ret
@@ -111,6 +112,36 @@ bt_stub_indirect:
         mov     %r8, CPU_RIP(%r14)
         movq    $1, HOT_EXIT_KIND(%r15)
         jmp     leave_cache
+
+/* R8 = target: landing.c. No flags are touched. The context is read once: of the empty one nothing is
+ * found, and so nothing written. */
+        .globl  bt_stub_stray
+        .type   bt_stub_stray, @function
+bt_stub_stray:
+        mov     %r10, %rcx
+        .globl  bt_stub_lookup
+        .type   bt_stub_lookup, @function
+bt_stub_lookup:
+        mov     %rcx, %r10
+        mov     HOT_NOT_LANDED(%r15), %ecx
+        lea     1(%rcx), %ecx
+        mov     %ecx, HOT_NOT_LANDED(%r15)
+        mov     HOT_LANDINGS(%r15), %r11
+        mov     %r13d, %r9d
+        crc32q  %r8, %r9
+        shrx    %r13d, %r9d, %r9d
+        lea     (%r11, %r9), %r9
+        mov     CTX_TAGS(, %r9, 8), %rcx
+        lea     (%rcx, %r8), %rcx
+        jrcxz   .Lfound
+        mov     %r10, %rcx
+        jmp     bt_stub_indirect
+.Lfound:
+        mov     %r10, %rcx
+        mov     CTX_HOSTS(, %r9, 8), %r9
+        mov     %r8w, %r11w
+        mov     %r9, (, %r11, 8)
+        jmp     *%r9
 
         .globl  bt_stub_word
         .type   bt_stub_word, @function
@@ -151,10 +182,10 @@ bt_stub_callout:
         ret
 .Lelsewhere:
         add     $8, %rsp
-        mov     %rax, %r8
+        mov     %rax, %r9
         load_flags
         load_gprs
-        jmp     *%r8
+        jmp     *%r9
         /* The return address goes with the rest of the stack. */
 .Lleave:
         movq    $3, HOT_EXIT_KIND(%r15)

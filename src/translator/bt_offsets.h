@@ -40,48 +40,51 @@
 #define DTABLE_LIMIT 8
 #define CR0_TS_BIT   8
 
-#define HOT_CTX       0
-#define HOT_IRQ       16
-#define HOT_VIEWTAB   24
-#define HOT_BASE      32
-#define HOT_WINDOW    56
-#define HOT_SEGWIN    64
-#define HOT_SEGBASE   112
-#define HOT_SEL       136
-#define HOT_OTHER     160
-#define HOT_RSP       168
-#define HOT_EXIT_KIND 176
-#define HOT_EXIT_ARG  184
-#define HOT_FAULT_RIP 208
-#define HOT_DF        216
-#define HOT_HOME      224
-#define HOT_GRSP      352
-#define HOT_RSP_NOT   360
-#define HOT_SEGLIN    368
-#define HOT_SEGHOST   416
-#define HOT_STRSRC    464
-#define HOT_STRDST    472
-#define HOT_CPU       480
-#define HOT_ENGINE    488
-#define HOT_SITE      496
-#define HOT_LEVEL0    504
-#define HOT_LEVEL3    584
-#define HOT_DESCLIN   664
-#define HOT_FRAME     696
-#define HOT_DESC      736
-#define HOT_CROSSINGS 768
-#define HOT_WAYS      776
-#define HOT_TSC_OFF   784
-#define HOT_TSC_AUX   792
-#define HOT_GDT       796
-#define HOT_SEGMEM    800 /* 16 bytes each */
-#define HOT_POISON    896
-#define HOT_SEGODD    904
-#define HOT_SEGROOM   912 /* 8 bytes each */
-#define HOT_SEGTYPED  960 /* 16 bytes each */
-#define HOT_SEGNULL   1056
-#define HOT_SEGLOAD   1064 /* per segment register SEGLOADS entries */
-#define HOT_DELTA     2816 /* behind struct bt_light; 8 bytes each */
+#define HOT_CTX        0
+#define HOT_IRQ        16
+#define HOT_VIEWTAB    24
+#define HOT_BASE       32
+#define HOT_WINDOW     56
+#define HOT_SEGWIN     64
+#define HOT_SEGBASE    112
+#define HOT_SEL        136
+#define HOT_OTHER      160
+#define HOT_RSP        168
+#define HOT_EXIT_KIND  176
+#define HOT_EXIT_ARG   184
+#define HOT_LANDINGS   192
+#define HOT_BRANCH     200
+#define HOT_NOT_LANDED 204
+#define HOT_FAULT_RIP  208
+#define HOT_DF         216
+#define HOT_HOME       224
+#define HOT_GRSP       352
+#define HOT_RSP_NOT    360
+#define HOT_SEGLIN     368
+#define HOT_SEGHOST    416
+#define HOT_STRSRC     464
+#define HOT_STRDST     472
+#define HOT_CPU        480
+#define HOT_ENGINE     488
+#define HOT_SITE       496
+#define HOT_LEVEL0     504
+#define HOT_LEVEL3     584
+#define HOT_DESCLIN    664
+#define HOT_FRAME      696
+#define HOT_DESC       736
+#define HOT_CROSSINGS  768
+#define HOT_WAYS       776
+#define HOT_TSC_OFF    784
+#define HOT_TSC_AUX    792
+#define HOT_GDT        796
+#define HOT_SEGMEM     800 /* 16 bytes each */
+#define HOT_POISON     896
+#define HOT_SEGODD     904
+#define HOT_SEGROOM    912 /* 8 bytes each */
+#define HOT_SEGTYPED   960 /* 16 bytes each */
+#define HOT_SEGNULL    1056
+#define HOT_SEGLOAD    1064 /* per segment register SEGLOADS entries */
+#define HOT_DELTA      2816 /* behind struct bt_light; 8 bytes each */
 
 /* struct bt_light, in a place of its own of the hot structure's page */
 #define HOT_LIGHT       2048
@@ -118,9 +121,9 @@
 #define WAY_SYSENTER  8 /* SYSENTER, SYSEXIT of 32-bit code */
 #define WAY_IRET32    16
 
-#define CTX_TAGS  0
-#define CTX_HOSTS 262144
-#define CTX_WORDS 524288
+#define CTX_TAGS  524288
+#define CTX_HOSTS 786432
+#define CTX_WORDS 1048576
 
 #define JCACHE_SHIFT 17
 

@@ -26,7 +26,8 @@
  *
  * An exit is on exactly one incoming list, or its jump points at its own stub. A chain that leaves
  * its page goes to B.checked, which compares the context's word for B's page with B's page id
- * first, or to B.body, when that is known to be true (edges.h).
+ * first, or to B.body, when that is known to be true (edges.h). Indirect branches go
+ * to B.landing, which compares the target with B's address (landing.c).
  */
 #ifndef DRAGOMAN_TRANSLATOR_BT_PRIV_H
 #define DRAGOMAN_TRANSLATOR_BT_PRIV_H
@@ -43,6 +44,7 @@
 #include "translator/row.h"
 
 enum {
+    BT_LANDINGS = 65536,
     BT_JCACHE = 32768, /* entries of a context's jump cache: 15 bits of a hash, SHRX by R13 */
     BT_JOURNAL = 2048,
     BT_WORDS = 4096,
@@ -104,10 +106,14 @@ struct bt_told {
 
 /* What may be jumped to without asking: one per (address space or kernel) and mode. */
 struct bt_ctx {
-    uint64_t neg_tag[BT_JCACHE]; /* -key of the entry */
-    uint8_t *host[BT_JCACHE];
-    uint32_t neg_word[BT_WORDS]; /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
+    /* By the lower 16 bits of a target: the landing of one that is in the jump cache, or
+     * `no_landing`, which looks into that. */
+    const uint8_t *landing[BT_LANDINGS];
+    uint64_t neg_tag[BT_JCACHE];    /* -key of the entry */
+    const uint8_t *host[BT_JCACHE]; /* its landing */
+    uint32_t neg_word[BT_WORDS];    /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
+    const uint8_t *no_landing;
     uint32_t mode;
     uint32_t nset; /* entries made since the jump cache was empty; the first of them: */
     uint16_t set[BT_JOURNAL];
@@ -162,8 +168,10 @@ struct bt_hot {
     uint32_t flags_other; /* EFLAGS but for arithmetic flags, DF and IF */
     uint64_t host_rsp;
     uint64_t exit_kind;
-    uint64_t exit_arg; /* struct bt_exit of a direct exit */
-    uint64_t jcache_misses, word_misses;
+    uint64_t exit_arg;   /* struct bt_exit of a direct exit */
+    uint64_t landings;   /* ctx / 8: its first member, for an index of 16 bits */
+    uint32_t branch;     /* 64-bit code: the last indirect one; bt64_undo_branch() */
+    uint32_t not_landed; /* look-ups behind landings */
     uint64_t fault_rip;
     uint8_t df;
     /* 64-bit code: through GS */
@@ -253,11 +261,17 @@ struct bt_map {
 /* How a guest instruction that faulted too often is translated from then on. */
 enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
 
+/* hot.branch: offset of an indirect branch in the code memory << BT_BRANCH_SHIFT, and what it did
+ * to RSP. */
+enum bt_branch { BT_JUMPED, BT_CALLED, BT_RETURNED, BT_BRANCH_SHIFT = 2 };
+
 /* Fields of a block's bytes that depend on where guest or host code lies (clone.c). */
 enum bt_move_kind {
     MOVE_RIP32, /* guest address, 32 bits of it */
     MOVE_RIP64,
-    MOVE_BRANCH,  /* guest address << 16, and something */
+    MOVE_MINUS_RIP32, /* 0 - guest address */
+    MOVE_MINUS_RIP64,
+    MOVE_BRANCH,  /* offset in the code memory << 2, and something */
     MOVE_PIECE,   /* offset in a table of deltas: piece of what RIP-relative operands name */
     MOVE_WORD,    /* offset in a context: word of the block's page */
     MOVE_PAGE_ID, /* of the block's page */
@@ -284,6 +298,8 @@ struct bt_block {
     struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
     struct bt_block *hash_next;
     uint8_t *entry;   /* rx */
+    uint8_t *landing; /* rx: for indirect branches, with the target in R8D, or R11; segmented code:
+                         the entry */
     uint8_t *checked; /* rx: entry for chains from other pages */
     uint8_t *code;    /* rx: start of the block's bytes */
     /* the rest */
@@ -392,8 +408,11 @@ struct engine {
 
     struct bt_ctx *kernel_ctx; /* list by mode */
     struct bt_ctx *all_ctx;    /* every live context */
-    struct bt_ctx *free_ctx;
-    struct bt_ctx *empty_ctx; /* every look-up misses: what a kick installs */
+    /* of 32-bit code, and of 64-bit code: */
+    int landings_fd[2]; /* landings of a new context */
+    struct bt_ctx *free_ctx[2];
+    struct bt_ctx *empty_ctx[2];       /* every look-up misses: what a kick installs, */
+    struct bt_ctx *volatile empty_now; /* ... which of them */
     struct bt_ctx *cur_ctx;
     bool space_changed;
     bool windows_known;   /* hot->base[] is the current space's */
@@ -419,8 +438,8 @@ struct engine {
     bool inside;           /* ... is in the cache, or in a callout */
     struct bt_block *held; /* its exits are aimed at their stubs (stop.c) */
     bool code_changed;     /* blocks were invalidated since the last entry: leave after a callout */
-    struct bt_ctx
-        *step_ctx; /* stepped: every look-up misses, only the word of a block's own page2 is true */
+    /* stepped: every look-up misses, only the word of a block's own page2 is true */
+    struct bt_ctx *step_ctx[2];
     struct bt_block *step_block; /* the block entered by this engine_step() */
     uint64_t callout_rip;        /* of the last callout */
     FILE *perf_map;
@@ -433,6 +452,8 @@ struct engine {
 void bt_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
 void bt_stub_direct(void);   /* jumped to with R8 = struct bt_exit */
 void bt_stub_indirect(void); /* R8D = target rip */
+void bt_stub_lookup(void);   /* the same: looks into the jump cache first */
+void bt_stub_stray(void);    /* the same, with RCX in R10 */
 void bt_stub_word(void);     /* R8D = target rip */
 void bt_stub_callout(void);  /* called with R8 = struct insn, R9D = its rip */
 void bt_stub_sysenter(void); /* the same; done at once, or as a callout */
@@ -445,7 +466,8 @@ void bt_fault_exit(void); /* continued at by the signal handler; hot->fault_rip 
 /* bt64_asm.S: the same for 64-bit code, arguments in R11. */
 void bt64_enter(struct cpu *c, struct bt_hot *hot, const uint8_t *code);
 void bt64_stub_direct(void);
-void bt64_stub_indirect(void); /* and R10 = the branch, for bt64_undo_branch() */
+void bt64_stub_lookup(void);
+void bt64_stub_stray(void); /* RCX is in R10 */
 void bt64_stub_word(void);
 void bt64_stub_callout(void); /* R11 = struct bt_callout */
 void bt64_stub_syscall(void); /* the same; done at once, or as a callout */
@@ -564,6 +586,19 @@ void bt_unlink(struct engine *e, struct bt_exit *x);
 void bt_aim(struct engine *e, struct bt_exit *x);
 const struct bt_map *bt_map_at(const struct bt_block *b, uint64_t host);
 
+/* landing.c: memory of contexts, in which every indirect branch misses at first. */
+int bt_landing_init(struct engine *e) MUST_CHECK;
+void bt_landing_fini(struct engine *e);
+/* For 64-bit code, or other. NULL: no memory. */
+struct bt_ctx *bt_ctx_map(struct engine *e, bool wide);
+void bt_ctx_unmap(struct bt_ctx *x);
+/* Entry i of the jump cache is about to go. */
+void bt_landing_forget(struct bt_ctx *x, uint32_t i);
+/* Room for a block that has its landing behind `before` bytes. NULL: none. */
+uint8_t *bt_landing_begin(struct engine *e, size_t bytes, size_t before);
+/* The block that was made there stays. */
+void bt_landing_commit(struct engine *e, const struct bt_block *b);
+
 /* ctx.c */
 void bt_ctx_set_page(struct engine *e, struct bt_ctx *x, struct bt_page *page);
 struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode);
@@ -679,6 +714,12 @@ static inline unsigned bt_code_bits(uint32_t mode)
     return mode & MODE_CS32 ? 32 : 16;
 }
 
+/* Which of two contexts.. */
+static inline unsigned bt_wide(uint32_t mode)
+{
+    return (mode & MODE_CS64) != 0;
+}
+
 /* In the mode of a block besides enum cpu_mode: CS is not flat, and its limit is not FFFFh. */
 #define MODE_ODD_CS (1u << 31)
 
@@ -723,6 +764,13 @@ static inline uint64_t bt_linear(uint64_t key, uint32_t mode)
 static inline uint64_t bt_rip(uint64_t key, uint32_t mode)
 {
     return mode & MODE_CS64 ? key : (uint32_t)key;
+}
+
+/* What translated code looks targets up in from now on. */
+static inline void bt_use_ctx(struct engine *e, struct bt_ctx *x)
+{
+    e->hot->ctx = x;
+    e->hot->landings = (uint64_t)(uintptr_t)x / sizeof(x->landing[0]);
 }
 
 /* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */

@@ -3,38 +3,38 @@
 #include "translator/bt_priv.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
 int bt_step_init(struct engine *e)
 {
-    void *p = mmap(NULL, sizeof(*e->step_ctx), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                   -1, 0);
-
-    if (p == MAP_FAILED)
-        return -ENOMEM;
-    e->step_ctx = p;
-    bt_ctx_reset(e->step_ctx);
+    for (unsigned wide = 0; wide < 2; wide++) {
+        e->step_ctx[wide] = bt_ctx_map(e, wide);
+        if (!e->step_ctx[wide])
+            return -ENOMEM;
+    }
     return 0;
 }
 
 void bt_step_fini(struct engine *e)
 {
-    if (e->step_ctx)
-        munmap(e->step_ctx, sizeof(*e->step_ctx));
+    for (unsigned wide = 0; wide < 2; wide++)
+        if (e->step_ctx[wide])
+            bt_ctx_unmap(e->step_ctx[wide]);
 }
 
 /* A block that straddles checks its second page's word itself; all other words stay false. */
-static void set_word(struct engine *e, const struct bt_page *page, bool valid)
+static void set_word(struct engine *e, const struct bt_block *b, bool valid)
 {
+    const struct bt_page *page = b->page2;
+
     if (page)
-        e->step_ctx->neg_word[page->vpn % BT_WORDS] = valid ? 0u - page->id : 0;
+        e->step_ctx[bt_wide(b->mode)]->neg_word[page->vpn % BT_WORDS] = valid ? 0u - page->id : 0;
 }
 
 void bt_step_arm(struct engine *e, const uint8_t *entry)
 {
     e->step_block = bt_block_at(e, (uint64_t)(uintptr_t)entry);
-    set_word(e, e->step_block->page2, true);
-    e->hot->ctx = e->step_ctx;
+    set_word(e, e->step_block, true);
+    bt_use_ctx(e, e->step_ctx[bt_wide(e->step_block->mode)]);
 }
 
 /* Instructions of the block that begin before offset `end`. Every instruction has a map entry; some
@@ -79,7 +79,7 @@ unsigned bt_step_count(struct engine *e)
 {
     struct bt_block *b = e->step_block;
 
-    set_word(e, b->page2, false);
+    set_word(e, b, false);
     return executed(e, b);
 }
 

@@ -15,13 +15,16 @@
  *
  * R13, R14, R15 and RSP are never written. Upper halves of guest registers are zero, and no monitor
  * pointer is in one, wherever control leaves the block. Branches go forward to an instruction of
- * the block, to a fixed stub with the arguments it expects, or through the jump cache after its tag
- * has matched. Nothing runs off the end; nothing enters the host kernel.
+ * the block, to a fixed stub with the arguments it expects, or through the context's landings at an
+ * index of 16 bits, each of which is a block's landing or a look-up (landing.c). A landing leads
+ * into the block only where R8D is its address. Nothing runs off the end; nothing enters the host
+ * kernel.
  *
  * Segmented code (lowerseg.h) has two forms more: [segment + 32-bit register], [segment +
  * constant], where the segment's place in a window is loaded from hot.seg_mem, and ends in the gap
- * as above. An index into seg_mem is 0 or 1 by construction. Its jump cache compares 64 bits, and
- * where the key is CS's base of the block and 32 bits of the guest's.
+ * as above. An index into seg_mem is 0 or 1 by construction. It has no landings, but goes through
+ * the jump cache itself after its tag has matched, all 64 bits, where the key is CS's base of the
+ * block and 32 bits of the guest's.
  *
  * What registers hold is followed along every path: facts(at a label) = facts that all ways to it
  * agree on.
@@ -370,10 +373,24 @@ static bool stub_ok(struct check *k, unsigned stub)
         return false;
     if (stub == STUB_DIRECT && !(r8->what == K_CONST && is_own_exit(k, r8->value)))
         return breach(k, "a direct exit that is not the block's own");
+    if (stub == STUB_STRAY && (kind(k, H_R8) != K_TARGET || !is_clean(&k->now.r[H_R10])))
+        return breach(k, "a stray that did not land here");
     if ((stub == STUB_INDIRECT || stub == STUB_WORD) && !is_clean(r8) &&
         !(stub == STUB_INDIRECT && r8->what == K_KEY))
         return breach(k, "an exit without a guest address");
     return true;
+}
+
+/* jmp [r9 * 8] */
+static bool landing_ok(struct check *k, const ZydisDecodedOperand *o)
+{
+    if (k->in.mnemonic != ZYDIS_MNEMONIC_JMP || k->in.address_width != 64 ||
+        o->mem.segment == ZYDIS_REGISTER_GS || o->mem.segment == ZYDIS_REGISTER_FS ||
+        o->mem.base != ZYDIS_REGISTER_NONE || checker_gpr(o->mem.index) != H_R9 ||
+        o->mem.scale != 8 || o->mem.disp.value != 0 || kind(k, H_R9) != K_LANDING ||
+        !is_clean(&k->now.r[H_R8]))
+        return breach(k, "indirect branch not through the landings");
+    return guests_clean(k);
 }
 
 static bool jump_cache_ok(struct check *k, const ZydisDecodedOperand *o)
@@ -402,7 +419,7 @@ static bool branch_ok(struct check *k)
     if (k->in.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
         return breach(k, "a near branch with 66h");
     if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
-        return jump_cache_ok(k, o);
+        return bt_segmented(k->b->mode) ? jump_cache_ok(k, o) : landing_ok(k, o);
     if (o->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
         return breach(k, "branch through a register");
     if (string_pointers_live(k))
@@ -416,10 +433,9 @@ static bool branch_ok(struct check *k)
         return breach(k, "CALL is for callouts and callouts are CALLed");
     if (target - code >= k->b->code_len || target <= k->pc)
         return breach(k, "branch out of the block, or backward");
-    /* RCX is zero where JECXZ goes */
-    if (k->in.mnemonic == ZYDIS_MNEMONIC_JECXZ && kind(k, H_RCX) == K_MATCH &&
-        kind(k, H_R8) != K_ANY)
-        taken.tag_ok = is_clean(&taken.r[H_R8]);
+    if (k->landing && !(k->in.mnemonic == ZYDIS_MNEMONIC_JECXZ && kind(k, H_RCX) == K_FROM_HERE))
+        return breach(k, "a landing that was not looked for");
+    /* RCX is zero where JRCXZ goes */
     if (k->in.mnemonic == ZYDIS_MNEMONIC_JRCXZ && kind(k, H_RCX) == K_MATCH64)
         taken.tag_ok = kind(k, H_R8) == K_KEY;
     return add_label(k, (uint32_t)(target - code), &taken);
@@ -452,12 +468,27 @@ static bool instruction_ok(struct check *k)
     return true;
 }
 
+/* Nothing leads here but other blocks: R8D is where they wanted to go. */
+static bool landing(struct check *k)
+{
+    if (k->now.reachable)
+        return breach(k, "a landing that the block runs into");
+    forget_scratch(&k->now);
+    k->now.r[H_R8].what = K_TARGET;
+    k->now.reachable = k->landing = k->landed = true;
+    return true;
+}
+
 /* Labels that end here add their facts. One that was passed over pointed into an instruction.
  */
 static bool arrive(struct check *k)
 {
     unsigned kept = 0;
 
+    if (k->pc == (uint64_t)(uintptr_t)k->b->landing && !bt_segmented(k->b->mode) && !landing(k))
+        return false;
+    if (k->landing && k->pc == (uint64_t)(uintptr_t)k->b->entry)
+        return breach(k, "a landing that runs into the block");
     for (unsigned i = 0; i < k->nlabels; i++) {
         if (k->label[i].off < k->off)
             return breach(k, "branch into an instruction");
@@ -488,9 +519,12 @@ static bool walk(struct check *k)
             return breach(k, "undecodable bytes");
         if (!instruction_ok(k))
             return false;
+        k->landing &= k->now.reachable;
     }
     if (k->nlabels)
         return breach(k, "branch into an instruction");
+    if (!k->landed && !bt_segmented(k->b->mode))
+        return breach(k, "a block without a landing");
     return k->now.reachable ? breach(k, "control runs off the end") : true;
 }
 

@@ -13,19 +13,21 @@
 /* What a register is known to hold. From K_U32 on: the upper half is zero. */
 enum known {
     K_ANY,
-    K_WINDOW,  /* base of a window of this CPL, or the null slot */
-    K_CTX,     /* struct bt_ctx */
-    K_VIEWS,   /* the view table */
-    K_POLL,    /* a byte to be read */
-    K_STRING,  /* host address inside a window */
-    K_SEGMENT, /* base of a window, or the null slot, + 32 bits */
-    K_SUM33,   /* less than 2^33 + 2^8 */
-    K_HIGH,    /* K_U32 << 32 */
-    K_KEY,     /* K_U32 + K_HIGH */
-    K_TAG64,   /* as K_TAG, and K_MATCH */
-    K_MATCH64,
-    K_WIDE,  /* 64 bits of the guest's own: it may have either half */
-    K_CONST, /* struct fact.value */
+    K_WINDOW,   /* base of a window of this CPL, or the null slot */
+    K_CTX,      /* struct bt_ctx */
+    K_VIEWS,    /* the view table */
+    K_POLL,     /* a byte to be read */
+    K_STRING,   /* host address inside a window */
+    K_SEGMENT,  /* base of a window, or the null slot, + 32 bits */
+    K_SUM33,    /* less than 2^33 + 2^8 */
+    K_HIGH,     /* K_U32 << 32 */
+    K_KEY,      /* K_U32 + K_HIGH */
+    K_LANDINGS, /* where the context's landings are, / 8 */
+    K_LANDING,  /* ... that for R8D */
+    K_TAG64,    /* R11's tag for index R9 */
+    K_MATCH64,  /* K_TAG64 + R8: zero if the entry is that of R8 */
+    K_WIDE,     /* 64 bits of the guest's own: it may have either half */
+    K_CONST,    /* struct fact.value */
     K_U32,
     K_SECRET,  /* 32 bits of the monitor's: must not reach the guest */
     K_SEED,    /* R13's value */
@@ -33,11 +35,11 @@ enum known {
     K_INDEX,   /* the same, shifted: R8D's index in the jump cache */
     K_SHIFTED, /* something >> R13: less than BT_JCACHE */
     K_U16,
-    K_SUM17, /* less than 2^17 + 2^8 */
-    K_BIT,   /* 0 or 1 */
-    K_VIEW,  /* enum smmu_view */
-    K_TAG,   /* R11's tag for index R9 */
-    K_MATCH, /* K_TAG + R8D: zero if the entry is that of R8D */
+    K_SUM17,     /* less than 2^17 + 2^8 */
+    K_BIT,       /* 0 or 1 */
+    K_VIEW,      /* enum smmu_view */
+    K_TARGET,    /* R8D of the branch that landed here */
+    K_FROM_HERE, /* ... less the block's address */
 };
 
 struct fact {
@@ -68,6 +70,8 @@ struct check {
     unsigned nlabels;
     uint32_t off;
     uint64_t pc;
+    bool landing; /* from the landing to where nothing goes on */
+    bool landed;  /* it was met */
     const char *why;
 };
 
@@ -99,7 +103,7 @@ static inline bool is_u32(const struct fact *f)
 /* May be in a guest register when control leaves, in guest memory, or be an address of it. */
 static inline bool is_clean(const struct fact *f)
 {
-    return is_u32(f) && f->what != K_SECRET && f->what != K_TAG && f->what != K_MATCH;
+    return is_u32(f) && f->what != K_SECRET;
 }
 
 /* Either half may be. */

@@ -1,7 +1,8 @@
 /* What registers hold after an instruction. */
 #include "translator/checker32.h"
 
-/* The look-up of the jump cache speaks of R8, R9 and R11: a new value in one is another look-up. */
+/* The look-up of a landing, or in the jump cache, speaks of R8, R9 and R11: a new value in one is
+ * another look-up. */
 static void end_lookup(struct facts *f, int r)
 {
     if (r != H_R8 && r != H_R9 && r != H_R11)
@@ -10,10 +11,10 @@ static void end_lookup(struct facts *f, int r)
     for (unsigned i = 0; i < 16; i++) {
         struct fact *x = &f->r[i];
 
-        if (x->what == K_TAG || x->what == K_MATCH)
-            x->what = K_SECRET;
-        else if (x->what == K_TAG64 || x->what == K_MATCH64)
+        if (x->what == K_TAG64 || x->what == K_MATCH64 || (r == H_R8 && x->what == K_LANDING))
             x->what = K_ANY;
+        else if (x->what == K_TARGET || x->what == K_FROM_HERE)
+            x->what = r == H_R8 ? K_U32 : x->what;
         else if (r == H_R8 && (x->what == K_HASH || x->what == K_INDEX))
             x->what = x->what == K_INDEX ? K_SHIFTED : K_U32;
     }
@@ -57,6 +58,8 @@ static unsigned hot_pointer(const struct check *k, int64_t off)
 
     if (off == HOT_CTX)
         return K_CTX;
+    if (off == HOT_LANDINGS)
+        return bt_segmented(k->b->mode) ? K_ANY : K_LANDINGS; /* they know no base of CS */
     if (off == HOT_VIEWTAB)
         return user ? K_ANY : K_VIEWS;
     if (off == HOT_TSC_OFF)
@@ -73,11 +76,11 @@ static unsigned hot_pointer(const struct check *k, int64_t off)
     return off >= HOT_BASE && off < HOT_WINDOW && !user ? K_WINDOW : K_ANY;
 }
 
-static bool is_tag(const struct check *k, const ZydisDecodedOperand *m, unsigned size)
+static bool is_tag(const struct check *k, const ZydisDecodedOperand *m)
 {
     return checker_gpr(m->mem.base) == H_R11 && checker_gpr(m->mem.index) == H_R9 &&
            kind(k, H_R11) == K_CTX && kind(k, H_R9) == K_INDEX && m->mem.scale == 8 &&
-           m->mem.disp.value == CTX_TAGS && m->size == size;
+           m->mem.disp.value == CTX_TAGS && m->size == 64;
 }
 
 bool checker32_is_guest_memory(const struct check *k, const ZydisDecodedOperand *m)
@@ -96,7 +99,7 @@ static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, u
     int base = checker_gpr(m->mem.base);
     unsigned what = K_SECRET;
 
-    if (size == 64 && is_tag(k, m, 64))
+    if (size == 64 && is_tag(k, m))
         what = K_TAG64;
     else if (size == 64 && m->mem.segment == ZYDIS_REGISTER_GS)
         what = K_WIDE;
@@ -107,7 +110,7 @@ static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, u
     else if (kind(k, base) == K_VIEWS)
         what = m->size == 8 ? K_VIEW : K_SECRET;
     else if (kind(k, base) == K_CTX)
-        what = is_tag(k, m, 32) ? K_TAG : K_SECRET;
+        what = K_SECRET;
     else if (is_guest_word(k, m))
         what = K_U32;
     return (struct fact){.what = (uint8_t)what};
@@ -175,14 +178,14 @@ static struct fact computed(const struct check *k, const ZydisDecodedOperand *m,
                             unsigned size)
 {
     int base = checker_gpr(m->mem.base), index = checker_gpr(m->mem.index);
-    bool plain = index >= 0 && base >= 0 && m->mem.scale == 1 && m->mem.disp.value == 0;
 
     if (size == 64)
         return (struct fact){.what = (uint8_t)computed64(k, m, dst)};
     if (is_sum(k, m, index) && kind(k, index) == K_U16)
         return (struct fact){.what = K_SUM17};
-    if (plain && kind(k, base) == K_TAG && index == H_R8)
-        return (struct fact){.what = K_MATCH};
+    if (base == H_R8 && index < 0 && kind(k, base) == K_TARGET &&
+        (uint32_t)m->mem.disp.value == 0 - (uint32_t)k->b->rip)
+        return (struct fact){.what = K_FROM_HERE};
     if ((base >= 0 && !is_clean(&k->now.r[base])) || (index >= 0 && !is_clean(&k->now.r[index])))
         return (struct fact){.what = K_SECRET};
     return (struct fact){.what = K_U32};
@@ -255,6 +258,15 @@ static bool has_secret(const struct check *k)
     return false;
 }
 
+/* 16 bits of R8 in place of 16 that are zero. */
+static bool is_landing(const struct check *k, const ZydisDecodedOperand *d, int r)
+{
+    const ZydisDecodedOperand *s = &k->op[1];
+
+    return k->in.mnemonic == ZYDIS_MNEMONIC_MOV && d == &k->op[0] && kind(k, r) == K_LANDINGS &&
+           s->type == ZYDIS_OPERAND_TYPE_REGISTER && checker_gpr(s->reg.value) == H_R8;
+}
+
 static struct fact result(const struct check *k, const ZydisDecodedOperand *d, int r, unsigned size)
 {
     const struct fact *old = &k->now.r[r];
@@ -276,6 +288,8 @@ static struct fact result(const struct check *k, const ZydisDecodedOperand *d, i
     if (size == 64 && m == ZYDIS_MNEMONIC_RORX && k->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
         is_guests(&k->now.r[checker_gpr(k->op[1].reg.value)]))
         return (struct fact){.what = K_WIDE};
+    if (size == 16 && is_landing(k, d, r))
+        return (struct fact){.what = K_LANDING};
     if (size == 64 || ((size < 32 || may_not_write(m)) && !is_u32(old)))
         return (struct fact){.what = K_ANY};
     what = size == 32 && d == &k->op[0] ? lookup_step(k, r) : K_U32;

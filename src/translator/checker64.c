@@ -39,8 +39,8 @@ static void join(struct check64 *k, struct facts64 *to, const struct facts64 *f)
     to->rsp_true &= f->rsp_true && to->rsp_since == f->rsp_since;
     if (f->rsp_far > to->rsp_far)
         to->rsp_far = f->rsp_far;
-    if (to->matched != f->matched)
-        to->matched = 0;
+    if (to->branch != f->branch)
+        to->branch = 0;
     to->words &= f->words;
 }
 
@@ -200,17 +200,13 @@ static bool level_ok(struct check64 *k, bool user)
                : breach64(k, "a stub for another privilege level");
 }
 
-/* R10 names the branch: bt64_undo_branch() makes guest state of it. */
-static bool indirect_ok(struct check64 *k)
+/* RCX is in R10, and the landing had no use for anything else. */
+static bool stray_ok(struct check64 *k)
 {
-    const struct held *r10 = &k->now.r[R10];
-    uint64_t branch = (uint64_t)((int64_t)r10->value >> 16);
-
-    if (!held_clean(&k->now.r[R11]))
-        return breach64(k, "an exit without a guest address");
-    return r10->what == HELD_CONST && branch - k->b->rip < k->b->guest_len
-               ? words_ok(k)
-               : breach64(k, "an indirect exit of another branch");
+    if (!k->landing || k->now.r[R11].id != k->target)
+        return breach64(k, "a stray that did not land here");
+    k->now.r[RCX] = k->now.r[R10];
+    return k->now.r[RCX].id == k->now.in[RCX] ? leaving(k) : breach64(k, "a stray without its RCX");
 }
 
 /* A fixed stub with what it takes in R11 (bt64_asm.S). */
@@ -220,6 +216,8 @@ static bool stub_ok(struct check64 *k, unsigned stub)
 
     if (k->in.mnemonic != ZYDIS_MNEMONIC_JMP)
         return breach64(k, "a conditional branch to a stub");
+    if (stub == STUB64_STRAY)
+        return stray_ok(k);
     if (!leaving(k))
         return false;
     switch (stub) {
@@ -227,8 +225,6 @@ static bool stub_ok(struct check64 *k, unsigned stub)
         return words_ok(k) && r11->what == HELD_OWN && exit_at(k, r11->value)
                    ? true
                    : breach64(k, "a direct exit that is not the block's own");
-    case STUB64_INDIRECT:
-        return indirect_ok(k);
     case STUB64_WORD:
         return r11->what == HELD_CONST && r11->value == k->b->rip
                    ? true
@@ -261,17 +257,20 @@ static bool stub_ok(struct check64 *k, unsigned stub)
     }
 }
 
-static bool jump_cache_ok(struct check64 *k, const ZydisDecodedOperand *o)
+/* R11 = target, hot.branch = this one: bt64_undo_branch() makes guest state of it. */
+static bool indirect_ok(struct check64 *k, const ZydisDecodedOperand *o)
 {
-    const struct held *e = &k->now.r[R10];
+    const struct held *at = &k->now.r[R10], *target = &k->now.r[R11];
 
     if (k->in.mnemonic != ZYDIS_MNEMONIC_JMP || k->in.address_width != 64 ||
         o->mem.segment == ZYDIS_REGISTER_GS || o->mem.segment == ZYDIS_REGISTER_FS ||
-        checker_gpr(o->mem.base) != R10 || o->mem.index != ZYDIS_REGISTER_NONE ||
-        o->mem.disp.value != CTX_HOSTS - CTX_TAGS || e->what != HELD_ENTRY)
-        return breach64(k, "indirect branch not through the jump cache");
-    if (!k->now.matched || k->now.matched != e->of)
-        return breach64(k, "jump cache before its tag has matched");
+        o->mem.base != ZYDIS_REGISTER_NONE || checker_gpr(o->mem.index) != R10 ||
+        o->mem.scale != 8 || o->mem.disp.value != 0 || at->what != HELD_LANDING)
+        return breach64(k, "indirect branch not through the landings");
+    if (!held_clean(target) || target->id != at->of)
+        return breach64(k, "the landing of another target");
+    if (!k->now.branch || k->now.branch != site_branch(k))
+        return breach64(k, "an indirect branch that is not named");
     return chaining(k);
 }
 
@@ -307,8 +306,8 @@ static bool counter_ok(struct check64 *k, struct facts64 *taken)
 
     if (k->in.mnemonic == ZYDIS_MNEMONIC_JECXZ && c->what == HELD_WORD_SUM)
         taken->words |= (uint8_t)(1u << c->with);
-    else if (k->in.mnemonic == ZYDIS_MNEMONIC_JRCXZ && c->what == HELD_MATCH)
-        taken->matched = c->of;
+    else if (k->in.mnemonic == ZYDIS_MNEMONIC_JRCXZ && c->what == HELD_FROM_HERE)
+        taken->words |= 1;
     else if (!held_clean(c))
         return breach64(k, "a branch on a host value");
     return true;
@@ -324,6 +323,8 @@ static bool local_ok(struct check64 *k, uint64_t target)
     if ((k->in.mnemonic == ZYDIS_MNEMONIC_JECXZ || k->in.mnemonic == ZYDIS_MNEMONIC_JRCXZ) &&
         !counter_ok(k, &taken))
         return false;
+    if (k->landing && !(taken.words & 1))
+        return breach64(k, "a landing that was not looked for");
     return add_label(k, (uint32_t)(target - code), &taken);
 }
 
@@ -338,7 +339,7 @@ static bool branch_ok(struct check64 *k)
     if (k->in.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)
         return breach64(k, "a near branch with 66h");
     if (o->type == ZYDIS_OPERAND_TYPE_MEMORY)
-        return jump_cache_ok(k, o);
+        return indirect_ok(k, o);
     if (o->type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
         return breach64(k, "branch through a register");
     ZydisCalcAbsoluteAddress(&k->in, o, k->pc, &target);
@@ -389,11 +390,25 @@ static bool inner_entry(struct check64 *k)
     return true;
 }
 
+/* Nothing leads here but other blocks: R11 is where they wanted to go. */
+static bool landing(struct check64 *k)
+{
+    if (k->now.reachable)
+        return breach64(k, "a landing that the block runs into");
+    k->now = k->enter;
+    k->now.r[R11] = held_new(k, HELD_GUEST);
+    k->target = k->now.r[R11].id;
+    k->landing = k->landed = true;
+    return true;
+}
+
 /* Labels that end here add their facts. One that was passed over pointed into an instruction. */
 static bool arrive(struct check64 *k)
 {
     unsigned kept = 0;
 
+    if (k->pc == (uint64_t)(uintptr_t)k->b->landing && !landing(k))
+        return false;
     if (k->pc == (uint64_t)(uintptr_t)k->b->entry && !(k->now.reachable && (k->now.words & 1)))
         return breach64(k, "an entry that the word's comparison does not lead to");
     for (unsigned i = 0; i < k->nlabels; i++) {
@@ -410,7 +425,7 @@ static bool arrive(struct check64 *k)
     return k->now.reachable ? true : breach64(k, "code that nothing leads to");
 }
 
-/* The block's two entries. */
+/* The block's entries: checked, landing, entry. */
 static bool enter(struct check64 *k)
 {
     uint64_t entry = (uint64_t)(k->b->entry - k->b->code);
@@ -418,8 +433,7 @@ static bool enter(struct check64 *k)
 
     if (k->b->checked != k->b->code || entry == 0 || entry >= k->b->code_len)
         return breach64(k, "entries of no block");
-    k->now = border(k, RSP_NEAR, 0);
-    f = k->now;
+    f = k->now = k->enter = border(k, RSP_NEAR, 0);
     f.words = 1;
     return add_label(k, (uint32_t)entry, &f);
 }
@@ -442,9 +456,12 @@ bool checker64_block(struct check64 *k)
             return breach64(k, "undecodable bytes");
         if (!instruction_ok(k))
             return false;
+        k->landing &= k->now.reachable;
     }
     if (k->nlabels)
         return breach64(k, "branch into an instruction");
+    if (!k->landed)
+        return breach64(k, "a block without a landing");
     if (k->exits_seen != (1u << k->b->nexits) - 1)
         return breach64(k, "an exit without its branch");
     if (k->inner_seen != (k->b->loop != NULL))

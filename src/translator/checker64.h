@@ -22,8 +22,13 @@
  *   [RSP + disp], PUSH, POP             RSP is at most RSP_FAR from its slot, hot.rsp_not in
  *                                       agreement
  *   [RSI], [RDI] of strings             address + its delta, which hot.str_* knows
- *   words and jump cache of the context, IF, the byte of a poll
+ *   words and landings of the context, IF, the byte of a poll
  * Where the guest's memory is touched, a fault must find the guest's state: fault_state().
+ *
+ * Branches to where the guest says go through the context's landings, at an index of 16 bits; each
+ * is a block's landing, or the look-up in the jump cache (landing.c). A landing leads to the body
+ * only where the target is the block's address: as the jump cache knows none but those of pages
+ * that the context's words vouch for, the page is then as if its word had been compared.
  *
  * Loops: what an inner entry relies on is a function of struct bt_loop alone, and true at every
  * exit that linking may aim at one of the same loop (checker64_loop.c).
@@ -42,9 +47,7 @@ enum held_kind {
     HELD_CONST,   /* .value */
     HELD_ROTATED, /* value n rotated by 32 */
     HELD_PIECE,   /* bits 47..32 of value n */
-    HELD_HASH,    /* CRC32 of value n, started with BT_SHIFT */
-    HELD_INDEX,   /* the same, shifted: its index in the jump cache */
-    HELD_CLEAN = HELD_INDEX,
+    HELD_CLEAN = HELD_PIECE,
     /* host values: */
     HELD_DELTA,     /* of value n */
     HELD_DELTA_AT,  /* of piece .value */
@@ -58,9 +61,9 @@ enum held_kind {
     HELD_POLL,      /* a byte to be read; .value: offset of the pointer */
     HELD_WORD,      /* the context's word of page .with */
     HELD_WORD_SUM,  /* ... plus the page's id: zero if mapped */
-    HELD_ENTRY,     /* context + 8 * index of value n */
-    HELD_TAG,       /* its tag */
-    HELD_MATCH,     /* the tag + value n: zero if the entry is that of value n */
+    HELD_LANDINGS,  /* where the context's landings are, / 8 */
+    HELD_LANDING,   /* ... that for value n */
+    HELD_FROM_HERE, /* the target of the branch that landed here, less the block's address */
     HELD_OWN,       /* one of the block's structures: what a stub takes */
 };
 
@@ -106,7 +109,7 @@ struct facts64 {
     uint32_t rsp_since;          /* ... and hot.rsp_not has been true to it since then */
     bool rsp_true;
     uint64_t rsp_far; /* most bytes RSP may be off its slot */
-    uint32_t matched; /* the jump cache's entry for this value is true */
+    uint16_t branch;  /* hot.branch names the one this far in the block, + 1; 0: none */
     uint8_t words;    /* bit 0: page is as translated; bit 1: page2 */
     bool reachable;
 };
@@ -138,6 +141,10 @@ struct check64 {
     struct bytes bytes[MAX_BYTES]; /* of bit strings */
     unsigned nbytes;
     uint32_t next_id;
+    struct facts64 enter; /* what every way in finds */
+    uint32_t target;      /* R11 at the landing */
+    bool landing;         /* from there to where nothing goes on */
+    bool landed;          /* it was met */
     uint32_t exits_seen, opens_seen;
     bool inner_seen;
     int64_t stack_touch; /* displacement from RSP that this instruction accesses for sure */
@@ -181,6 +188,14 @@ static inline enum bt_site_kind site_kind(const struct check64 *k)
     const struct bt_map *m = bt_map_at(k->b, k->pc);
 
     return m ? (enum bt_site_kind)m->kind : SITE_SIDE;
+}
+
+/* Of the instruction at k->pc: 1 + how far in the block it is. 0: nobody knows. */
+static inline uint16_t site_branch(const struct check64 *k)
+{
+    const struct bt_map *m = bt_map_at(k->b, k->pc);
+
+    return (uint16_t)(m ? m->guest + 1 : 0);
 }
 
 /* checker64.c */

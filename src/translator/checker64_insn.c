@@ -170,6 +170,17 @@ static struct held constant(struct check64 *k, uint64_t v)
     return h;
 }
 
+/* 16 bits of the value in place of 16 that are zero. */
+static bool landing_of(struct check64 *k, int r, int from)
+{
+    struct held h = held_new(k, HELD_LANDING);
+
+    if (from < 0 || !readable(k, from))
+        return k->why ? false : breach64(k, "the landing of no register");
+    h.of = k->now.r[from].id;
+    return set(k, r, h);
+}
+
 static bool mov(struct check64 *k)
 {
     const ZydisDecodedOperand *d = &k->op[0], *s = &k->op[1];
@@ -178,6 +189,8 @@ static bool mov(struct check64 *k)
 
     if (d->type == ZYDIS_OPERAND_TYPE_MEMORY)
         return store(k);
+    if (d->size == 16 && kind64(k, r) == HELD_LANDINGS)
+        return landing_of(k, r, from);
     if (r < 0 || d->size < 32)
         return general(k);
     if (s->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
@@ -242,38 +255,6 @@ static bool not64(struct check64 *k)
         return general(k);
     h = held_new(k, HELD_NOT_DELTA);
     h.of = k->now.r[r].of;
-    return set(k, r, h);
-}
-
-static bool is_shift_count(const struct check64 *k, int r)
-{
-    return kind64(k, r) == HELD_CONST && k->now.r[r].value == BT_SHIFT;
-}
-
-static bool crc32(struct check64 *k)
-{
-    int r = reg_of(&k->op[0]), from = reg_of(&k->op[1]);
-    struct held h;
-
-    if (k->op[1].size != 64 || from < 0 || !is_shift_count(k, r))
-        return general(k);
-    if (!readable(k, from))
-        return false;
-    h = held_new(k, HELD_HASH);
-    h.of = k->now.r[from].id;
-    return set(k, r, h);
-}
-
-static bool shrx(struct check64 *k)
-{
-    int r = reg_of(&k->op[0]), from = reg_of(&k->op[1]);
-    struct held h;
-
-    if (k->op[0].size != 32 || kind64(k, from) != HELD_HASH ||
-        !is_shift_count(k, reg_of(&k->op[2])))
-        return general(k);
-    h = held_new(k, HELD_INDEX);
-    h.of = k->now.r[from].of;
     return set(k, r, h);
 }
 
@@ -347,12 +328,20 @@ static struct held host_sum(const struct check64 *k, const struct lea *l)
                              .value = b->id,
                              .at = b->at,
                              .slack = b->slack};
-    if (l->size == 64 && l->scale == 8 && l->disp == 0 && b->what == HELD_CTX &&
-        i->what == HELD_INDEX)
-        return (struct held){.what = HELD_ENTRY, .of = i->of};
-    if (plain && b->what == HELD_TAG && held_clean(i) && i->id == b->of)
-        return (struct held){.what = HELD_MATCH, .of = b->of};
     return none;
+}
+
+/* RCX = R11 - the block's address, at its landing. */
+static bool is_from_here(const struct check64 *k, const struct lea *l)
+{
+    const struct held *b = &k->now.r[l->base], *i = &k->now.r[l->index < 0 ? RSP : l->index];
+    uint64_t minus = 0 - k->b->rip;
+
+    if (!k->landing || l->r != RCX || l->size != 64)
+        return false;
+    if (l->index < 0)
+        return b->id == k->target && (uint64_t)l->disp == minus;
+    return plain_sum(l) && b->what == HELD_CONST && b->value == minus && i->id == k->target;
 }
 
 /* The word of a page plus the page's id. */
@@ -413,6 +402,8 @@ static bool lea(struct check64 *k)
         return guest_rsp(k, &l);
     if (k->in.address_width == 64) {
         h = host_sum(k, &l);
+        if (l.base >= 0 && is_from_here(k, &l))
+            h.what = HELD_FROM_HERE;
         if (kind64(k, l.base) == HELD_WORD && !word_sum(k, &l, &h))
             return breach64(k, "not the id of the word's page");
         if (h.what != HELD_ANY) {
@@ -493,9 +484,9 @@ static const struct {
     uint16_t mnemonic;
     bool (*check)(struct check64 *k);
 } rules[] = {
-    {ZYDIS_MNEMONIC_MOV, mov},   {ZYDIS_MNEMONIC_MOVZX, movzx},   {ZYDIS_MNEMONIC_LEA, lea},
-    {ZYDIS_MNEMONIC_RORX, rorx}, {ZYDIS_MNEMONIC_CRC32, crc32},   {ZYDIS_MNEMONIC_SHRX, shrx},
-    {ZYDIS_MNEMONIC_NOT, not64}, {ZYDIS_MNEMONIC_PUSH, push_pop}, {ZYDIS_MNEMONIC_POP, push_pop},
+    {ZYDIS_MNEMONIC_MOV, mov},      {ZYDIS_MNEMONIC_MOVZX, movzx}, {ZYDIS_MNEMONIC_LEA, lea},
+    {ZYDIS_MNEMONIC_RORX, rorx},    {ZYDIS_MNEMONIC_NOT, not64},   {ZYDIS_MNEMONIC_PUSH, push_pop},
+    {ZYDIS_MNEMONIC_POP, push_pop},
 };
 
 static bool by_rule(struct check64 *k)

@@ -163,6 +163,7 @@ static const struct hot_word {
     uint8_t bytes, what;
 } hot_words[] = {
     {HOT_CTX, 8, HELD_CTX},
+    {HOT_LANDINGS, 8, HELD_LANDINGS},
     {HOT_IRQ, 8, HELD_POLL},
     {HOT_CPU, 8, HELD_CPU},
     {HOT_RSP_NOT, 8, HELD_RSP_NOT},
@@ -261,7 +262,7 @@ enum place checker64_place(struct check64 *k, const ZydisDecodedOperand *o)
         return bad(k, "the host's FS");
     if (base == RSP)
         return stack_place(k, o, index);
-    if (what == HELD_CPU || what == HELD_POLL || what == HELD_CTX || what == HELD_ENTRY)
+    if (what == HELD_CPU || what == HELD_POLL || what == HELD_CTX)
         return pointed_place(k, base, index);
     return guest_place(k, o, base, index);
 }
@@ -299,14 +300,8 @@ static const struct bt_page *page_of(const struct check64 *k, unsigned n)
 
 static bool load_ctx(struct check64 *k, const ZydisDecodedOperand *m, struct held *out)
 {
-    const struct held *base = &k->now.r[checker_gpr(m->mem.base)];
     int64_t off = m->mem.disp.value;
 
-    if (base->what == HELD_ENTRY) {
-        *out = held_new(k, HELD_TAG);
-        out->of = base->of;
-        return off == CTX_TAGS && m->size == 64 ? true : breach64(k, "beyond the jump cache");
-    }
     for (unsigned n = 0; n < 2; n++) {
         const struct bt_page *p = page_of(k, n);
 
@@ -425,6 +420,20 @@ static bool for_iret(int64_t off)
     return off >= HOT_FRAME && off < HOT_DESC + 4 * 8 && off % 8 == 0;
 }
 
+/* Where it is in the code memory, and what it does to RSP. */
+static bool store_branch(struct check64 *k, const ZydisDecodedOperand *m,
+                         const ZydisDecodedOperand *src)
+{
+    uint64_t at = k->pc - (uint64_t)(uintptr_t)k->e->code.rx;
+    uint32_t name = (uint32_t)src->imm.value.u;
+
+    if (m->size != 32 || src->type != ZYDIS_OPERAND_TYPE_IMMEDIATE ||
+        name >> BT_BRANCH_SHIFT != at || name % (1 << BT_BRANCH_SHIFT) > BT_RETURNED)
+        return breach64(k, "the name of another branch");
+    k->now.branch = site_branch(k);
+    return true;
+}
+
 static bool store_clean(struct check64 *k, int r)
 {
     return r >= 0 && r != RSP && held_clean(&k->now.r[r])
@@ -443,6 +452,8 @@ bool checker64_store(struct check64 *k, const ZydisDecodedOperand *m, enum place
                                          : breach64(k, "IF without the right to it");
     if (at == PLACE_HOT && off == HOT_DF)
         return store_flag(k, m, src);
+    if (at == PLACE_HOT && off == HOT_BRANCH)
+        return store_branch(k, m, src);
     if (at != PLACE_HOT || m->size != 64)
         return breach64(k, "write to monitor memory");
     if (home_at(off) >= 0)

@@ -17,8 +17,9 @@
 enum { SPREAD = 128 }; /* copies made at once */
 
 static const uint8_t move_size[] = {
-    [MOVE_RIP32] = 4,   [MOVE_RIP64] = 8, [MOVE_BRANCH] = 8, [MOVE_PIECE] = 4, [MOVE_WORD] = 4,
-    [MOVE_PAGE_ID] = 4, [MOVE_STUB] = 4,  [MOVE_INSN] = 8,   [MOVE_SITE] = 8,
+    [MOVE_RIP32] = 4,  [MOVE_RIP64] = 8, [MOVE_MINUS_RIP32] = 4, [MOVE_MINUS_RIP64] = 8,
+    [MOVE_BRANCH] = 4, [MOVE_PIECE] = 4, [MOVE_WORD] = 4,        [MOVE_PAGE_ID] = 4,
+    [MOVE_STUB] = 4,   [MOVE_INSN] = 8,  [MOVE_SITE] = 8,
 };
 
 /* ---- while a block is made ---- */
@@ -181,8 +182,14 @@ static bool move_field(struct copy *c, const struct bt_move *m)
     case MOVE_RIP64:
         st64(at, ld64(at) + c->by);
         break;
+    case MOVE_MINUS_RIP32:
+        st32(at, ld32(at) - (uint32_t)c->by);
+        break;
+    case MOVE_MINUS_RIP64:
+        st64(at, ld64(at) - c->by);
+        break;
     case MOVE_BRANCH:
-        st64(at, ld64(at) + (c->by << 16));
+        st32(at, ld32(at) + ((uint32_t)(c->b->code - c->from->code) << BT_BRANCH_SHIFT));
         break;
     case MOVE_PIECE:
         st32(at,
@@ -238,7 +245,7 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
 {
     struct copy c = {.e = e, .from = t, .by = rip - t->rip};
 
-    c.code = codemem_begin(&e->code, t->code_len);
+    c.code = bt_landing_begin(e, t->code_len, (size_t)(t->landing - t->code));
     c.b = bt_alloc(e, sizeof(*c.b));
     if (!c.code || !c.b || e->nblocks == e->max_blocks)
         return NULL;
@@ -247,6 +254,7 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
     c.b->page = page;
     c.b->code = codemem_to_rx(&e->code, c.code);
     c.b->entry = c.b->code + (t->entry - t->code);
+    c.b->landing = c.b->code + (t->landing - t->code);
     c.b->checked = c.b->code + (t->checked - t->code);
     c.b->body = c.b->code + (t->body - t->code);
     c.b->hash_next = c.b->frame_next = c.b->frame2_next = c.b->twin_next = NULL;
@@ -259,7 +267,7 @@ static struct bt_block *copy_block(struct engine *e, const struct bt_block *t, u
             return NULL;
     if (!move_exits(&c))
         return NULL;
-    codemem_commit(&e->code, t->code_len);
+    bt_landing_commit(e, c.b);
     return c.b;
 }
 
@@ -447,6 +455,8 @@ static bool same_place(const struct bt_block *a, const struct bt_block *b, const
     switch ((enum bt_move_kind)m->kind) {
     case MOVE_STUB:
         return ld32(p) == ld32(q) + (uint32_t)(b->code - a->code);
+    case MOVE_BRANCH:
+        return ld32(p) == ld32(q) + ((uint32_t)(a->code - b->code) << BT_BRANCH_SHIFT);
     case MOVE_INSN:
         return same_insn((const struct insn *)(uintptr_t)ld64(p),
                          (const struct insn *)(uintptr_t)ld64(q));
@@ -488,7 +498,7 @@ bool bt_same_code(const struct bt_block *a, const struct bt_block *b)
         a->nmap != b->nmap || a->moves->n != b->moves->n || a->guest_len != b->guest_len ||
         a->ninsns != b->ninsns || a->borrowed != b->borrowed || a->loaded != b->loaded ||
         a->entry - a->code != b->entry - b->code || a->checked - a->code != b->checked - b->code ||
-        a->body - a->code != b->body - b->code ||
+        a->landing - a->code != b->landing - b->code || a->body - a->code != b->body - b->code ||
         memcmp(a->map, b->map, a->nmap * sizeof(*a->map)) != 0 ||
         memcmp(a->moves->move, b->moves->move, a->moves->n * sizeof(a->moves->move[0])) != 0 ||
         !same_moved(a, b, moved))

@@ -44,7 +44,7 @@ static bool take_level(struct engine *e, unsigned user)
     struct bt_level *l = &e->hot->level[user];
 
     *l = (struct bt_level){
-        .ctx = e->step_ctx ? e->step_ctx : bt_ctx_get(e, c->mode),
+        .ctx = e->step_ctx[0] ? e->step_ctx[0] : bt_ctx_get(e, c->mode),
         .block = e->hot->base[user ? VIEW_USER : VIEW_KERNEL],
         .cs = c->seg[SEG_CS],
         .ss = c->seg[SEG_SS],

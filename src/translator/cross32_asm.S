@@ -60,6 +60,9 @@ as_callout:
         mov     %r11, HOT_WINDOW(%r15)
         wrgsbase %r11
         mov     (\level + LEVEL_CTX)(%r15), %r11
+        shr     $3, %r11
+        mov     %r11, HOT_LANDINGS(%r15)
+        shl     $3, %r11
         xchg    %r11, HOT_CTX(%r15)
         .endm
 
@@ -192,14 +195,14 @@ crossed:
         mov     CTX_TAGS(%r11), %rcx
         add     %r8, %rcx
         jnz     .Lout
-        mov     CTX_HOSTS(%r11), %r8
+        mov     CTX_HOSTS(%r11), %r11
         andl    $~EF_RF, CPU_RFLAGS(%r14)
         pop     %rcx
         add     $8, %rsp
         add     $0x7f, %al
         sahf
         mov     %r10, %rax
-        jmp     *%r8
+        jmp     *%r11
 /* Somebody wants the CPU, or the context does not know the way: at a boundary of instructions. */
 .Lout:
         pop     %rcx

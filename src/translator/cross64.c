@@ -60,7 +60,7 @@ static bool make_levels(struct engine *e)
         cpu_set_star64(c, user ? 3 : 0);
         cpu_update_mode(c);
         *l = (struct bt_level){
-            .ctx = e->step_ctx ? e->step_ctx : bt_ctx_get(e, c->mode),
+            .ctx = e->step_ctx[1] ? e->step_ctx[1] : bt_ctx_get(e, c->mode),
             .block = smmu_block(e->mmu, smmu_table_of(c)),
             .cs = c->seg[SEG_CS],
             .ss = c->seg[SEG_SS],

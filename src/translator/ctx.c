@@ -2,7 +2,6 @@
 #include "translator/bt_priv.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 /* A tag that no rip with index i can match: that of rip 0, which belongs elsewhere; of rip 1 where
  * 0 belongs. */
@@ -14,11 +13,16 @@ static uint64_t empty_tag(uint32_t i)
 /* Processes that end soon use a few hundred entries. */
 static void reset_jcache(struct bt_ctx *x)
 {
-    if (x->nset > BT_JOURNAL)
-        memset(x->neg_tag, 0, sizeof(x->neg_tag));
-    else
-        for (uint32_t k = 0; k < x->nset; k++)
-            x->neg_tag[x->set[k]] = 0;
+    uint32_t n = x->nset > BT_JOURNAL ? BT_JCACHE : x->nset;
+
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = n == BT_JCACHE ? k : x->set[k];
+
+        if (x->neg_tag[i]) {
+            bt_landing_forget(x, i);
+            x->neg_tag[i] = 0;
+        }
+    }
     x->neg_tag[bt_jcache_index(0)] = empty_tag(bt_jcache_index(0));
     x->nset = 0;
     x->filled += 1 + (x->filled == UINT32_MAX);
@@ -42,18 +46,13 @@ static struct bt_ctx **list_of(struct engine *e, uint32_t mode)
     return &e->kernel_ctx;
 }
 
-static struct bt_ctx *ctx_alloc(struct engine *e)
+static struct bt_ctx *ctx_alloc(struct engine *e, uint32_t mode)
 {
-    struct bt_ctx *x = e->free_ctx;
+    struct bt_ctx **free = &e->free_ctx[bt_wide(mode)], *x = *free;
 
-    if (x) {
-        e->free_ctx = x->next;
-    } else {
-        x = mmap(NULL, sizeof(*x), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (x == MAP_FAILED)
-            return NULL;
-        bt_ctx_reset(x);
-    }
+    if (!x)
+        return bt_ctx_map(e, bt_wide(mode));
+    *free = x->next;
     return x;
 }
 
@@ -65,7 +64,7 @@ struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
     for (x = *list; x; x = x->next)
         if (x->mode == mode)
             return x;
-    x = ctx_alloc(e);
+    x = ctx_alloc(e, mode);
     if (!x)
         return NULL;
     x->mode = mode;
@@ -79,14 +78,6 @@ struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
     return x;
 }
 
-/* Whoever forgets a page empties the jump cache, so its second page need not be asked for. */
-static uint8_t *entry_in(const struct bt_ctx *x, const struct bt_block *b)
-{
-    bool known = b->page2 && x->page[b->page2->vpn % BT_WORDS] == b->page2;
-
-    return known && !(b->mode & MODE_ODD_CS) ? b->body : b->entry;
-}
-
 static void set_entry(struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->rip);
@@ -94,8 +85,9 @@ static void set_entry(struct bt_ctx *x, const struct bt_block *b)
     if (x->nset < BT_JOURNAL)
         x->set[x->nset] = (uint16_t)i;
     x->nset += x->nset <= BT_JOURNAL;
+    bt_landing_forget(x, i);
     x->neg_tag[i] = 0 - b->rip;
-    x->host[i] = entry_in(x, b);
+    x->host[i] = b->landing;
 }
 
 static bool vacant(const struct bt_ctx *x, uint64_t rip)
@@ -153,8 +145,10 @@ static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->rip);
 
-    if (x->neg_tag[i] == 0 - b->rip && (x->host[i] == b->entry || x->host[i] == b->body))
+    if (x->neg_tag[i] == 0 - b->rip && x->host[i] == b->landing) {
+        bt_landing_forget(x, i);
         x->neg_tag[i] = empty_tag(i);
+    }
 }
 
 void bt_ctx_drop_block(struct engine *e, const struct bt_block *b)
@@ -229,8 +223,8 @@ void bt_ctx_space_freed(struct engine *e, struct smmu_space *space)
         if (x->all_next)
             x->all_next->all_prev = x->all_prev;
         bt_ctx_reset(x); /* its pages are nobody's now */
-        x->next = e->free_ctx;
-        e->free_ctx = x;
+        x->next = e->free_ctx[bt_wide(x->mode)];
+        e->free_ctx[bt_wide(x->mode)] = x;
     }
     e->space_changed = true;
 }
@@ -241,12 +235,11 @@ void bt_ctx_fini(struct engine *e)
 
     for (x = e->all_ctx; x; x = next) {
         next = x->all_next;
-        munmap(x, sizeof(*x));
+        bt_ctx_unmap(x);
     }
-    for (x = e->free_ctx; x; x = next) {
-        next = x->next;
-        munmap(x, sizeof(*x));
-    }
-    if (e->empty_ctx && e->empty_ctx != MAP_FAILED)
-        munmap(e->empty_ctx, sizeof(*e->empty_ctx));
+    for (unsigned wide = 0; wide < 2; wide++)
+        for (x = e->free_ctx[wide]; x; x = next) {
+            next = x->next;
+            bt_ctx_unmap(x);
+        }
 }

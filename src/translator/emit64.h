@@ -62,6 +62,13 @@ static inline void emit_gs_st64imm(struct emit *e, int32_t disp, uint32_t imm)
     emit32(e, imm);
 }
 
+/* mov dword gs:[disp], imm */
+static inline void emit_gs_st32imm(struct emit *e, int32_t disp, uint32_t imm)
+{
+    emit_gs(e, false, 0xc7, 0, disp);
+    emit32(e, imm);
+}
+
 /* The bytes behind the opcode. */
 void emit_mem_h(struct emit *e, unsigned reg, const struct hea *a);
 /* [REX] op ModRM..; op may be two bytes (0F xx). */

@@ -32,6 +32,7 @@ static void emit_stubs(struct engine *e)
 {
     emit_stub(e, STUB_DIRECT, bt_stub_direct);
     emit_stub(e, STUB_INDIRECT, bt_stub_indirect);
+    emit_stub(e, STUB_STRAY, bt_stub_stray);
     emit_stub(e, STUB_WORD, bt_stub_word);
     emit_stub(e, STUB_CALLOUT, bt_stub_callout);
     emit_stub(e, STUB_SYSENTER, bt_stub_sysenter);
@@ -40,7 +41,7 @@ static void emit_stubs(struct engine *e)
     emit_stub(e, STUB_LOAD_SEG, bt_stub_load_seg);
     emit_stub(e, STUB_POP_SEG, bt_stub_pop_seg);
     emit_stub(e, STUB64_DIRECT, bt64_stub_direct);
-    emit_stub(e, STUB64_INDIRECT, bt64_stub_indirect);
+    emit_stub(e, STUB64_STRAY, bt64_stub_stray);
     emit_stub(e, STUB64_WORD, bt64_stub_word);
     emit_stub(e, STUB64_CALLOUT, bt64_stub_callout);
     emit_stub(e, STUB64_SYSCALL, bt64_stub_syscall);
@@ -140,19 +141,19 @@ static int bt_create(struct engine *e)
         return err;
     e->sites = calloc(SITE_HASH, sizeof(*e->sites));
     e->xlate = calloc(1, sizeof(*e->xlate));
-    e->empty_ctx = mmap(NULL, sizeof(*e->empty_ctx), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     e->decodings = decode_cache_create();
-    if (!e->sites || !e->xlate || !e->decodings || e->empty_ctx == MAP_FAILED)
+    if (!e->sites || !e->xlate || !e->decodings)
         return -ENOMEM;
-    bt_ctx_reset(e->empty_ctx);
+    err = bt_landing_init(e);
+    if (err < 0)
+        return err;
     emit_stubs(e);
     bt_light_init(e);
     err = smmu_use_blocks(e->mmu, e->hot_fd, PAGE_SIZE);
     if (err < 0)
         return err;
     e->hot->view_table = smmu_view_table(e->mmu);
-    e->hot->ctx = e->empty_ctx;
+    bt_use_ctx(e, e->empty_ctx[0]);
     e->space_changed = true;
     e->xsave_mask = e->cpu->model->xcr0_allowed | 3;
     e->cpu->hooks.fpu_sync = on_fpu_sync;
@@ -176,7 +177,7 @@ int engine_create(struct engine **out, struct cpu *c, struct smmu *mmu, struct p
     e->pm = pm;
     e->log = log;
     e->cfg = *cfg;
-    e->hot_fd = -1;
+    e->hot_fd = e->landings_fd[0] = e->landings_fd[1] = -1;
     c->engine = e;
     err = hot_create(e);
     if (err == 0)
@@ -205,6 +206,7 @@ void engine_destroy(struct engine *e)
         bt_cache_fini(e);
     bt_ctx_fini(e);
     bt_step_fini(e);
+    bt_landing_fini(e);
     bt_perf_map_close(e);
     if (e->interp)
         interp_destroy(e->interp);

@@ -87,7 +87,7 @@ void x64_send_home(struct xlate *x);
 void x64_give_back(struct xlate *x);
 /* Has RSP proven when it has moved. Before anything that leaves the block. */
 void x64_settle(struct xlate *x);
-void x64_word_check(struct xlate *x, const struct bt_page *page);
+void x64_word_check(struct xlate *x, const struct bt_page *page, bool landing);
 bool x64_callout(struct xlate *x, const struct insn *i);
 /* By way of another stub that takes a struct bt_callout. */
 bool x64_call_stub(struct xlate *x, const struct insn *i, unsigned stub);

@@ -16,14 +16,20 @@ static bool near64(const struct xlate *x, const struct insn *i)
     return i->opsize == 8 && !insn_is_far(i) && !(i->prefixes & PFX_LOCK);
 }
 
-/* R11 = S1 = guest target; registers as the next block wants them; then the jump cache. RCX, R10
- * and R11 are free once RCX is home. `undo` takes back what was done to RSP, should the target not
- * be canonical: bt64_undo_branch(). */
-static void emit_indirect(struct xlate *x, int undo)
+/* Should the target not be canonical: bt64_undo_branch(). Nothing else tells who jumped. */
+static void emit_branch_name(struct xlate *x, enum bt_branch did)
 {
+    uint32_t at = (uint32_t)(codemem_to_rx(&x->e->code, x->em.p) - x->e->code.rx);
+
+    emit_gs_st32imm(&x->em, HOT_BRANCH, at << BT_BRANCH_SHIFT | did);
+    xlate_moves(x, MOVE_BRANCH, x->em.p - 4);
+}
+
+/* R11 = S1 = guest target; registers as the next block wants them; then to where it lands. */
+static void emit_indirect(struct xlate *x, enum bt_branch did)
+{
+    static const struct hea at = {.base = H_NONE, .index = H_R10, .scale = 8};
     struct emit *em = &x->em;
-    const struct hea tag = {.base = H_R10, .index = H_NONE, .scale = 1, .disp = CTX_TAGS};
-    uint8_t *hit;
 
     x64_settle(x);
     xlate_mark(x, SITE_CHECK);
@@ -31,23 +37,10 @@ static void emit_indirect(struct xlate *x, int undo)
     if (x->w.s1 != H_R11)
         emit_mov64(em, H_R11, x->w.s1);
     x64_give_back(x);
-    emit_gs_st(em, H_RCX, HOT_HOME + RCX * 8);
-    emit_imm32(em, H_RCX, BT_SHIFT);
-    emit_mov32(em, H_R10, H_RCX);
-    emit_crc32(em, H_R10, H_R11);
-    emit_shrx(em, H_R10, H_R10, H_RCX);
-    emit_gs_ld(em, H_RCX, HOT_CTX);
-    emit_op_sib(em, true, 0x8d, H_R10, H_RCX, H_R10, 3, 0);
-    emit_op_h(em, true, 0x8b, H_RCX, &tag);
-    emit_add_lea(em, true, H_RCX, H_RCX, H_R11);
-    hit = emit_jrcxz(em);
-    emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
-    emit_imm64(em, H_R10, x->rip << 16 | (uint8_t)undo);
-    xlate_moves(x, MOVE_BRANCH, em->p - 8);
-    xlate_to_stub(x, emit_jmp(em), STUB64_INDIRECT);
-    emit_patch8(hit, em->p);
-    emit_gs_ld(em, H_RCX, HOT_HOME + RCX * 8);
-    emit_op_b(em, false, 0xff, 4, H_R10, CTX_HOSTS - CTX_TAGS); /* jmp [r10 + hosts] */
+    emit_branch_name(x, did);
+    emit_gs_ld(em, H_R10, HOT_LANDINGS);
+    emit_mov16(em, H_R10, H_R11);
+    emit_op_h(em, false, 0xff, 4, &at); /* jmp [r10 * 8] */
     x->ended = true;
 }
 
@@ -121,7 +114,7 @@ bool lower64_jmp(struct xlate *x, const struct insn *i)
     }
     if (!load_target(x, i))
         return false;
-    emit_indirect(x, 0);
+    emit_indirect(x, BT_JUMPED);
     return true;
 }
 
@@ -213,7 +206,7 @@ bool lower64_call(struct xlate *x, const struct insn *i)
     if (!load_target(x, i))
         return false;
     push_return(x, i);
-    emit_indirect(x, 8);
+    emit_indirect(x, BT_CALLED);
     return true;
 }
 
@@ -224,6 +217,6 @@ bool lower64_ret(struct xlate *x, const struct insn *i)
         return false;
     emit_pop(&x->em, x->w.s1);
     x64_touched(x);
-    emit_indirect(x, -8);
+    emit_indirect(x, BT_RETURNED);
     return true;
 }

@@ -8,32 +8,17 @@ static uint32_t target_of(const struct xlate *x, const struct insn *i)
     return (uint32_t)(x->rip + i->len + i->imm);
 }
 
-void xlate_jump_cache(struct xlate *x, bool wide)
-{
-    struct emit *em = &x->em;
-    uint8_t *hit;
-
-    emit_ld64_b(em, H_R11, H_R15, HOT_CTX);
-    emit_mov32(em, H_R9, H_R13);
-    emit_crc32(em, H_R9, H_R8);
-    emit_shrx(em, H_R9, H_R9, H_R13);
-    emit_mov64(em, H_R10, H_RCX);
-    emit_op_sib(em, wide, 0x8b, H_RCX, H_R11, H_R9, 3, CTX_TAGS);
-    emit_add_lea(em, wide, H_RCX, H_RCX, H_R8);
-    hit = wide ? emit_jrcxz(em) : emit_jecxz(em);
-    emit_mov64(em, H_RCX, H_R10);
-    xlate_to_stub(x, emit_jmp(em), STUB_INDIRECT);
-    emit_patch8(hit, em->p);
-    emit_mov64(em, H_RCX, H_R10);
-    emit_op_sib(em, false, 0xff, 4, H_R11, H_R9, 3, CTX_HOSTS); /* jmp [r11 + r9*8 + hosts] */
-    x->ended = true;
-}
-
-/* R8D = guest target. */
+/* R8D = guest target: to where it lands. */
 static void emit_indirect(struct xlate *x)
 {
+    static const struct hea at = {.base = H_NONE, .index = H_R9, .scale = 8};
+    struct emit *em = &x->em;
+
     xlate_mark(x, SITE_CHECK);
-    xlate_jump_cache(x, false);
+    emit_ld64_b(em, H_R9, H_R15, HOT_LANDINGS);
+    emit_mov16(em, H_R9, H_R8);
+    emit_op_h(em, false, 0xff, 4, &at); /* jmp [r9 * 8] */
+    x->ended = true;
 }
 
 /* R8D = the near target operand. */

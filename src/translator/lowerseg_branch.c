@@ -34,12 +34,29 @@ static void jump_to(struct xlate *x, uint32_t eip)
     leave_to(x, emit_jmp(&x->em), eip);
 }
 
-/* Tags have 64 bits here, of which 32 are CS's base. */
+/* Tags have 64 bits, of which 32 are CS's base. Through the jump cache itself, as landings know no
+ * base. */
 void seg_find_key(struct xlate *x)
 {
+    struct emit *em = &x->em;
+    uint8_t *hit;
+
     xlate_mark(x, SITE_CHECK);
-    emit_add_lea(&x->em, true, H_R8, H_R8, H_R9);
-    xlate_jump_cache(x, true);
+    emit_add_lea(em, true, H_R8, H_R8, H_R9);
+    emit_ld64_b(em, H_R11, H_R15, HOT_CTX);
+    emit_mov32(em, H_R9, H_R13);
+    emit_crc32(em, H_R9, H_R8);
+    emit_shrx(em, H_R9, H_R9, H_R13);
+    emit_mov64(em, H_R10, H_RCX);
+    emit_op_sib(em, true, 0x8b, H_RCX, H_R11, H_R9, 3, CTX_TAGS);
+    emit_add_lea(em, true, H_RCX, H_RCX, H_R8);
+    hit = emit_jrcxz(em);
+    emit_mov64(em, H_RCX, H_R10);
+    xlate_to_stub(x, emit_jmp(em), STUB_INDIRECT);
+    emit_patch8(hit, em->p);
+    emit_mov64(em, H_RCX, H_R10);
+    emit_op_sib(em, false, 0xff, 4, H_R11, H_R9, 3, CTX_HOSTS); /* jmp [r11 + r9*8 + hosts] */
+    x->ended = true;
 }
 
 /* R8D = EIP in this segment. */

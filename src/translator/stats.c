@@ -82,6 +82,7 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "dispatcher look-ups", s->lookups);
     line(out, "  found", s->lookup_hits);
     line(out, "context switches", s->ctx_switches);
+    line(out, "look-ups behind landings", e->hot->not_landed);
     line(out, "level changes in the cache", e->hot->crossings);
     line(out, "exits: direct, unlinked", s->exits[BT_EXIT_DIRECT]);
     line(out, "exits: jump-cache miss", s->exits[BT_EXIT_INDIRECT]);

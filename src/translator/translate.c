@@ -10,6 +10,9 @@
 #include "translator/lower64.h"
 #include "translator/lowerseg.h"
 
+/* Bytes of what compares the page's word: a landing comes behind. */
+enum { BEFORE_LANDING = 37, BEFORE_LANDING64 = 46 };
+
 static lower_fn *const lowerings[NLOWER] = {
     [LOWER_COPY] = lower_copy,
     [LOWER_XCHG] = lower_copy,
@@ -114,8 +117,25 @@ void xlate_irq_after(struct xlate *x, const struct insn *i)
     x->rip -= i->len;
 }
 
-/* The context must map the page as this translation assumes; else leave with the block's rip. */
-static void emit_word_check(struct xlate *x, const struct bt_page *page)
+/* R8D = target, which is this block's address, or stray. Returns the place of a rel8, to be taken
+ * with RCX in R10. */
+static uint8_t *emit_landing(struct xlate *x)
+{
+    struct emit *em = &x->em;
+    uint8_t *here;
+
+    x->b->landing = codemem_to_rx(&x->e->code, em->p);
+    emit_mov64(em, H_R10, H_RCX);
+    emit_lea32_field(em, H_RCX, H_R8, (int32_t)(0 - (uint32_t)x->b->rip));
+    xlate_moves(x, MOVE_MINUS_RIP32, em->p - 4);
+    here = emit_jecxz(em);
+    xlate_to_stub(x, emit_jmp(em), STUB_STRAY);
+    return here;
+}
+
+/* The context must map the page as this translation assumes; else leave with the block's rip. A
+ * landing behind that shares its end. */
+static void emit_word_check(struct xlate *x, const struct bt_page *page, bool landing)
 {
     struct emit *em = &x->em;
     uint8_t *ok;
@@ -131,6 +151,11 @@ static void emit_word_check(struct xlate *x, const struct bt_page *page)
     emit_imm32(em, H_R8, (uint32_t)x->b->rip);
     xlate_moves(x, MOVE_RIP32, em->p - 4);
     xlate_to_stub(x, emit_jmp(em), STUB_WORD);
+    if (landing) {
+        uint8_t *here = emit_landing(x);
+
+        emit_patch8(here, em->p);
+    }
     emit_patch8(ok, em->p);
     emit_mov64(em, H_RCX, H_R10);
 }
@@ -188,12 +213,12 @@ static bool goes_on_after(struct xlate *x, const struct insn *i)
            x->side_exits++ < BT_MAX_SIDE_EXITS;
 }
 
-static void word_check(struct xlate *x, const struct bt_page *page)
+static void word_check(struct xlate *x, const struct bt_page *page, bool landing)
 {
     if (x->w.on)
-        x64_word_check(x, page);
+        x64_word_check(x, page, landing);
     else
-        emit_word_check(x, page);
+        emit_word_check(x, page, landing);
 }
 
 /* What the monitor needs as scratch are registers that the block's code does not use. */
@@ -378,7 +403,7 @@ static struct bt_block *seal_block(struct xlate *x)
     if (!bt_keep_moves(x))
         return NULL;
     b->code_len = (uint32_t)(x->em.p - x->start);
-    codemem_commit(cm, b->code_len);
+    bt_landing_commit(x->e, b);
     return b;
 }
 
@@ -386,7 +411,7 @@ static struct bt_block *start_block(struct xlate *x, uint64_t rip, uint32_t mode
                                     struct bt_page *page, struct bt_page *page2)
 {
     struct engine *e = x->e;
-    uint8_t *room = codemem_begin(&e->code, BT_BLOCK_ROOM);
+    uint8_t *room = bt_landing_begin(e, BT_BLOCK_ROOM, x->w.on ? BEFORE_LANDING64 : BEFORE_LANDING);
     struct bt_block *b = bt_alloc(e, sizeof(*b));
 
     if (!room || !b || e->nblocks == e->max_blocks)
@@ -425,10 +450,13 @@ struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct b
     b->ninsns = (uint16_t)x->n;
     b->cs_limit = x->limit;
     xlate_mark(x, SITE_CHECK);
-    word_check(x, page);
+    word_check(x, page, !x->seg);
+    assert(x->seg || (uintptr_t)b->landing % 64 == 0);
     b->entry = codemem_to_rx(&e->code, x->em.p);
+    if (x->seg)
+        b->landing = b->entry;
     if (page2)
-        word_check(x, page2);
+        word_check(x, page2, false);
     if (mode & MODE_ODD_CS)
         seg_check_code(x);
     b->body = codemem_to_rx(&e->code, x->em.p);

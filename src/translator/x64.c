@@ -171,8 +171,31 @@ void x64_settle(struct xlate *x)
     x64_touched(x);
 }
 
-/* The context must map the page as this translation assumes; else leave with the block's rip. */
-void x64_word_check(struct xlate *x, const struct bt_page *page)
+/* R11 = target, which is this block's address, or stray. Returns the place of a rel8, to be taken
+ * with RCX in R10. */
+static uint8_t *emit_landing(struct xlate *x)
+{
+    struct emit *em = &x->em;
+    uint64_t minus = 0 - x->b->rip;
+    uint8_t *here;
+
+    x->b->landing = codemem_to_rx(&x->e->code, em->p);
+    emit_mov64(em, H_R10, H_RCX);
+    if (minus == (uint64_t)(int64_t)(int32_t)minus) {
+        emit_lea64(em, H_RCX, H_R11, (int32_t)minus);
+    } else {
+        emit_imm64(em, H_RCX, minus);
+        xlate_moves(x, MOVE_MINUS_RIP64, em->p - 8);
+        emit_add_lea(em, true, H_RCX, H_RCX, H_R11);
+    }
+    here = emit_jrcxz(em);
+    xlate_to_stub(x, emit_jmp(em), STUB64_STRAY);
+    return here;
+}
+
+/* The context must map the page as this translation assumes; else leave with the block's rip. A
+ * landing behind that shares its end. */
+void x64_word_check(struct xlate *x, const struct bt_page *page, bool landing)
 {
     struct emit *em = &x->em;
     uint8_t *ok;
@@ -188,6 +211,11 @@ void x64_word_check(struct xlate *x, const struct bt_page *page)
     emit_imm64(em, H_R11, x->b->rip);
     xlate_moves(x, MOVE_RIP64, em->p - 8);
     xlate_to_stub(x, emit_jmp(em), STUB64_WORD);
+    if (landing) {
+        uint8_t *here = emit_landing(x);
+
+        emit_patch8(here, em->p);
+    }
     emit_patch8(ok, em->p);
     emit_mov64(em, H_RCX, H_R10);
 }

@@ -16,6 +16,7 @@
 enum xlate_stub {
     STUB_DIRECT,
     STUB_INDIRECT,
+    STUB_STRAY,
     STUB_WORD,
     STUB_CALLOUT,
     STUB_SYSENTER,
@@ -32,7 +33,7 @@ enum xlate_stub {
     STUB_CPUID,
     STUB_STORE,
     STUB64_DIRECT,
-    STUB64_INDIRECT,
+    STUB64_STRAY,
     STUB64_WORD,
     STUB64_CALLOUT,
     STUB64_SYSCALL,
@@ -180,9 +181,6 @@ bool bt_keep_moves(struct xlate *x);
 struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct bt_page *page,
                          struct bt_page *page2, const uint8_t *bytes, unsigned avail,
                          bool *interpret);
-/* Goes to the code whose key is in R8: all of it when `wide`, else 32 bits and no base. Through the
- * context's jump cache, without touching flags; ends the block. */
-void xlate_jump_cache(struct xlate *x, bool wide);
 /* Aims a rel32 at one of the fixed stubs. */
 void xlate_to_stub(struct xlate *x, uint8_t *rel32, unsigned stub);
 

@@ -6,7 +6,8 @@
  * is nobody's, @jump of the exit's stub, @jumpnext the same aimed one byte further. Of no bytes:
  * @stub (the exit's stub is here), @resume (the callout comes back here), @entry, and @plain,
  * @string, @probe, @poll, @check: entries of the fault map, @borrow8, @load10, @load11: registers
- * of the guest's that the block borrows or loads. All but those of bad_entry begin with BEGIN. No
+ * of the guest's that the block borrows or loads. All but those of bad_entry and landings begin
+ * with BEGIN. No
  * comments say what the bytes are: the second column does, and a disassembler.
  */
 #ifndef DRAGOMAN_TESTS_CHECKER64_BLOCKS_H
@@ -14,9 +15,10 @@
 
 #include "translator/bt_priv.h"
 
-#define BEGIN                                                                                      \
-    "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3124c89d149bb @rip e9 @word " \
-    "4c89d1 @entry @plain "
+#define CHECKED                                                                                    \
+    "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3234c89d149bb @rip e9 @word "
+#define LAND   "@landing 4989ca498d8b00f0bfffe305e9 @stray "
+#define BEGIN  CHECKED LAND "4c89d1 @entry @plain "
 #define SAVE8  "654c89042520010000 "
 #define BACK8  "654c8b042520010000 "
 #define LOOKUP "c463fbf0c320450fb7c0654e8b04c500000100 "
@@ -120,10 +122,8 @@ static const struct block good[] = {
     {NULL, "STOS",
      "6548c70425d001000000000000c463fbf0df20450fb7db654e8b1cdd00000100654c891c25d80100004a8d3c1f "
      "@string f3ab49f7d34a8d7c1f01 @plain " END},
-    {NULL, "the jump cache",
-     "4989c3 @check "
-     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000400"},
+    {NULL, "an indirect branch",
+     "4989c3 @check 65c70425c8000000 @name 654c8b1425c0000000664589da42ff24d500000000"},
     {NULL, "a callout in the middle", "49bb @site e9 @callout @resume ffc0" END},
     {NULL, "a callout at the end", "49bb @site e9 @callout @resume 0f0b"},
     {NULL, "a look at INTR", "654c8b142510000000450fb612" END},
@@ -592,37 +592,33 @@ static const struct block bad[] = {
     {"host value in a guest register", "R10 after a callout",
      "4989c249bb @site e9 @callout @resume 4c89d353" END},
     {"through a register", "JMP", "ffe0"},
-    {"not through the jump cache", "JMP of memory",
-     "c463fbf0db20450fb7db654e8b1cdd0000010042ff241b"},
-    {"not through the jump cache", "another offset",
-     "4989c3 @check "
-     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa208000100"},
-    {"before its tag", "no tag compared",
-     "4989c3 @check "
-     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d165488b0c25e"
-     "800000041ffa200000400"},
-    {"host value where the guest's", "another target than was hashed",
-     "4989c3 @check "
-     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d14989db498b0"
-     "a4a8d0c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000400"},
-    {"not through the jump cache", "the entry of another",
-     "4989c3 @check "
-     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e31865488b0c25e800000049ba @branch e9 @indirect 65488b0c25e80000004989da41ffa200000400"},
-    {"host value where the guest's", "an index that is no hash",
-     "4989c3 @check "
-     "6548890c25e8000000b911000000c46273f7d065488b0c25000000004e8d14d1498b0a4a8d0c19e31865488b0c25e"
-     "800000049ba @branch e9 @indirect 65488b0c25e800000041ffa200000400"},
-    {"host value where the guest's", "another shift",
-     "4989c3 @check "
-     "6548890c25e8000000b9110000004189caf24d0f38f1d3b912000000c44273f7d265488b0c25000000004e8d14d14"
-     "98b0a4a8d0c19e31865488b0c25e800000049ba @branch e9 @indirect "
-     "65488b0c25e800000041ffa200000400"},
+    {"not through the landings", "JMP of memory", "c463fbf0db20450fb7db654e8b1cdd0000010042ff241b"},
+    {"not through the landings", "the next landing",
+     "4989c3 @check 65c70425c8000000 @name 654c8b1425c0000000664589da42ff24d508000000"},
+    {"not through the landings", "another scale",
+     "4989c3 @check 65c70425c8000000 @name 654c8b1425c0000000664589da42ff249500000000"},
+    {"not through the landings", "a landing of no index",
+     "4989c3 @check 65c70425c8000000 @name 654c8b1425c000000042ff24d500000000"},
+    {"forbidden kind", "CALL of a landing",
+     "4989c3 @check 65c70425c8000000 @name 654c8b1425c0000000664589da42ff14d500000000"},
+    {"of another target", "16 bits of another register",
+     "4989c3 @check 65c70425c8000000 @name 654c8b1425c0000000664189da42ff24d500000000"},
+    {"of another target", "a target that came later",
+     "4989c3 @check 65c70425c8000000 @name 654c8b1425c0000000664589da4989db42ff24d500000000"},
+    {"host value where the guest's", "landings of nobody",
+     "4989c3 @check 65c70425c8000000 @name 654c8b142500000000664589da42ff24d500000000"},
+    {"host value where the guest's", "16 bits of a pointer",
+     "654c8b1c2500000000 @check 65c70425c8000000 @name 654c8b1425c0000000664589da42ff24d500000000"},
+    {"not named", "no name", "4989c3 @check 654c8b1425c0000000664589da42ff24d500000000"},
+    {"name of another branch", "another name",
+     "4989c3 @check 65c70425c800000000000000654c8b1425c0000000664589da42ff24d500000000"},
+    {"name of another branch", "half a name",
+     "4989c3 @check 6566c70425c80000000000654c8b1425c0000000664589da42ff24d500000000"},
+    {"not named", "a name on one way",
+     "4989c3 @check 740c65c70425c8000000 @name 654c8b1425c0000000664589da42ff24d500000000"},
     {"where control leaves", "RCX not given back",
-     "4989c3 @check "
-     "6548890c25e8000000b9110000004189caf24d0f38f1d3c44273f7d265488b0c25000000004e8d14d1498b0a4a8d0"
-     "c19e31865488b0c25e800000049ba @branch e9 @indirect 41ffa200000400"},
+     "4989c3 @check 65c70425c8000000 @name "
+     "65488b0c2500000000654c8b1425c0000000664589da42ff24d500000000"},
     {"branch on a host value", "JRCXZ of a pointer", "65488b0c2500000000e300" END},
     {"out of the block", "JMP elsewhere", "e9 @out "},
     {"out of the block", "a loop", "ffc075fc" END},
@@ -641,9 +637,7 @@ static const struct block bad[] = {
     {"another privilege level", "SYSCALL at CPL 0", "49bb @site e9 @syscall @resume 0f0b"},
     {"of another place", "a callout that returns elsewhere",
      " @resume 49bb @site e9 @callout 0f0b"},
-    {"without a guest address", "a pointer as RIP", "654c8b1c250000000049ba @branch e9 @indirect "},
-    {"indirect exit of another branch", "R10 as it was", "4989c3e9 @indirect "},
-    {"indirect exit of another branch", "another branch", "4989c349ba @bad e9 @indirect "},
+    {"did not land here", "a stray", "4989c3e9 @stray "},
     {"to another address", "a word exit", "4989c3e9 @word "},
     {"not aimed at its stub", "an exit elsewhere", "e9 @jumpnext 90 @stub 49bb @exit e9 @direct "},
     {"without its branch", "an exit that nothing goes to", "49bb @exit e9 @direct "},
@@ -695,6 +689,52 @@ static const struct block bad_entry[] = {
     {"before the words of its pages", "an access before",
      " @plain 50 @check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3124c89d149bb "
      "@rip e9 @word 4c89d1 @entry " END},
+};
+
+/* They have landings of their own. */
+static const struct block landings[] = {
+    {NULL, "its address",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3234c89d149bb @rip e9 @word "
+     "@landing 4989ca498d8b00f0bfffe305e9 @stray 4c89d1 @entry @plain " END},
+    {NULL, "its address, as one of 64 bits is",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e32a4c89d149bb @rip e9 @word "
+     "@landing 4989ca48b900f0bfffffffffff4a8d0c19e305e9 @stray 4c89d1 @entry @plain " END},
+    {"that was not looked for", "another address",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3234c89d149bb @rip e9 @word "
+     "@landing 4989ca498d8b01f0bfffe305e9 @stray 4c89d1 @entry @plain " END},
+    {"that was not looked for", "another register",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3234c89d149bb @rip e9 @word "
+     "@landing 4989ca488d8b00f0bfffe305e9 @stray 4c89d1 @entry @plain " END},
+    {"that was not looked for", "a target of its own",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e32a4c89d149bb @rip e9 @word "
+     "@landing 4989ca49c7c300104000498d8b00f0bfffe305e9 @stray 4c89d1 @entry @plain " END},
+    {"that was not looked for", "32 bits",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3244c89d149bb @rip e9 @word "
+     "@landing 4989ca418d8b00f0bfff90e305e9 @stray 4c89d1 @entry @plain " END},
+    {"on a host value", "32 bits of zero",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3244c89d149bb @rip e9 @word "
+     "@landing 4989ca498d8b00f0bfff67e305e9 @stray 4c89d1 @entry @plain " END},
+    {"that was not looked for", "another condition",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3234c89d149bb @rip e9 @word "
+     "@landing 4989ca498d8b00f0bfff7405e9 @stray 4c89d1 @entry @plain " END},
+    {"comparison does not lead to", "no end",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3234c89d149bb @rip e9 @word "
+     "@landing 4989ca498d8b00f0bfffe30590909090904c89d1 @entry @plain " END},
+    {"did not land here", "another target",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3264c89d149bb @rip e9 @word "
+     "@landing 4989ca498d8b00f0bfffe3084989dbe9 @stray 4c89d1 @entry @plain " END},
+    {"a stray without", "RCX is lost",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3204c89d149bb @rip e9 @word "
+     "@landing 498d8b00f0bfffe305e9 @stray 4c89d1 @entry @plain " END},
+    {"where control leaves", "a stray that names its block",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e32d4c89d149bb @rip e9 @word "
+     "@landing 4989ca498d8b00f0bfffe30f49bb @rip e9 @word 4c89d1 @entry @plain " END},
+    {"the block runs into", "a word that was not left for",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e311 @landing "
+     "4989ca498d8b00f0bfffe305e9 @stray 4c89d1 @entry @plain " END},
+    {"without a landing", "none",
+     "@check 654c8b1c25000000004989ca418b8b @pageword 8d89 @pageid 67e3124c89d149bb @rip e9 @word "
+     "4c89d1 @entry @plain " END},
 };
 
 #endif

@@ -28,8 +28,8 @@ static const struct block good_segmented[] = {
      "89c449b8 @exit e9 @direct"},
     {NULL, "a probe", "4d8b8780030000450fb60049b8 @exit e9 @direct"},
     {NULL, "the jump cache, with the segment",
-     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
-     "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb000008004a"
+     "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000c00"},
     {NULL, "a bit of a constant number",
      "67448d0433450fb7c0468d0c4502000000c44213f7c94f8b8ccf5003000066430fba2c010949b8 "
      "@exit e9 @direct"},
@@ -37,8 +37,8 @@ static const struct block good_segmented[] = {
      "440fb7d845899f940000006645899ef8000000468d04dd00000000478d04004d8986000100004d8b4f38"
      "4f8d0c014d898f5003000049b8 @exit e9 @direct"},
     {NULL, "the jump cache, with another segment",
-     "4189d8c443fbf0c8204189c04f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a8d"
-     "0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
+     "4189d8c443fbf0c8204189c04f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb000008004a8d"
+     "0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000c00"},
 };
 
 static const struct block bad_segmented[] = {
@@ -114,20 +114,43 @@ static const struct block bad_segmented[] = {
      "67448d04884e8d0c45060000004989cac4c2e3f7c94d8b8f50030000e3074d8b8f580300004c89d149b8"
      " @exit e9 @direct"},
     {"host value where control leaves", "RCX not given back",
-     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
-     "8d0c01e305e9 @indirect 4c89d143ffa4cb00000400"},
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb000008004a"
+     "8d0c01e305e9 @indirect 4c89d143ffa4cb00000c00"},
     {"upper half", "a base that is in the way of EIP",
-     "4189c049b90010000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
-     "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
+     "4189c049b90010000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb000008004a"
+     "8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000c00"},
     {"upper half", "a base turned by less",
-     "4189d8c443fbf0c8214189c04f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a8d"
-     "0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
+     "4189d8c443fbf0c8214189c04f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb000008004a8d"
+     "0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000c00"},
     {"before its tag", "no tag compared",
-     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
-     "8d0c014c89d14c89d143ffa4cb00000400"},
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb000008004a"
+     "8d0c014c89d14c89d143ffa4cb00000c00"},
     {"before its tag", "half a tag compared",
-     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b0ccb4a"
-     "8d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb000008004a"
+     "8d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00000c00"},
+    {"not through the jump cache", "another target than the tag was for",
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb00"
+     "0008004a8d0c01e3084c89d1e9 @indirect 4c89d14189d843ffa4cb00000c00"},
+    {"not through the jump cache", "another index",
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb00"
+     "0008004a8d0c01e3084c89d1e9 @indirect 4c89d1c46213f7c843ffa4cb00000c00"},
+    {"before its tag", "another context",
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb00"
+     "0008004a8d0c01e3084c89d1e9 @indirect 4c89d14d8b1f43ffa4cb00000c00"},
+    {"not through the jump cache", "hosts at another place",
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb00"
+     "0008004a8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb08000d00"},
+    {"not through the jump cache", "a context of nobody",
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca4b8b8ccb00"
+     "0008004a8d0c01e3084c89d1e9 @indirect 4c89d14d8b9fb800000043ffa4cb00000c00"},
+    {"upper half", "an unhashed index",
+     "4189c049b90000000000000f004f8d04084d8b1fc44213f7c84989ca4b8b8ccb000008004a8d0c01e308"
+     "4c89d1e9 @indirect 4c89d143ffa4cb00000c00"},
+    {"before its tag", "the compare on one path",
+     "4189c049b90000000000000f004f8d04084d8b1f4589e9f24d0f38f1c8c44213f7c94989ca74164b8b8c"
+     "cb000008004a8d0c01e3084c89d1e9 @indirect 4c89d143ffa4cb00000c00"},
+    {"not through the jump cache", "landings in segmented code",
+     "4189c04d8b8fc0000000664589c142ff24cd00000000"},
     {"a poll of more", "a probe that writes", "4d8b878003000041c6000149b8 @exit e9 @direct"},
 };
 

@@ -29,9 +29,7 @@ static const struct block good[] = {
     {NULL, "strings on host pointers",
      "4d8b4f384a8d340e4d8b4f384a8d3c0ff3a589f689ff49b8 @exit e9 @direct"},
     {NULL, "LODS and SCAS", "4d8b4f384a8d340e66ad89f64a8d3c0ff2ae89ff49b8 @exit e9 @direct"},
-    {NULL, "the jump cache",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d143ffa4cb00000400"},
+    {NULL, "an indirect branch", "4189c04d8b8fc0000000664589c142ff24cd00000000"},
     {NULL, "the word of a page",
      "4d8b1f4989ca418b8b048401008d494d67e30e4c89d141b800100000e9 @word 4c89d149b8 @exit e9 "
      "@direct"},
@@ -255,7 +253,7 @@ static const struct block bad[] = {
     {"write to monitor", "a context", "4d8b1f4989830080000049b8 @exit e9 @direct"},
     {"without a bound", "a guest index into the context", "4d8b1f458b048349b8 @exit e9 @direct"},
     {"beyond a structure", "a bounded index, a large scale",
-     "4d8b1fc46213f7c84f8b84cb0000060049b8 @exit e9 @direct"},
+     "4d8b1fc46213f7c84f8b84cb0000100049b8 @exit e9 @direct"},
     {"beyond a structure", "past the view table",
      "4d8b5f18c46213f7c8478b040b49b8 @exit e9 @direct"},
     {"without a bound", "a count other than R13",
@@ -302,31 +300,35 @@ static const struct block bad[] = {
      "4d8b1f4989ca418b8b048001008d494d67e30b41b800100000e9 @word 4c89d149b8 @exit e9 @direct"},
     {"branch through a register", "JMP", "ffe0"},
     {"branch through a register", "CALL", "41ffd049b8 @exit e9 @direct"},
-    {"not through the jump cache", "JMP of guest memory", "6567ff20"},
-    {"not through the jump cache", "CALL through the context",
+    {"not through the landings", "JMP of guest memory", "6567ff20"},
+    {"not through the landings", "CALL through the context",
      "4d8b1f41ff930080000049b8 @exit e9 @direct"},
-    {"before its tag", "no tag compared",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c943ffa4cb00000400"},
-    {"not through the jump cache", "another target than the tag was for",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14189d843ffa4cb00000400"},
-    {"not through the jump cache", "another index",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d1c46213f7c843ffa4cb00000400"},
-    {"before its tag", "another context",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14d8b1f43ffa4cb00000400"},
-    {"not through the jump cache", "hosts at another place",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d143ffa4cb08800000"},
-    {"not through the jump cache", "a context of nobody",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d14d8b9fb800000043ffa4cb00000400"},
-    {"not through the jump cache", "an unhashed index",
-     "4189c04d8b1fc44213f7c84989ca438b0ccb428d0c0167e3084c89d1e9 @indirect 4c89d143ffa4cb00000400"},
-    {"before its tag", "the compare on one path",
-     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca7413438b0ccb428d0c0167e3084c89d1e9 @indirect "
-     "4c89d143ffa4cb00000400"},
+    {"not through the landings", "a landing of no index", "4189c04d8b8fc000000042ff24cd00000000"},
+    {"not through the landings", "the landing of another target",
+     "4189c04d8b8fc0000000664589c14189d842ff24cd00000000"},
+    {"not through the landings", "16 bits of another register",
+     "4189c04d8b8fc0000000664189d942ff24cd00000000"},
+    {"not through the landings", "landings of nobody",
+     "4189c04d8b8fb8000000664589c142ff24cd00000000"},
+    {"not through the landings", "half a landing's place",
+     "4189c0458b8fc0000000664589c142ff24cd00000000"},
+    {"not through the landings", "another scale", "4189c04d8b8fc0000000664589c142ff248d00000000"},
+    {"not through the landings", "the next landing",
+     "4189c04d8b8fc0000000664589c142ff24cd08000000"},
+    {"not through the landings", "a truncated address",
+     "4189c04d8b8fc0000000664589c16742ff24cd00000000"},
+    {"not through the landings", "CALL of a landing",
+     "4189c04d8b8fc0000000664589c142ff14cd0000000049b8 @exit e9 @direct"},
+    {"not through the landings", "a landing on one way",
+     "4189c04d8b8fc00000007404664589c142ff24cd00000000"},
+    {"not through the landings", "a pointer as target",
+     "4d8b074d8b8fc0000000664589c142ff24cd00000000"},
+    {"not through the landings", "the jump cache",
+     "4189c04d8b1f4589e9f24d0f38f1c8c44213f7c94989ca438b8ccb00000800428d0c0167e3084c89d1e9 "
+     "@indirect 4c89d143ffa4cb00000c00"},
+    {"host value where control leaves", "a landing while ECX is the monitor's",
+     "4189c0418b4f384d8b8fc0000000664589c142ff24cd00000000"},
+    {"did not land", "a stray of a block's own", "4189c0e9 @stray"},
     {"out of the block", "JMP elsewhere", "e9 @out"},
     {"out of the block", "a loop", "ffc075fc49b8 @exit e9 @direct"},
     {"into an instruction", "JMP into an instruction", "7401b80f05909049b8 @exit e9 @direct"},
@@ -423,6 +425,49 @@ struct made {
     struct insn *insn, *load;
 };
 
+/* The block is at 1234h. */
+#define BEGIN                                                                                      \
+    "4d8b1f4989ca418b8b048401008d494d67e3204c89d141b800100000e9 @word "                            \
+    "@landing 4989ca418d88ccedffff67e305e9 @stray 4c89d1 @entry "
+
+/* Without BEGIN. */
+static const struct block landings[] = {
+    {NULL, "its address",
+     "4d8b1f4989ca418b8b048401008d494d67e3204c89d141b800100000e9 @word "
+     "@landing 4989ca418d88ccedffff67e305e9 @stray 4c89d1 @entry 49b8 @exit e9 @direct"},
+    {"not looked for", "another address",
+     "4d8b1f4989ca418b8b048401008d494d67e3204c89d141b800100000e9 @word "
+     "@landing 4989ca418d88cdedffff67e305e9 @stray 4c89d1 @entry 49b8 @exit e9 @direct"},
+    {"not looked for", "another register",
+     "4d8b1f4989ca418b8b048401008d494d67e3204c89d141b800100000e9 @word "
+     "@landing 4989ca8d8bccedffff9067e305e9 @stray 4c89d1 @entry 49b8 @exit e9 @direct"},
+    {"not looked for", "a target of its own",
+     "4d8b1f4989ca418b8b048401008d494d67e3264c89d141b800100000e9 @word "
+     "@landing 4989ca41b834120000418d88ccedffff67e305e9 @stray 4c89d1 @entry 49b8 @exit e9 "
+     "@direct"},
+    {"upper half", "64 bits",
+     "4d8b1f4989ca418b8b048401008d494d67e3204c89d141b800100000e9 @word "
+     "@landing 4989ca498d88ccedffff67e305e9 @stray 4c89d1 @entry 49b8 @exit e9 @direct"},
+    {"not looked for", "another condition",
+     "4d8b1f4989ca418b8b048401008d494d67e3204c89d141b800100000e9 @word "
+     "@landing 4989ca418d88ccedffff907405e9 @stray 4c89d1 @entry 49b8 @exit e9 @direct"},
+    {"runs into the block", "no end",
+     "4d8b1f4989ca418b8b048401008d494d67e3204c89d141b800100000e9 @word "
+     "@landing 4989ca418d88ccedffff67e30590909090904c89d1 @entry 49b8 @exit e9 @direct"},
+    {"did not land here", "another target",
+     "4d8b1f4989ca418b8b048401008d494d67e3234c89d141b800100000e9 @word "
+     "@landing 4989ca418d88ccedffff67e3084189d8e9 @stray 4c89d1 @entry 49b8 @exit e9 @direct"},
+    {"did not land here", "RCX is lost",
+     "4d8b1f4989ca418b8b048401008d494d67e31d4c89d141b800100000e9 @word "
+     "@landing 418d88ccedffff67e305e9 @stray 4c89d1 @entry 49b8 @exit e9 @direct"},
+    {"the block runs into", "a word that was not left for",
+     "4d8b1f4989ca418b8b048401008d494d67e312"
+     "@landing 4989ca418d88ccedffff67e305e9 @stray 4c89d1 @entry 49b8 @exit e9 @direct"},
+    {"without a landing", "none",
+     "4d8b1f4989ca418b8b048401008d494d67e30e4c89d141b800100000e9 @word 4c89d1 @entry 49b8 @exit e9 "
+     "@direct"},
+};
+
 static bool word(const char *p, const char *w)
 {
     return strncmp(p, w, strlen(w)) == 0;
@@ -440,12 +485,13 @@ static uint64_t place8(const struct made *m, const char *p)
 static const uint8_t *place4(const char *p)
 {
     static const char *const stub[NSTUBS] = {
-        [STUB_DIRECT] = "@direct",   [STUB_INDIRECT] = "@indirect", [STUB_WORD] = "@word",
-        [STUB_CALLOUT] = "@callout", [STUB_SYSENTER] = "@sysenter", [STUB_SYSEXIT] = "@sysexit",
-        [STUB_IRET] = "@iret",       [STUB_LOAD_SEG] = "@loadseg ", [STUB_POP_SEG] = "@popseg",
-        [STUB_CLTS] = "@clts",       [STUB_MOV_CR0] = "@movcr0",    [STUB_LGDT] = "@lgdt",
-        [STUB_LIDT] = "@lidt",       [STUB_RDMSR] = "@rdmsr",       [STUB_WRMSR] = "@wrmsr",
-        [STUB_CPUID] = "@cpuid",     [STUB_STORE] = "@store",       [STUB64_SYSCALL] = "@syscall"};
+        [STUB_DIRECT] = "@direct",    [STUB_INDIRECT] = "@indirect", [STUB_WORD] = "@word",
+        [STUB_STRAY] = "@stray",      [STUB_CALLOUT] = "@callout",   [STUB_SYSENTER] = "@sysenter",
+        [STUB_SYSEXIT] = "@sysexit",  [STUB_IRET] = "@iret",         [STUB_LOAD_SEG] = "@loadseg ",
+        [STUB_POP_SEG] = "@popseg",   [STUB_CLTS] = "@clts",         [STUB_MOV_CR0] = "@movcr0",
+        [STUB_LGDT] = "@lgdt",        [STUB_LIDT] = "@lidt",         [STUB_RDMSR] = "@rdmsr",
+        [STUB_WRMSR] = "@wrmsr",      [STUB_CPUID] = "@cpuid",       [STUB_STORE] = "@store",
+        [STUB64_SYSCALL] = "@syscall"};
 
     for (unsigned s = 0; s < ARRAY_SIZE(stub); s++)
         if (stub[s] && word(p, stub[s]))
@@ -455,11 +501,17 @@ static const uint8_t *place4(const char *p)
 
 static void assemble(struct made *m, const char *p)
 {
-    uint8_t *at = m->rw;
+    uint8_t *at = m->rw + m->b.code_len;
 
     while (*p) {
         if (*p == ' ') {
             p++;
+        } else if (word(p, "@landing")) {
+            m->b.landing = codemem_to_rx(&rig.e->code, at);
+            p += strcspn(p, " ");
+        } else if (word(p, "@entry")) {
+            m->b.entry = m->b.body = codemem_to_rx(&rig.e->code, at);
+            p += strcspn(p, " ");
         } else if (*p == '@') {
             bool eight =
                 word(p, "@exit") || word(p, "@insn") || word(p, "@bad") || word(p, "@load ");
@@ -496,6 +548,8 @@ static void make(struct made *m, const char *hex, uint32_t mode, enum bt_site_ki
     m->b.map = &m->map;
     m->b.nmap = 1;
     m->map.kind = (uint8_t)kind;
+    if (!bt_segmented(mode) && !strstr(hex, "@entry"))
+        assemble(m, BEGIN);
     assemble(m, hex);
 }
 
@@ -557,14 +611,21 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, frame), 696);
     ck_assert_uint_eq(offsetof(struct bt_hot, crossings), 768);
     ck_assert_uint_eq(offsetof(struct cpu, cr0), 0x190);
-    ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x40000);
-    ck_assert_uint_eq(offsetof(struct bt_ctx, neg_word), 0x80000);
+    ck_assert_uint_eq(offsetof(struct bt_hot, landings), 0xc0);
+    ck_assert_uint_eq(offsetof(struct bt_ctx, neg_tag), 0x80000);
+    ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0xc0000);
 }
 END_TEST
 
 START_TEST(accepts_what_is_emitted)
 {
     ck_assert_uint_eq(check_all(good, ARRAY_SIZE(good), BT_RIG_MODE), 0);
+}
+END_TEST
+
+START_TEST(only_the_block_lands)
+{
+    ck_assert_uint_eq(check_all(landings, ARRAY_SIZE(landings), BT_RIG_MODE), 0);
 }
 END_TEST
 
@@ -659,6 +720,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, offsets);
     tcase_add_test(t, accepts_what_is_emitted);
+    tcase_add_test(t, only_the_block_lands);
     tcase_add_test(t, refuses_the_rest);
     tcase_add_test(t, user_code_has_one_window);
     tcase_add_test(t, segments_have_forms_of_their_own);

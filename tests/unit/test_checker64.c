@@ -31,8 +31,6 @@ static bool place8(const struct made *m, const char *p, uint64_t *v)
         *v = (uint64_t)(uintptr_t)m->site;
     else if (word(p, "@rip"))
         *v = m->b->rip;
-    else if (word(p, "@branch"))
-        *v = m->b->rip << 16;
     else if (word(p, "@bad"))
         *v = (uint64_t)(uintptr_t)&rig;
     else
@@ -46,6 +44,8 @@ static bool place4(const struct made *m, const char *p, uint32_t *v)
         *v = (uint32_t)(offsetof(struct bt_ctx, neg_word) + m->b->page->vpn % BT_WORDS * 4);
     else if (word(p, "@pageid"))
         *v = m->b->page->id;
+    else if (word(p, "@name")) /* of an instruction that began 8 bytes before */
+        *v = (uint32_t)(m->rw + m->at - 8 - rig.e->code.rw) << BT_BRANCH_SHIFT;
     else
         return false;
     return true;
@@ -57,7 +57,7 @@ static const uint8_t *branch_target(const struct made *m, const char *p)
         const char *name;
         unsigned at;
     } stub[] = {
-        {"@direct", STUB64_DIRECT * STUB_BYTES},    {"@indirect", STUB64_INDIRECT * STUB_BYTES},
+        {"@direct", STUB64_DIRECT * STUB_BYTES},    {"@stray", STUB64_STRAY * STUB_BYTES},
         {"@word", STUB64_WORD * STUB_BYTES},        {"@callout", STUB64_CALLOUT * STUB_BYTES},
         {"@direct32", STUB_DIRECT * STUB_BYTES},    {"@out", 1 << 20},
         {"@mid", STUB64_DIRECT * STUB_BYTES + 8},   {"@syscall", STUB64_SYSCALL * STUB_BYTES},
@@ -131,6 +131,8 @@ static bool mark(struct made *m, const char *p)
         m->b->exits[0].stub = rx;
     else if (word(p, "@resume"))
         m->site->resume = rx;
+    else if (word(p, "@landing"))
+        m->b->landing = rx;
     else if (word(p, "@entry"))
         m->b->entry = m->b->body = rx;
     else
@@ -258,7 +260,8 @@ START_TEST(offsets)
     ck_assert_uint_eq(offsetof(struct bt_hot, desc), 0x2e0);
     ck_assert_uint_eq(offsetof(struct bt_hot, ways), 0x308);
     ck_assert_uint_eq(offsetof(struct bt_hot, delta), 0xb00);
-    ck_assert_uint_eq(offsetof(struct bt_ctx, host), 0x40000);
+    ck_assert_uint_eq(offsetof(struct bt_hot, landings), 0xc0);
+    ck_assert_uint_eq(offsetof(struct bt_hot, branch), 0xc8);
     ck_assert_uint_eq(SMMU_BLOCK_TABLE, 0x10000);
 }
 END_TEST
@@ -278,6 +281,12 @@ END_TEST
 START_TEST(pages_are_compared_first)
 {
     ck_assert_uint_eq(all(bad_entry, ARRAY_SIZE(bad_entry), BT_RIG_LONG, ""), 0);
+}
+END_TEST
+
+START_TEST(only_the_block_lands)
+{
+    ck_assert_uint_eq(all(landings, ARRAY_SIZE(landings), BT_RIG_LONG, ""), 0);
 }
 END_TEST
 
@@ -349,6 +358,7 @@ int main(void)
     tcase_add_test(t, accepts_what_is_emitted);
     tcase_add_test(t, refuses_the_rest);
     tcase_add_test(t, pages_are_compared_first);
+    tcase_add_test(t, only_the_block_lands);
     tcase_add_test(t, interrupt_flag_of_user_code);
     tcase_add_test(t, translations_stay_in_jail);
     suite_add_tcase(s, t);

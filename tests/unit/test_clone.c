@@ -251,7 +251,7 @@ static bool knows(const struct bt_ctx *x, const struct bt_block *b)
 {
     uint32_t i = bt_jcache_index(b->rip);
 
-    return x->neg_tag[i] == 0 - b->rip && x->host[i] == b->entry;
+    return x->neg_tag[i] == 0 - b->rip && x->host[i] == b->landing;
 }
 
 START_TEST(contexts_learn_pages)

@@ -248,33 +248,6 @@ START_TEST(straddles)
 }
 END_TEST
 
-/* What looks it up finds it behind its check, while the context knows its second page. */
-START_TEST(straddles_behind_a_lookup)
-{
-    static const uint8_t mov[] = {0xb8, 1, 2, 3, 4};
-    uint32_t i = bt_jcache_index(B + 0xffd);
-    struct bt_page *page2;
-    struct bt_block *s;
-    bool interpret;
-
-    open_rig(modes[_i]);
-    page2 = bt_page_get(rig.e, b->page->vpn + 1, FRAME + 2);
-    s = bt_translate(rig.e, B + 0xffd, modes[_i], b->page, page2, mov, sizeof(mov), &interpret);
-    bt_ctx_asked(x, s);
-    ck_assert(x->neg_tag[i] == 0 - s->rip && x->host[i] == s->entry);
-    learn(x, page2);
-    bt_ctx_asked(x, s);
-    ck_assert(x->neg_tag[i] == 0 - s->rip && x->host[i] == s->body);
-    forget(x, page2);
-    ck_assert(x->neg_tag[i] == 0);
-    learn(x, page2);
-    bt_ctx_asked(x, s);
-    bt_invalidate(rig.e, s);
-    ck_assert(x->neg_tag[i] == 0);
-    close_rig();
-}
-END_TEST
-
 /* The page of a process that has ended serves another, elsewhere. */
 START_TEST(moved)
 {
@@ -463,7 +436,6 @@ int main(void)
     tcase_add_loop_test(t, tired, 0, nmodes);
     tcase_add_loop_test(t, held_meanwhile, 0, nmodes);
     tcase_add_loop_test(t, straddles, 0, nmodes);
-    tcase_add_loop_test(t, straddles_behind_a_lookup, 0, nmodes);
     tcase_add_test(t, moved);
     tcase_add_loop_test(t, dropped, 0, nmodes);
     tcase_add_loop_test(t, any_order, 0, 4);

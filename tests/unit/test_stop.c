@@ -84,6 +84,7 @@ START_TEST(lookups_go_on_in_steps)
     open_rig(modes[_i]);
     ck_assert(at(b->checked, false));
     ck_assert(at(b->checked + 3, true));
+    ck_assert(at(b->landing, true));
     ck_assert(!held());
     ck_assert(!at(b->body, true));
     ck_assert(held());
@@ -98,6 +99,7 @@ START_TEST(assembly_goes_on_in_steps)
         (const uint8_t *)(uintptr_t)bt_enter,         (const uint8_t *)(uintptr_t)bt64_enter,
         (const uint8_t *)(uintptr_t)bt_stub_callout,  (const uint8_t *)(uintptr_t)bt64_stub_callout,
         (const uint8_t *)(uintptr_t)bt_stub_sysenter, (const uint8_t *)(uintptr_t)bt64_stub_syscall,
+        (const uint8_t *)(uintptr_t)bt_stub_lookup,   (const uint8_t *)(uintptr_t)bt64_stub_lookup,
         (const uint8_t *)(uintptr_t)bt_stub_clts};
 
     open_rig(modes[_i]);

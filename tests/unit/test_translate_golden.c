@@ -55,10 +55,10 @@ static const char *golden_path(void)
 static void put_target(struct golden *g, const struct bt_block *b, uint64_t target)
 {
     static const char *const stub[NSTUBS] = {
-        "stub_direct",  "stub_indirect", "stub_word",     "stub_callout", "stub_sysenter",
-        "stub_sysexit", "stub_iret",     "stub_load_seg", "stub_pop_seg", "stub_clts",
-        "stub_mov_cr0", "stub_lgdt",     "stub_lidt",     "stub_rdmsr",   "stub_wrmsr",
-        "stub_cpuid",   "stub_store"};
+        "stub_direct",   "stub_indirect", "stub_stray", "stub_word",     "stub_callout",
+        "stub_sysenter", "stub_sysexit",  "stub_iret",  "stub_load_seg", "stub_pop_seg",
+        "stub_clts",     "stub_mov_cr0",  "stub_lgdt",  "stub_lidt",     "stub_rdmsr",
+        "stub_wrmsr",    "stub_cpuid",    "stub_store"};
     uint64_t stubs = (uint64_t)(uintptr_t)g->rig.e->code.rx, entry = (uint64_t)(uintptr_t)b->entry;
 
     for (unsigned k = 0; k < b->nexits; k++)
