@@ -70,6 +70,7 @@ struct bt_page {
     struct bt_block *targets; /* blocks that jump caches are asked for */
     uint32_t uses;            /* contexts that have it */
     bool spread;              /* copies were made of all that could be */
+    bool marked;              /* an end of edges that changed (edges.c) */
     struct bt_loop *loops;
     struct bt_edge *out, *in; /* edges.h */
 };

@@ -79,10 +79,11 @@ void bt_edge_need(struct engine *e, const struct bt_block *from, const struct bt
         need(e, to->page, to->page2, to->mode);
 }
 
-static void set_open(struct engine *e, struct bt_edge *d, bool open)
+/* `other`: its end that aim_out() or aim_in() is not called for. */
+static void set_open(struct engine *e, struct bt_edge *d, bool open, struct bt_page *other)
 {
     d->open = open;
-    d->moved = true;
+    other->marked = true;
     if (open)
         e->stats.edges_opened++;
     else
@@ -96,14 +97,7 @@ static void aim_incoming(struct engine *e, const struct bt_block *b)
         bt_aim(e, x);
 }
 
-static bool moved(const struct bt_page *from, const struct bt_page *to, uint32_t mode)
-{
-    const struct bt_edge *d = from == to ? NULL : find(from, to, mode);
-
-    return d && d->moved;
-}
-
-/* Aims what goes along moved edges out of the page. */
+/* Aims what goes out of the page to pages that are marked. */
 static void aim_out(struct engine *e, struct bt_page *page)
 {
     for (struct bt_block *b = e->frame_blocks[page->frame]; b;
@@ -111,23 +105,28 @@ static void aim_out(struct engine *e, struct bt_page *page)
         if (b->page != page)
             continue;
         for (unsigned k = 0; k < b->nexits; k++)
-            if (b->exits[k].target && moved(page, b->exits[k].target->page, b->mode))
+            if (b->exits[k].target && b->exits[k].target->page->marked)
                 bt_aim(e, &b->exits[k]);
-        if (b->page2 && moved(page, b->page2, b->mode))
+        if (b->page2 && b->page2->marked)
             aim_incoming(e, b);
     }
     for (struct bt_edge *d = page->out; d; d = d->next_out)
-        d->moved = false;
+        d->to->marked = false;
 }
 
-/* The same, into the page. */
+/* What comes from marked pages into the page. */
 static void aim_in(struct engine *e, struct bt_page *page)
 {
-    for (struct bt_block *b = e->frame_blocks[page->frame]; b; b = bt_next_in_frame(b, page->frame))
-        if (b->page == page || b->page2 == page)
+    for (struct bt_block *b = e->frame_blocks[page->frame]; b;
+         b = bt_next_in_frame(b, page->frame)) {
+        if (b->page2 == page && b->page->marked)
             aim_incoming(e, b);
+        for (struct bt_exit *x = b->page == page ? b->incoming : NULL; x; x = x->next_incoming)
+            if (x->from->page->marked)
+                bt_aim(e, x);
+    }
     for (struct bt_edge *d = page->in; d; d = d->next_in)
-        d->moved = false;
+        d->from->marked = false;
 }
 
 /* Cheap to find out, and likely to last. */
@@ -143,14 +142,14 @@ void bt_edges_known(struct engine *e, struct bt_ctx *x, struct bt_page *page)
 
     for (struct bt_edge *d = page->out; d; d = d->next_out)
         if (d->mode == x->mode && (d->open ? !knows(x, d->to) : may_open(e, d))) {
-            set_open(e, d, !d->open);
+            set_open(e, d, !d->open, d->to);
             out = true;
         }
     if (out)
         aim_out(e, page);
     for (struct bt_edge *d = page->in; d; d = d->next_in)
         if (d->mode == x->mode && knows(x, d->from) && may_open(e, d)) {
-            set_open(e, d, true);
+            set_open(e, d, true, d->from);
             in = true;
         }
     if (in)
@@ -163,18 +162,18 @@ void bt_edges_forgotten(struct engine *e, const struct bt_ctx *x, struct bt_page
 
     for (struct bt_edge *d = page->in; d; d = d->next_in)
         if (d->open && d->mode == x->mode && knows(x, d->from)) {
-            set_open(e, d, false);
+            set_open(e, d, false, d->from);
             in = true;
         }
     if (in)
         aim_in(e, page);
 }
 
-static bool try(struct engine *e, struct bt_edge *d, uint32_t mode)
+static bool try(struct engine *e, struct bt_edge *d, uint32_t mode, struct bt_page *other)
 {
     if (d->open || d->mode != mode || !implied(e, d))
         return false;
-    set_open(e, d, true);
+    set_open(e, d, true, other);
     return true;
 }
 
@@ -184,7 +183,7 @@ static void open_out(struct engine *e, struct bt_page *page, uint32_t mode)
     unsigned n = 0;
 
     for (struct bt_edge *d = page->out; d && n < FEW; d = d->next_out, n++)
-        any |= try(e, d, mode);
+        any |= try(e, d, mode, d->to);
     if (any)
         aim_out(e, page);
 }
@@ -202,7 +201,7 @@ void bt_edges_found(struct engine *e, const struct bt_block *b)
         open_out(e, d->to, b->mode);
     n = 0;
     for (struct bt_edge *d = b->page->in; d && n < FEW; d = d->next_in, n++)
-        any |= try(e, d, b->mode);
+        any |= try(e, d, b->mode, d->from);
     if (any)
         aim_in(e, b->page);
 }

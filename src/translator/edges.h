@@ -31,8 +31,8 @@ struct bt_page;
 struct bt_edge {
     struct bt_page *from, *to;
     uint32_t mode;
-    bool open, moved; /* moved: opened or closed, its exits are not aimed yet */
-    uint8_t closed;   /* how often it was, at most EDGE_TIRED */
+    bool open;
+    uint8_t closed; /* how often it was, at most EDGE_TIRED */
     struct bt_edge *next_out, *next_in;
 };
 
