@@ -56,7 +56,8 @@ enum {
     X64_MAX_DRIFT = 1 << 20,
     X64_NEAR = 1 << 20,
     X64_SCRATCH = 2,
-    X64_R10_R11 = 1 << R10 | 1 << R11
+    X64_R10_R11 = 1 << R10 | 1 << R11,
+    X64_NEVER = BT_MAX_INSNS, /* x64_word_next_use() */
 };
 
 /* From an address that is in a slot; a gap less what NEAR and operands may add. */

@@ -34,6 +34,18 @@ static struct x64_slot *vacant(struct xlate *x)
     return NULL;
 }
 
+/* A vacant slot, or one whose delta nothing ahead asks for. NULL: none. */
+static struct x64_slot *idle(struct xlate *x)
+{
+    struct x64_slot *s = vacant(x);
+
+    for (unsigned k = 0; k < x->w.nslots && !s; k++)
+        if (!x->w.slot[k].kept && x->w.slot[k].kind == X64_DELTA &&
+            x64_word_next_use(x, &x->w.slot[k]) == X64_NEVER)
+            s = use(x, &x->w.slot[k]);
+    return s;
+}
+
 /* A vacant slot, or the one that is used again last, or has not been used for longest. Those kept
  * for keys are not for others. */
 static struct x64_slot *take_slot(struct xlate *x)
@@ -484,7 +496,7 @@ static bool new_sum(struct xlate *x, const struct insn *i, struct hea *a)
 
     if (i->index == NO_REG || i->base == RSP)
         return false;
-    d = vacant(x);
+    d = idle(x);
     if (!d && sum_again(x, i))
         d = take_slot(x);
     if (!d)

@@ -3,8 +3,6 @@
 #include "translator/bt_offsets.h"
 #include "translator/lower64.h"
 
-enum { NEVER = BT_MAX_INSNS };
-
 /* ---- how many slots ---- */
 
 /* The base register of a memory operand that wants a delta; RSP: none. */
@@ -14,7 +12,7 @@ static unsigned base_of(const struct insn *i)
 }
 
 /* How many instructions until a register among `regs` is the base of an operand, and none but
- * constants were added to it since. NEVER: none is. */
+ * constants were added to it since. X64_NEVER: none is. */
 static unsigned next_use(const struct xlate *x, const struct insn *i, uint16_t regs)
 {
     const struct insn *first = i, *end = x->insns + x->n;
@@ -25,7 +23,7 @@ static unsigned next_use(const struct xlate *x, const struct insn *i, uint16_t r
         if (base_of(i + 1) != RSP && (regs >> i[1].base & 1))
             return (unsigned)(i + 1 - first);
     }
-    return NEVER;
+    return X64_NEVER;
 }
 
 /* Pointers of a block on their way through n slots: values that operands are about. */
@@ -149,7 +147,7 @@ static bool is_part(const struct xlate *x, const struct x64_slot *s, unsigned re
 unsigned x64_word_next_use(const struct xlate *x, const struct x64_slot *s)
 {
     if (s->kind != X64_DELTA)
-        return NEVER;
+        return X64_NEVER;
     for (const struct insn *i = x->insn + 1; s->sum.of2 && i < x->insns + x->n; i++) {
         if (insn_mem(i) && is_part(x, s, i->base) && is_part(x, s, i->index))
             return (unsigned)(i - x->insn);
@@ -188,7 +186,7 @@ void x64_word_leave(struct xlate *x, const struct x64_slot *s)
     if (s->kind != X64_DELTA)
         return;
     if (!w) {
-        if (x64_word_next_use(x, s) == NEVER)
+        if (x64_word_next_use(x, s) == X64_NEVER)
             return;
         w = take_word(x);
         for (unsigned k = 0; k < x->w.nslots; k++)
