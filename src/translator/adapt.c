@@ -124,7 +124,7 @@ void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool paid, 
     s = site_of(e, t->key);
     if (s->key == t->key && s->on_trial) {
         t->on_trial = true;
-        s->runs++;
+        s->runs += 1 + (uint32_t)e->stub_did;
         s->faults += paid && s->faults < UINT16_MAX;
         drop = !pays(e, s, light);
     } else {

@@ -34,11 +34,14 @@ void bt64_refresh(struct engine *e)
 
 const uint8_t *bt64_callout(struct engine *e)
 {
-    const struct bt_callout *site = e->hot->site;
+    struct bt_callout *site = e->hot->site;
     const uint8_t *to;
 
     e->cpu->rip = site->rip;
+    e->stub_did = site->done;
+    site->done = 0;
     to = bt_callout(e->cpu, &site->insn, e->hot, site->resume);
+    e->stub_did = 0;
     if (to == site->resume && bt_keeps_copies(&site->insn) &&
         e->deltas_used == smmu_deltas_changed(e->mmu))
         refresh_registers(e, e->table_seen);

@@ -34,6 +34,7 @@
 /* struct softtlb_entry: e[rights][bits 12 to 19 of an address] */
 #define TLB_SHIFT  7 /* bit 12 to bit 5 */
 #define TLB_MASK   0x1fe0
+#define TLB_WRITE  8
 #define TLB_STORE  16
 #define TLB_ADDEND 24
 
@@ -112,7 +113,8 @@
 
 #define SITE_NEXT   8
 #define SITE_RESUME 16
-#define SITE_INSN   24
+#define SITE_DONE   24
+#define SITE_INSN   32
 
 /* hot.ways: what crossings (cross64.c) are ready. */
 #define WAY_FAST_CALL 1 /* SYSCALL, SYSRET */

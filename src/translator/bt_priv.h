@@ -443,6 +443,7 @@ struct engine {
     struct bt_ctx *step_ctx[2];
     struct bt_block *step_block; /* the block entered by this engine_step() */
     uint64_t callout_rip;        /* of the last callout */
+    uint64_t stub_did;           /* ... what a stub did before it: bt_callout.done */
     FILE *perf_map;
     struct decode_cache *decodings;
     struct xlate *xlate; /* scratch of the translation in progress */
@@ -481,6 +482,7 @@ void bt64_fault_exit(void);
 struct bt_callout {
     uint64_t rip, next; /* of the instruction, and behind it */
     const uint8_t *resume;
+    uint64_t done; /* times that a stub did it since the last callout, where these are counted */
     struct insn insn;
 };
 

@@ -340,7 +340,8 @@ bt64_stub_cpuid:
         jmp     *SITE_RESUME(%r11)
         .size   bt64_stub_cpuid, . - bt64_stub_cpuid
 
-/* hot.frame[] = linear address, and the eight bytes that the guest stores there: as bt_stub_store. */
+/* hot.frame[] = linear address, and the eight bytes that the guest stores there: as bt_stub_store; done,
+ * too, when nobody watches the page any more, or not yet. */
         .globl  bt64_stub_store
         .type   bt64_stub_store, @function
 bt64_stub_store:
@@ -352,6 +353,16 @@ bt64_stub_store:
         shr     $TLB_SHIFT, %edx
         and     $TLB_MASK, %edx
         add     CPU_MMU(%r10), %rdx
+        mov     %rcx, %r10
+        sub     TLB_WRITE(%rdx), %r10
+        cmp     $(4096 - 8), %r10
+        ja      .Lwatched
+        add     TLB_ADDEND(%rdx), %rcx
+        mov     %gs:(HOT_FRAME + 8), %rdx
+        mov     %rdx, (%rcx)
+        incq    SITE_DONE(%r11)
+        jmp     done64
+.Lwatched:
         mov     %rcx, %r10
         sub     TLB_STORE(%rdx), %r10
         cmp     $(4096 - 8), %r10

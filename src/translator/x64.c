@@ -231,6 +231,7 @@ bool x64_call_stub(struct xlate *x, const struct insn *i, unsigned stub)
     site->insn = *i;
     site->rip = x->rip;
     site->next = x64_next(x, i);
+    site->done = 0;
     x64_close(x);
     emit_imm64(&x->em, H_R11, (uint64_t)(uintptr_t)site);
     xlate_moves(x, MOVE_SITE, x->em.p - 8);

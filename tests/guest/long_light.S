@@ -56,6 +56,16 @@ main64: INIT_LONG
         call    flags
         call    segments
         call    bases
+        call    stores
+        ret
+
+# A site that has met the PML4, and then stores where nothing watches.
+stores: mov     %cr3, %rax
+        add     $800, %rax
+        mov     %rax, store_at(%rip)
+        TIMES   "stores to a table, then to data", data, "mov store_at, %r10; movslq rounds, %rax; add %rax, %rax; mov %rax, (%r10); mov (%r10), %rdx"
+        mov     %cr3, %rax
+        movq    $0, 800(%rax)
         ret
 
 flags:  TIMES   "PUSHFQ, POPFQ", nothing, "stc; pushfq; clc; popfq; sbb %rax, %rax; sub $24, %rsp; pushfq; popfq; add $24, %rsp"
@@ -120,6 +130,9 @@ round:  decl    rounds(%rip)
         call    *special(%rip)
 1:      cmpl    $0, rounds(%rip)
 nothing:
+        ret
+data:   lea     -1024(%rsp), %rax
+        mov     %rax, store_at(%rip)
         ret
 osxsave:
         mov     %cr4, %rax
@@ -275,3 +288,4 @@ special:
         .quad   0
 behind: .quad   0
 stored: .quad   0, 0
+store_at: .quad 0
