@@ -98,7 +98,7 @@ static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, u
 
     if (size == 64 && is_tag(k, m, 64))
         what = K_TAG64;
-    else if (size == 64 && m->mem.segment == ZYDIS_REGISTER_GS)
+    else if (size == 64 && (m->mem.segment == ZYDIS_REGISTER_GS || kind(k, base) == K_BASE))
         what = K_WIDE;
     else if (size == 64)
         what = base == H_R15 && m->size == 64 ? hot_pointer(k, m->mem.disp.value) : K_ANY;
@@ -128,6 +128,8 @@ static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, un
         return (struct fact){.what = size == 32 ? K_U32 : K_ANY};
     if (size == 32 && s->size == 16 && is_clean(&k->now.r[r]))
         return (struct fact){.what = K_U16};
+    if (kind(k, r) == K_BASE)
+        return (struct fact){.what = size == 32 && s->size == 32 ? K_SEED : K_ANY};
     if (s->size == size && (size == 64 || is_u32(&k->now.r[r])))
         return k->now.r[r];
     if (size == 64)

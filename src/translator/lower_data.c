@@ -69,9 +69,10 @@ bool xlate_rides_esp(const struct xlate *x, const struct insn *i)
 
 bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m)
 {
-    if (i->adsize != 4 || !seg_is_flat(x, i) || x->adapt != ADAPT_NONE)
+    if (i->adsize != 4 || !seg_is_flat(x, i) || (x->adapt != ADAPT_NONE && x->adapt != ADAPT_WRAP))
         return false;
     *m = operand_address(x, i);
+    m->wraps = x->adapt == ADAPT_WRAP;
     return true;
 }
 
@@ -117,7 +118,8 @@ bool xlate_append(struct xlate *x, const struct insn *i, const struct remem *mem
 
 bool lower_copy(struct xlate *x, const struct insn *i)
 {
-    const struct remem window = {.kind = REMEM_WINDOW, .disp = esp_of(x, i)};
+    const struct remem window = {
+        .kind = REMEM_WINDOW, .disp = esp_of(x, i), .wraps = x->adapt == ADAPT_WRAP};
     static const struct remem linear = {.kind = REMEM_INDEX, .base = H_R9, .index = H_R8};
     struct gmem m;
 

@@ -10,6 +10,8 @@
 #include "translator/lower64.h"
 #include "translator/lowerseg.h"
 
+_Static_assert((int)EMIT_R13 == (int)BT_SHIFT, "R13 is the base and the count");
+
 static lower_fn *const lowerings[NLOWER] = {
     [LOWER_COPY] = lower_copy,
     [LOWER_XCHG] = lower_copy,
