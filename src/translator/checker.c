@@ -9,10 +9,10 @@
  *   gs:[32-bit address]          the guest's window; 67h makes it wrap inside
  *   [R13 + register * 1, 2, 4 + constant]   the same but that it does not wrap: the gaps around the
  * window are wider than it can be missed by
- *   [window + 32-bit register]   base from R15, for FS, GS and other views. An operand of at most
- * 64 bytes, or a bit string's +-256 MiB, ends in the gap between slots [RSI], [RDI] of strings
- * window + 32 bits; a repetition walks into the gap and faults there [R14|R15 + constant] the
- * monitor's words that generated code may use [context | view table + ..]  look-up tables whose
+ *   [window + 32-bit register + constant]   base from R15, for FS, GS and other views. An operand
+ * of at most 64 bytes, or a bit string's +-256 MiB, ends in the gap between slots [RSI], [RDI] of
+ * strings window + 32 bits; a repetition walks into the gap and faults there [R14|R15 + constant]
+ * the monitor's words that generated code may use [context | view table + ..]  look-up tables whose
  * index has a proven bound; read only
  *
  * R13, R14, R15 and RSP are never written. Upper halves of guest registers are zero, and no monitor
@@ -152,7 +152,7 @@ static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int bas
 
     if (kind(k, base) != K_WINDOW && !swapped)
         return breach(k, "memory operand of no allowed form");
-    if (offset < 0 || o->mem.scale != 1 || o->mem.disp.value != 0 ||
+    if (offset < 0 || o->mem.scale != 1 || o->mem.disp.value < -(INT64_C(1) << 24) ||
         o->mem.type != ZYDIS_MEMOP_TYPE_MEM)
         return breach(k, "a window address that is not base and register");
     if (!is_clean(&k->now.r[offset]))

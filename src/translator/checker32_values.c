@@ -159,6 +159,9 @@ static unsigned computed64(const struct check *k, const ZydisDecodedOperand *m, 
 
     if (is_sum(k, m, index))
         return K_SUM33;
+    if ((dst == H_RSI || dst == H_RDI) && kind(k, base) == K_BASE && index == dst &&
+        m->mem.scale == 1 && m->mem.disp.value == -BT_SHIFT && is_clean(&k->now.r[dst]))
+        return K_STRING;
     if (!plain)
         return K_ANY;
     if ((dst == H_RSI || dst == H_RDI) && base == dst && is_clean(&k->now.r[base]) &&

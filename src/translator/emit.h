@@ -202,6 +202,16 @@ static inline void emit_add_lea(struct emit *e, bool w, unsigned dst, unsigned a
     emit_op_x(e, w, 0x8d, dst, a, b);
 }
 
+/* lea r64, [r13 + r64 - EMIT_R13]: the host address of [r32] */
+static inline void emit_lea_based(struct emit *e, unsigned r)
+{
+    emit_rex(e, true, r, r, H_R13);
+    emit8(e, 0x8d);
+    emit8(e, 0x44 | (r & 7) << 3);
+    emit8(e, (r & 7) << 3 | (H_R13 & 7));
+    emit8(e, (uint8_t)-EMIT_R13);
+}
+
 /* op r/m, imm8 with a register operand (group opcodes: C1 shifts, 0F BA bit tests..) */
 static inline void emit_op_ri8(struct emit *e, unsigned op, unsigned ext, unsigned r, uint8_t imm)
 {

@@ -218,7 +218,7 @@ static const struct block bad[] = {
     {"forbidden kind", "64-bit strings", "4d8b4f384a8d3c0f48ab89ff49b8 @exit e9 @direct"},
     {"no allowed form", "no base loaded", "67448d03438b040149b8 @exit e9 @direct"},
     {"not base and register", "displacement",
-     "67448d034d8b4f38438b8401ffffff7f49b8 @exit e9 @direct"},
+     "67448d034d8b4f38438b8401000000fe49b8 @exit e9 @direct"},
     {"not base and register", "scale", "67448d034d8b4f38438b04c149b8 @exit e9 @direct"},
     {"not base and register", "the base alone", "4d8b4f38418b0149b8 @exit e9 @direct"},
     {"not base and register", "a gather from 64-bit elements",
