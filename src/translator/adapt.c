@@ -185,3 +185,18 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
     e->stats.adapted_for[v]++;
     return true;
 }
+
+bool bt_adapt_wraps(struct engine *e, uint64_t frame, unsigned off)
+{
+    uint64_t key = key_of(frame, off);
+    struct bt_site *s = site_of(e, key);
+
+    if (s->key == key && s->adapt != ADAPT_NONE)
+        return bt_adapt_count(e, frame, off, SMMU_REMAPPED);
+    if (s->key != key)
+        *s = (struct bt_site){.key = key};
+    remember_frame(e, frame);
+    s->adapt = ADAPT_WRAP;
+    e->stats.adapted[ADAPT_WRAP]++;
+    return true;
+}

@@ -20,6 +20,8 @@
         .endm
 
         .macro load_gprs
+        mov     HOT_WINDOW(%r15), %r13
+        lea     JCACHE_SHIFT(%r13), %r13
         mov     (CPU_GPR + 8)(%r14), %rcx
         mov     (CPU_GPR + 16)(%r14), %rdx
         mov     (CPU_GPR + 24)(%r14), %rbx
@@ -74,7 +76,6 @@ bt_enter:
         mov     %rsi, %r15
         mov     %rdx, %r9
         mov     %rsp, HOT_RSP(%r15)
-        mov     $JCACHE_SHIFT, %r13d
         load_flags
         load_gprs
         jmp     *%r9

@@ -8,9 +8,10 @@
  *   GS base                       the window code of this CPL runs in
  *   R14                           struct cpu
  *   R15                           struct bt_hot
- *   R13                           17: count for SHRX (jump-cache index, view table)
- *   R8-R11                        scratch inside one guest instruction
- *   RSP                           the monitor's stack (callouts push return addresses there)
+ *   R13                           that window's first byte + 17: base of operands (emit_based())
+ * and, by its low bits, count for SHRX (jump-cache index, view table) R8-R11 scratch inside one
+ * guest instruction RSP                           the monitor's stack (callouts push return
+ * addresses there)
  *
  * Code is flat (CS, SS, DS, ES: base 0, 4 GiB, 32 bits; lower_*.c), 64-bit (lower64.h) or
  * segmented (lowerseg.h): real mode, V86, 16-bit code, and 32-bit code whose data or stack segment
@@ -260,7 +261,7 @@ struct bt_map {
 };
 
 /* How a guest instruction that faulted too often is translated from then on. */
-enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE };
+enum bt_adapt { ADAPT_NONE, ADAPT_VIEW, ADAPT_SIMULATE, ADAPT_WRAP };
 
 /* hot.branch: offset of an indirect branch in the code memory << BT_BRANCH_SHIFT, and what it did
  * to RSP. */
@@ -337,7 +338,7 @@ struct bt_stats {
     uint64_t exits[8];
     uint64_t lookups, lookup_hits, ctx_switches, gone_on;
     uint64_t faults[SMMU_NVERDICTS]; /* by smmu verdict */
-    uint64_t holds, host_traps, callouts, interp_steps, interp_modes, adapted[3];
+    uint64_t holds, host_traps, callouts, interp_steps, interp_modes, adapted[4];
     uint64_t churned; /* times a page was found not worth translating */
     uint64_t adapted_for[SMMU_NVERDICTS], overwritten;
     uint64_t reverted;
@@ -659,6 +660,9 @@ enum bt_adapt bt_adapt_of(const struct engine *e, uint64_t frame, unsigned off);
 bool bt_adapt_any(const struct engine *e, uint64_t frame);
 /* Counts one fault; returns true when the site's translation must change. */
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v);
+/* An operand was in the gap behind or before the window: it will be one that wraps, if it was not.
+ */
+bool bt_adapt_wraps(struct engine *e, uint64_t frame, unsigned off);
 /* A callout in place of a memory operand has run, and goes on at `in`; `light`: with the FPU state
  * live. Where that does not pay its block is dropped. */
 void bt_trial_ran(struct engine *e, uint64_t rip, const uint8_t *in, bool paid, bool light);

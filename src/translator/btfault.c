@@ -42,11 +42,14 @@ static void leave_at(struct engine *e, ucontext_t *uc, const struct bt_block *b,
     r[REG_RIP] = (greg_t)(uintptr_t)bt_fault_exit;
 }
 
+static unsigned site_offset(const struct bt_block *b, const struct bt_map *m)
+{
+    return (unsigned)bt_linear(b->rip + m->guest, b->mode) & PAGE_MASK;
+}
+
 void bt_judge(struct engine *e, struct bt_block *b, const struct bt_map *m, enum smmu_verdict v)
 {
-    unsigned off = (unsigned)bt_linear(b->rip + m->guest, b->mode) & PAGE_MASK;
-
-    if (bt_adapt_count(e, b->page->frame, off, v))
+    if (bt_adapt_count(e, b->page->frame, site_offset(b, m), v))
         e->retranslate = b;
 }
 
@@ -57,7 +60,7 @@ static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, con
     enum smmu_verdict verdict;
     enum smmu_view view;
     uint64_t changes = smmu_deltas_changed(e->mmu);
-    bool in_gap;
+    bool in_gap = false;
 
     e->fault_emulate = true;
     if (m->kind == SITE_POLL) {
@@ -70,6 +73,8 @@ static bool page_fault(struct engine *e, ucontext_t *uc, struct bt_block *b, con
         bt_judge(e, b, m, verdict);
     } else if (bt_segmented(b->mode)) { /* a segment that hot.seg_mem does not serve */
         bt_judge(e, b, m, SMMU_REMAPPED);
+    } else if (in_gap && bt_adapt_wraps(e, b->page->frame, site_offset(b, m))) {
+        e->retranslate = b;
     }
     leave_at(e, uc, b, m);
     return true;

@@ -7,10 +7,12 @@
  *
  * Memory operands:
  *   gs:[32-bit address]          the guest's window; 67h makes it wrap inside
- *   [window + 32-bit register]   base from R15, for FS, GS and other views. An operand of at most
- * 64 bytes, or a bit string's +-256 MiB, ends in the gap between slots [RSI], [RDI] of strings
- * window + 32 bits; a repetition walks into the gap and faults there [R14|R15 + constant] the
- * monitor's words that generated code may use [context | view table + ..]  look-up tables whose
+ *   [R13 + register * 1, 2, 4 + constant]   the same but that it does not wrap: the gaps around the
+ * window are wider than it can be missed by
+ *   [window + 32-bit register + constant]   base from R15, for FS, GS and other views. An operand
+ * of at most 64 bytes, or a bit string's +-256 MiB, ends in the gap between slots [RSI], [RDI] of
+ * strings window + 32 bits; a repetition walks into the gap and faults there [R14|R15 + constant]
+ * the monitor's words that generated code may use [context | view table + ..]  look-up tables whose
  * index has a proven bound; read only
  *
  * R13, R14, R15 and RSP are never written. Upper halves of guest registers are zero, and no monitor
@@ -58,7 +60,7 @@ static void forget_scratch(struct facts *f)
 {
     for (int r = 0; r < 16; r++)
         f->r[r] = (struct fact){.what = is_guest(r) ? K_U32 : K_ANY};
-    f->r[H_R13].what = K_SEED;
+    f->r[H_R13].what = K_BASE;
     f->tag_ok = false;
 }
 static bool guests_clean(struct check *k)
@@ -127,6 +129,24 @@ static bool segment_operand(struct check *k, const ZydisDecodedOperand *o, int i
     return sources_clean(k);
 }
 
+/* [R13 + index * 1, 2, 4 + disp]: from 17 MiB below the window to less than 19 GiB above, of at
+ * most 64 bytes, or a bit string's +-256 MiB. The gaps are 28 GiB. */
+static bool r13_operand(struct check *k, const ZydisDecodedOperand *o, int index)
+{
+    const int64_t disp = o->mem.disp.value;
+
+    if (o->mem.type != ZYDIS_MEMOP_TYPE_MEM || (index >= 0 && o->mem.scale > 4) ||
+        disp < -(INT64_C(1) << 24) - BT_SHIFT)
+        return breach(k, "an address beyond the gaps around the window");
+    if (index >= 0 && ((!is_guest(index) && !is_scratch(index)) || !is_clean(&k->now.r[index])))
+        return breach(k, "a guest address from a host value");
+    if (checker_is_bit_string(&k->in) && k->in.operand_width > 32)
+        return breach(k, "a bit string that reaches further than the gap");
+    if (string_pointers_live(k))
+        return breach(k, "a guest access while RSI or RDI is a host pointer");
+    return sources_clean(k);
+}
+
 /* [window + 32 bits]: the only other register-addressed 64-bit form. */
 static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int base, int index)
 {
@@ -135,7 +155,7 @@ static bool based_operand(struct check *k, const ZydisDecodedOperand *o, int bas
 
     if (kind(k, base) != K_WINDOW && !swapped)
         return breach(k, "memory operand of no allowed form");
-    if (offset < 0 || o->mem.scale != 1 || o->mem.disp.value != 0 ||
+    if (offset < 0 || o->mem.scale != 1 || o->mem.disp.value < -(INT64_C(1) << 24) ||
         o->mem.type != ZYDIS_MEMOP_TYPE_MEM)
         return breach(k, "a window address that is not base and register");
     if (!is_clean(&k->now.r[offset]))
@@ -295,6 +315,8 @@ static bool memory_ok(struct check *k, const ZydisDecodedOperand *o)
         return index < 0 && !checker_writes(o) && o->size == 8 && o->mem.disp.value == 0
                    ? true
                    : breach(k, "a poll of more than its byte");
+    if (kind(k, base) == K_BASE)
+        return r13_operand(k, o, index);
     if (kind(k, base) == K_SEGMENT)
         return segment_operand(k, o, index);
     return based_operand(k, o, base, index);

@@ -14,6 +14,7 @@
 enum known {
     K_ANY,
     K_WINDOW,   /* base of a window of this CPL, or the null slot */
+    K_BASE,     /* R13: the window that code of this CPL runs in, + BT_SHIFT */
     K_CTX,      /* struct bt_ctx */
     K_VIEWS,    /* the view table */
     K_POLL,     /* a byte to be read */
@@ -30,7 +31,7 @@ enum known {
     K_CONST,    /* struct fact.value */
     K_U32,
     K_SECRET,  /* 32 bits of the monitor's: must not reach the guest */
-    K_SEED,    /* R13's value */
+    K_SEED,    /* R13D's value */
     K_HASH,    /* CRC32 of R8D, started with R13D */
     K_INDEX,   /* the same, shifted: R8D's index in the jump cache */
     K_SHIFTED, /* something >> R13: less than BT_JCACHE */

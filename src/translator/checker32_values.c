@@ -101,7 +101,7 @@ static struct fact loaded(const struct check *k, const ZydisDecodedOperand *m, u
 
     if (size == 64 && is_tag(k, m))
         what = K_TAG64;
-    else if (size == 64 && m->mem.segment == ZYDIS_REGISTER_GS)
+    else if (size == 64 && (m->mem.segment == ZYDIS_REGISTER_GS || kind(k, base) == K_BASE))
         what = K_WIDE;
     else if (size == 64)
         what = base == H_R15 && m->size == 64 ? hot_pointer(k, m->mem.disp.value) : K_ANY;
@@ -131,6 +131,8 @@ static struct fact moved(const struct check *k, const ZydisDecodedOperand *s, un
         return (struct fact){.what = size == 32 ? K_U32 : K_ANY};
     if (size == 32 && s->size == 16 && is_clean(&k->now.r[r]))
         return (struct fact){.what = K_U16};
+    if (kind(k, r) == K_BASE)
+        return (struct fact){.what = size == 32 && s->size == 32 ? K_SEED : K_ANY};
     if (s->size == size && (size == 64 || is_u32(&k->now.r[r])))
         return k->now.r[r];
     if (size == 64)
@@ -160,6 +162,9 @@ static unsigned computed64(const struct check *k, const ZydisDecodedOperand *m, 
 
     if (is_sum(k, m, index))
         return K_SUM33;
+    if ((dst == H_RSI || dst == H_RDI) && kind(k, base) == K_BASE && index == dst &&
+        m->mem.scale == 1 && m->mem.disp.value == -BT_SHIFT && is_clean(&k->now.r[dst]))
+        return K_STRING;
     if (!plain)
         return K_ANY;
     if ((dst == H_RSI || dst == H_RDI) && base == dst && is_clean(&k->now.r[base]) &&

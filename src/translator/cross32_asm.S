@@ -59,6 +59,7 @@ as_callout:
         move_window 5
         mov     %r11, HOT_WINDOW(%r15)
         wrgsbase %r11
+        lea     JCACHE_SHIFT(%r11), %r13
         mov     (\level + LEVEL_CTX)(%r15), %r11
         shr     $3, %r11
         mov     %r11, HOT_LANDINGS(%r15)

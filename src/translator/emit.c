@@ -76,24 +76,59 @@ void emit_rorx(struct emit *e, bool w, unsigned dst, unsigned src, uint8_t by)
     emit8(e, by);
 }
 
-static void rex_g(struct emit *e, bool w, unsigned reg, const struct gmem *m)
+bool emit_based(const struct gmem *m, struct gmem *based)
 {
-    emit8(e, 0x65);
-    emit8(e, 0x67);
+    bool two = m->base != H_NONE && m->index != H_NONE;
+
+    if (m->wraps || two || m->disp < -EMIT_BELOW + EMIT_R13)
+        return false;
+    *based = (struct gmem){H_R13, m->base, 1, m->disp - EMIT_R13, false};
+    if (m->index != H_NONE) {
+        based->index = m->index;
+        based->scale = m->scale;
+    } else if (m->base == H_NONE && m->disp < 0) {
+        return false;
+    }
+    return based->scale <= 4;
+}
+
+void emit_prefix_g(struct emit *e, bool w, unsigned reg, struct gmem *m)
+{
+    struct gmem based;
+
+    if (emit_based(m, &based)) {
+        *m = based;
+    } else {
+        emit8(e, 0x65);
+        emit8(e, 0x67);
+    }
     emit_rex(e, w, reg, m->index == H_NONE ? 0 : m->index, m->base == H_NONE ? 0 : m->base);
+}
+
+void emit_op_g(struct emit *e, unsigned op, unsigned reg, const struct gmem *m)
+{
+    struct gmem at = *m;
+
+    emit_prefix_g(e, false, reg, &at);
+    emit8(e, op);
+    emit_mem_g(e, reg, &at);
 }
 
 void emit_ldzx16_g(struct emit *e, unsigned r, const struct gmem *m)
 {
-    rex_g(e, false, r, m);
+    struct gmem at = *m;
+
+    emit_prefix_g(e, false, r, &at);
     emit8(e, 0x0f);
     emit8(e, 0xb7);
-    emit_mem_g(e, r, m);
+    emit_mem_g(e, r, &at);
 }
 
 void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m)
 {
-    rex_g(e, true, r, m);
+    struct gmem at = *m;
+
+    emit_prefix_g(e, true, r, &at);
     emit8(e, 0x8b);
-    emit_mem_g(e, r, m);
+    emit_mem_g(e, r, &at);
 }

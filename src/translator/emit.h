@@ -3,7 +3,7 @@
  * Registers are plain numbers 0-15 of the host. `p` runs through the writable view; the caller
  * guarantees room. Memory forms:
  *   emit_*_b   [base + disp]                         monitor data
- *   emit_*_g   gs:[32-bit effective address], 67h    the guest's window (struct gmem)
+ *   emit_*_g   the guest's window (struct gmem): emit_based(), else gs:[effective address] with 67h
  *   emit_*_x   [base + index]                        window base in a register + 32-bit linear
  * address
  */
@@ -43,6 +43,7 @@ extern const uint8_t emit_nop5[5];
 struct gmem {
     uint8_t base, index, scale; /* scale 1, 2, 4, 8 */
     int32_t disp;
+    bool wraps; /* at 4 GiB, has been seen to */
 };
 
 static inline void emit8(struct emit *e, unsigned b)
@@ -84,7 +85,16 @@ static inline void emit_mem_b(struct emit *e, unsigned reg, unsigned base, int32
         emit32(e, (uint32_t)disp);
 }
 
+/* A segment's base costs a load two cycles and lets one store go out per cycle instead of two. R13
+ * is the window's first byte + EMIT_R13, so an address with one register, or none, is [R13 + index
+ * * scale + disp - EMIT_R13]. What does not wrap at 4 GiB is in the window; what does is less than
+ * 19 GiB above it or 17 MiB below, in the gaps between slots, and faults. False: the address is not
+ * of that kind, or likely to wrap: kernels' tables have a negative displacement. */
+enum { EMIT_R13 = 17, EMIT_BELOW = 1 << 24 };
+bool emit_based(const struct gmem *m, struct gmem *based);
 void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m);
+/* Prefixes of an operand and REX; *m is what the operand has become. */
+void emit_prefix_g(struct emit *e, bool w, unsigned reg, struct gmem *m);
 
 /* opcode reg, [base+disp] with optional REX.W */
 static inline void emit_op_b(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base,
@@ -95,15 +105,8 @@ static inline void emit_op_b(struct emit *e, bool w, unsigned op, unsigned reg, 
     emit_mem_b(e, reg, base, disp);
 }
 
-/* 65 67 [REX] op ModRM..: a 32-bit access to the guest's window. */
-static inline void emit_op_g(struct emit *e, unsigned op, unsigned reg, const struct gmem *m)
-{
-    emit8(e, 0x65);
-    emit8(e, 0x67);
-    emit_rex(e, false, reg, m->index == H_NONE ? 0 : m->index, m->base == H_NONE ? 0 : m->base);
-    emit8(e, op);
-    emit_mem_g(e, reg, m);
-}
+/* op reg, a 32-bit operand in the guest's window */
+void emit_op_g(struct emit *e, unsigned op, unsigned reg, const struct gmem *m);
 
 /* op reg, [base+index]; base must not be RBP/R13 with mod 00: a disp8 of 0 is used. */
 static inline void emit_op_x(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base,
@@ -197,6 +200,16 @@ static inline void emit_lea64(struct emit *e, unsigned r, unsigned base, int32_t
 static inline void emit_add_lea(struct emit *e, bool w, unsigned dst, unsigned a, unsigned b)
 {
     emit_op_x(e, w, 0x8d, dst, a, b);
+}
+
+/* lea r64, [r13 + r64 - EMIT_R13]: the host address of [r32] */
+static inline void emit_lea_based(struct emit *e, unsigned r)
+{
+    emit_rex(e, true, r, r, H_R13);
+    emit8(e, 0x8d);
+    emit8(e, 0x44 | (r & 7) << 3);
+    emit8(e, (r & 7) << 3 | (H_R13 & 7));
+    emit8(e, (uint8_t)-EMIT_R13);
 }
 
 /* op r/m, imm8 with a register operand (group opcodes: C1 shifts, 0F BA bit tests..) */
@@ -299,7 +312,6 @@ void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m);
 /* lea r32, guest effective address */
 static inline void emit_lea_g(struct emit *e, unsigned r, const struct gmem *m)
 {
-    emit8(e, 0x67);
     emit_rex(e, false, r, m->index == H_NONE ? 0 : m->index, m->base == H_NONE ? 0 : m->base);
     emit8(e, 0x8d);
     emit_mem_g(e, r, m);

@@ -69,9 +69,10 @@ bool xlate_rides_esp(const struct xlate *x, const struct insn *i)
 
 bool xlate_gmem(const struct xlate *x, const struct insn *i, struct gmem *m)
 {
-    if (i->adsize != 4 || !seg_is_flat(x, i) || x->adapt != ADAPT_NONE)
+    if (i->adsize != 4 || !seg_is_flat(x, i) || (x->adapt != ADAPT_NONE && x->adapt != ADAPT_WRAP))
         return false;
     *m = operand_address(x, i);
+    m->wraps = x->adapt == ADAPT_WRAP;
     return true;
 }
 
@@ -86,20 +87,34 @@ static void emit_view_base(struct xlate *x, unsigned dst, unsigned lin)
     emit_op_sib(em, true, 0x8b, dst, H_R15, dst, 3, HOT_BASE);
 }
 
+/* R8D = the segment's base + m. R9 is used. */
+static void linear_of(struct xlate *x, unsigned seg, struct gmem *m)
+{
+    emit_ld32_b(&x->em, H_R9, H_R15, HOT_SEGBASE + (int32_t)seg * 4);
+    if (m->index == H_NONE) {
+        m->index = H_R9;
+        m->scale = 1;
+        emit_lea_g(&x->em, H_R8, m);
+    } else {
+        emit_lea_g(&x->em, H_R8, m);
+        emit_add_lea(&x->em, false, H_R8, H_R8, H_R9);
+    }
+}
+
 bool xlate_linear(struct xlate *x, const struct insn *i)
 {
     struct emit *em = &x->em;
     struct gmem m = operand_address(x, i);
     bool fs_gs = i->seg == SEG_FS || i->seg == SEG_GS;
 
-    if (i->adsize != 4 || (!fs_gs && !seg_is_flat(x, i)) || (fs_gs && x->adapt != ADAPT_NONE))
+    if (i->adsize != 4 || (!fs_gs && !seg_is_flat(x, i)) ||
+        (fs_gs && x->adapt != ADAPT_NONE && x->adapt != ADAPT_WRAP))
         return false;
-    emit_lea_g(em, H_R8, &m);
     if (fs_gs) {
-        emit_ld32_b(em, H_R9, H_R15, HOT_SEGBASE + i->seg * 4);
-        emit_add_lea(em, false, H_R8, H_R8, H_R9);
+        linear_of(x, i->seg, &m);
         emit_ld64_b(em, H_R9, H_R15, HOT_SEGWIN + i->seg * 8);
     } else {
+        emit_lea_g(em, H_R8, &m);
         emit_view_base(x, H_R9, H_R8);
     }
     return true;
@@ -115,10 +130,26 @@ bool xlate_append(struct xlate *x, const struct insn *i, const struct remem *mem
     return true;
 }
 
+/* [window + the segment's base + disp], which falls into a gap where the sum would wrap. */
+static bool copy_of_thread(struct xlate *x, const struct insn *i)
+{
+    const struct remem mem = {
+        .kind = REMEM_INDEX, .base = H_R9, .index = H_R8, .disp = (int32_t)i->disp};
+
+    if ((i->seg != SEG_FS && i->seg != SEG_GS) || i->adsize != 4 || x->adapt != ADAPT_NONE ||
+        i->base != NO_REG || i->index != NO_REG || mem.disp < -EMIT_BELOW)
+        return false;
+    emit_ld32_b(&x->em, H_R8, H_R15, HOT_SEGBASE + i->seg * 4);
+    emit_ld64_b(&x->em, H_R9, H_R15, HOT_SEGWIN + i->seg * 8);
+    return xlate_append(x, i, &mem);
+}
+
 bool lower_copy(struct xlate *x, const struct insn *i)
 {
-    const struct remem window = {.kind = REMEM_WINDOW, .disp = esp_of(x, i)};
+    const struct remem window = {
+        .kind = REMEM_WINDOW, .disp = esp_of(x, i), .wraps = x->adapt == ADAPT_WRAP};
     static const struct remem linear = {.kind = REMEM_INDEX, .base = H_R9, .index = H_R8};
+    uint8_t *before = x->em.p;
     struct gmem m;
 
     if ((i->prefixes & PFX_LOCK) && !(i->row->traits & T_LOCK))
@@ -129,6 +160,9 @@ bool lower_copy(struct xlate *x, const struct insn *i)
         return !(i->prefixes & PFX_LOCK) && xlate_append(x, i, NULL);
     if (xlate_gmem(x, i, &m))
         return xlate_append(x, i, &window);
+    if (copy_of_thread(x, i))
+        return true;
+    x->em.p = before;
     return xlate_linear(x, i) && xlate_append(x, i, &linear);
 }
 
@@ -266,11 +300,12 @@ bool xlate_string_form(const struct insn *i, bool *src, bool *dst)
 
 static void string_pointer(struct xlate *x, unsigned reg)
 {
-    if (x->adapt == ADAPT_VIEW)
+    if (x->adapt == ADAPT_VIEW) {
         emit_view_base(x, H_R9, reg);
-    else
-        emit_ld64_b(&x->em, H_R9, H_R15, HOT_WINDOW);
-    emit_add_lea(&x->em, true, reg, reg, H_R9);
+        emit_add_lea(&x->em, true, reg, reg, H_R9);
+    } else {
+        emit_lea_based(&x->em, reg);
+    }
 }
 
 /* ES:EDI takes no segment override, so strings run on 64-bit pointers and are truncated after:

@@ -1,6 +1,7 @@
 #include "translator/reencode.h"
 
 #include "base/bits.h"
+#include "translator/based.h"
 
 enum { HOST_RSP = 4, HOST_R12 = 12, LEGACY_MAX = 15 };
 
@@ -360,6 +361,25 @@ static bool host_ea(const struct insn *i, const struct remem *mem, struct ea *a)
     return true;
 }
 
+static bool has_high_byte(const struct insn *i)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == OPND_GPR && i->op[n].reg >= NGPR)
+            return true;
+    return false;
+}
+
+static bool based_ea(const struct insn *i, const struct enc *e, bool wraps, struct ea *a)
+{
+    const struct gmem m = {a->base, a->index, a->scale, a->disp, wraps};
+    struct gmem b;
+
+    if (a->vsib || has_high_byte(i) || !based_pays(i, e->opcode) || !emit_based(&m, &b))
+        return false;
+    *a = (struct ea){b.base, b.index, b.scale, b.disp, false};
+    return true;
+}
+
 static void rex_for_ea(struct enc *e, const struct ea *a)
 {
     if (a->base != NO_REG && a->base >= 8)
@@ -480,18 +500,11 @@ static bool prepare(const struct insn *i, struct enc *e)
     return !(high && e->rex);
 }
 
-static bool has_high_byte(const struct insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == OPND_GPR && i->op[n].reg >= NGPR)
-            return true;
-    return false;
-}
-
 bool reencode(const struct insn *i, const struct remem *mem, uint8_t *out, unsigned *len)
 {
     struct enc e = {.p = out};
     struct ea ea = {0};
+    bool by_gs;
 
     if (!prepare(i, &e))
         return false;
@@ -499,14 +512,16 @@ bool reencode(const struct insn *i, const struct remem *mem, uint8_t *out, unsig
         return false;
     if (implicit_mem(i) && (mem->kind != REMEM_WINDOW || i->adsize != 4))
         return false;
+    by_gs = (e.has_mem || implicit_mem(i)) && mem->kind == REMEM_WINDOW;
     if (e.has_mem) {
         if (!(mem->kind == REMEM_WINDOW ? window_ea(i, mem, &ea) : host_ea(i, mem, &ea)))
             return false;
+        by_gs = by_gs && !based_ea(i, &e, mem->wraps, &ea);
         rex_for_ea(&e, &ea);
         if (e.rex && i->enc == ENC_LEGACY && has_high_byte(i))
             return false;
     }
-    if ((e.has_mem || implicit_mem(i)) && mem->kind == REMEM_WINDOW) {
+    if (by_gs) {
         put8(&e, 0x65);
         put8(&e, 0x67);
     }

@@ -11,7 +11,8 @@
 #include "translator/emit64.h"
 
 enum remem_kind {
-    REMEM_WINDOW, /* guest operand: gs:[same base + index*scale + both disps], 67h (32-bit wrap) */
+    REMEM_WINDOW, /* guest operand: emit_based(), else gs:[same base + index*scale + both disps],
+                     67h */
     REMEM_BASE,   /* [host base register + disp32], 64-bit, no prefix */
     REMEM_INDEX,  /* [host base + host index], 64-bit, scale 1 */
 };
@@ -20,6 +21,7 @@ struct remem {
     enum remem_kind kind;
     uint8_t base, index; /* host register numbers */
     int32_t disp;
+    bool wraps; /* as in struct gmem */
 };
 
 enum { REENCODE_MAX = 24 };

@@ -97,6 +97,7 @@ static void print_bt(const struct engine *e, FILE *out)
     line(out, "  for their mode", s->interp_modes);
     line(out, "sites: view by address", s->adapted[ADAPT_VIEW]);
     line(out, "sites: simulated", s->adapted[ADAPT_SIMULATE]);
+    line(out, "sites: wrap at 4 GiB", s->adapted[ADAPT_WRAP]);
     line(out, "  for faults of the guest", s->adapted_for[SMMU_TRUE]);
     line(out, "  and no longer", s->reverted);
     line(out, "  for mmio", s->adapted_for[SMMU_MMIO]);

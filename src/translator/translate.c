@@ -13,6 +13,8 @@
 /* Bytes of what compares the page's word: a landing comes behind. */
 enum { BEFORE_LANDING = 37, BEFORE_LANDING64 = 46 };
 
+_Static_assert((int)EMIT_R13 == (int)BT_SHIFT, "R13 is the base and the count");
+
 static lower_fn *const lowerings[NLOWER] = {
     [LOWER_COPY] = lower_copy,
     [LOWER_XCHG] = lower_copy,

@@ -80,9 +80,13 @@ static inline void bt_rig_close(struct bt_rig *r)
 
 static inline void bt_rig_sites(struct bt_rig *r, uint64_t frame, unsigned off, enum bt_adapt adapt)
 {
-    static const enum smmu_verdict verdict[] = {
-        [ADAPT_NONE] = SMMU_MAPPED, [ADAPT_VIEW] = SMMU_VIEW, [ADAPT_SIMULATE] = SMMU_MMIO};
+    static const enum smmu_verdict verdict[] = {[ADAPT_NONE] = SMMU_MAPPED,
+                                                [ADAPT_VIEW] = SMMU_VIEW,
+                                                [ADAPT_SIMULATE] = SMMU_MMIO,
+                                                [ADAPT_WRAP] = SMMU_MAPPED};
 
+    if (adapt == ADAPT_WRAP)
+        (void)bt_adapt_wraps(r->e, frame, off);
     for (unsigned n = 0; n < 16 && bt_adapt_of(r->e, frame, off) != adapt; n++)
         bt_adapt_count(r->e, frame, off, verdict[adapt]);
 }

@@ -57,6 +57,22 @@ START_TEST(test_view_then_simulated)
 }
 END_TEST
 
+/* At once; what faults on is simulated after all. */
+START_TEST(test_wraps)
+{
+    unsigned n = 1;
+
+    ck_assert(bt_adapt_wraps(rig.e, FRAME, SITE));
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_WRAP);
+    ck_assert(bt_adapt_any(rig.e, FRAME));
+    while (!bt_adapt_wraps(rig.e, FRAME, SITE) && n < LIMIT)
+        n++;
+    ck_assert_uint_gt(n, 1);
+    ck_assert_int_eq(bt_adapt_of(rig.e, FRAME, SITE), ADAPT_SIMULATE);
+    ck_assert_uint_eq(rig.e->stats.adapted[ADAPT_WRAP], 1);
+}
+END_TEST
+
 /* Faults that the guest's page tables explain are no fault of the site. */
 START_TEST(test_mapped)
 {
@@ -201,6 +217,7 @@ int main(void)
     tcase_add_test(tc, test_simulated);
     tcase_add_test(tc, test_second_block);
     tcase_add_test(tc, test_view_then_simulated);
+    tcase_add_test(tc, test_wraps);
     tcase_add_test(tc, test_mapped);
     tcase_add_test(tc, test_own_faults);
     tcase_add_test(tc, test_own_faults_rare);

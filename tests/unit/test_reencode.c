@@ -43,6 +43,28 @@ static ZydisRegister map_reg(ZydisRegister r)
     }
 }
 
+static ZydisRegister wide_reg(ZydisRegister r)
+{
+    return ZYDIS_REGISTER_RAX + ZydisRegisterGetId(map_reg(r));
+}
+
+/* [R13 + what was the only register + disp - 17], within the gaps around the window. */
+static bool based_matches(const ZydisDecodedOperandMem *x, const ZydisDecodedOperandMem *y,
+                          const struct remem *m)
+{
+    ZydisRegister only = x->base == ZYDIS_REGISTER_NONE ? x->index : x->base;
+    bool two = x->base != ZYDIS_REGISTER_NONE && x->index != ZYDIS_REGISTER_NONE;
+
+    if (m->wraps || two || y->segment == ZYDIS_REGISTER_GS || y->disp.value < -(1 << 24))
+        return false;
+    if (y->disp.value != (int32_t)x->disp.value - 17)
+        return false;
+    if (only == ZYDIS_REGISTER_NONE)
+        return y->index == ZYDIS_REGISTER_NONE && y->disp.value >= -17;
+    return y->index == wide_reg(only) && y->scale <= 4 &&
+           y->scale == (x->index == ZYDIS_REGISTER_NONE ? 1 : x->scale);
+}
+
 /* What the memory operand must be. */
 static bool mem_matches(const ZydisDecodedOperand *a, const ZydisDecodedOperand *b,
                         const struct remem *m, const struct zinsn *guest, const struct zinsn *host)
@@ -58,6 +80,10 @@ static bool mem_matches(const ZydisDecodedOperand *a, const ZydisDecodedOperand 
         return host->i.address_width == 64 && y->disp.value == m->disp && y->scale == 1 &&
                ((y->base == r64 + m->base && y->index == r64 + m->index) ||
                 (y->base == r64 + m->index && y->index == r64 + m->base));
+    if (host->i.address_width == 64 && y->base == ZYDIS_REGISTER_R13)
+        return guest->i.address_width == 16
+                   ? (uint16_t)x->disp.value == y->disp.value + 17 && !m->wraps
+                   : based_matches(x, y, m);
     if (host->i.address_width != 32 || y->segment != ZYDIS_REGISTER_GS ||
         y->base == ZYDIS_REGISTER_EIP)
         return false;
@@ -130,6 +156,7 @@ static void dump(const char *what, const uint8_t *p, unsigned len)
 
 static const struct remem kinds[] = {
     {.kind = REMEM_WINDOW},
+    {.kind = REMEM_WINDOW, .wraps = true},
     {.kind = REMEM_BASE, .base = 9},
     {.kind = REMEM_BASE, .base = 12, .disp = 0x12345},
     {.kind = REMEM_BASE, .base = 13},
@@ -201,16 +228,23 @@ START_TEST(window_forms)
 {
     static const struct bytes t[] = {
         {"89 c8", "89 c8"},
-        {"89 e0", "44 89 e0"},                            /* mov eax, esp */
-        {"89 c4", "41 89 c4"},                            /* mov esp, eax */
-        {"8b 44 24 04", "65 67 41 8b 44 24 04"},          /* mov eax, [esp+4] */
-        {"8b 24 24", "65 67 45 8b 24 24"},                /* mov esp, [esp] */
-        {"a1 78 56 34 12", "65 67 8b 04 25 78 56 34 12"}, /* moffs */
-        {"a2 78 56 34 12", "65 67 88 04 25 78 56 34 12"},
-        {"8b 0d 78 56 34 12", "65 67 8b 0c 25 78 56 34 12"}, /* [disp32] */
-        {"8b 0c 8d 78 56 34 12", "65 67 8b 0c 8d 78 56 34 12"},
+        {"89 e0", "44 89 e0"},                      /* mov eax, esp */
+        {"89 c4", "41 89 c4"},                      /* mov esp, eax */
+        {"8b 44 24 04", "43 8b 44 25 f3"},          /* mov eax, [esp+4] */
+        {"8b 24 24", "47 8b 64 25 ef"},             /* mov esp, [esp] */
+        {"a1 78 56 34 12", "41 8b 85 67 56 34 12"}, /* moffs */
+        {"a2 78 56 34 12", "41 88 85 67 56 34 12"},
+        {"8b 0d 78 56 34 12", "41 8b 8d 67 56 34 12"}, /* [disp32] */
+        {"8b 0c 8d 78 56 34 12", "41 8b 8c 8d 67 56 34 12"},
+        {"8b 0c cd 78 56 34 12", "65 67 8b 0c cd 78 56 34 12"}, /* 8 * 4 GiB: the next slot */
+        {"8b 0d 78 56 34 92", "65 67 8b 0c 25 78 56 34 92"},    /* wraps */
+        {"8b 89 00 00 00 ff", "65 67 8b 89 00 00 00 ff"},
+        {"8b 89 11 00 00 ff", "41 8b 8c 0d 00 00 00 ff"},
+        {"39 0b", "65 67 39 0b"}, /* cmp */
+        {"88 23", "65 67 88 23"}, /* ah */
+        {"d9 03", "65 67 d9 03"}, /* x87 */
         {"8b 04 88", "65 67 8b 04 88"},
-        {"8b 45 00", "65 67 8b 45 00"},
+        {"8b 45 00", "41 8b 44 2d ef"},
         {"40", "ff c0"},
         {"4c", "41 ff cc"}, /* dec esp */
         {"66 41", "66 ff c1"},
@@ -237,7 +271,7 @@ START_TEST(window_forms)
         {"88 e0", "88 e0"},
         {"66 0f f7 c1", "65 67 66 0f f7 c1"}, /* maskmovdqu */
         {"67 8b 00", NULL},                   /* [bx+si] */
-        {"67 8b 0e 34 12", "65 67 8b 0c 25 34 12 00 00"},
+        {"67 8b 0e 34 12", "41 8b 8d 23 12 00 00"},
         {"c4 e2 6d 90 04 a1", "65 67 c4 e2 6d 90 04 a1"},
         {"c4 e2 6d 90 04 64", "65 67 c4 c2 6d 90 04 64"}, /* [esp + ymm4*2] */
     };
@@ -292,7 +326,7 @@ START_TEST(sixteen_bit_code)
     };
 
     for (unsigned n = 0; n < ARRAY_SIZE(t); n++)
-        expect(&t[n], 16, &kinds[1]);
+        expect(&t[n], 16, &kinds[2]);
 }
 END_TEST
 

@@ -142,6 +142,7 @@ static void run_case(struct golden *g, const char *line)
     flags += strspn(flags, " ");
     adapt = flag(flags, "view")       ? ADAPT_VIEW
             : flag(flags, "simulate") ? ADAPT_SIMULATE
+            : flag(flags, "wraps")    ? ADAPT_WRAP
                                       : ADAPT_NONE;
     if (flag(flags, "user"))
         mode = (mode | MODE_CPL3) & ~(uint32_t)MODE_IOPL_OK;
