@@ -312,7 +312,7 @@ static const struct block bad[] = {
     {"with a segment", "gs:[r13+rcx]", "65418b440d0049b8 @exit e9 @direct"},
     {"from a host value", "[r13+r14]", "438b44350049b8 @exit e9 @direct"},
     {"register of the monitor", "mov r13d,eax", "4189c549b8 @exit e9 @direct"},
-    {"not through the jump cache", "jmp [r13+rcx]", "41ff640d0049b8 @exit e9 @direct"},
+    {"not through the landings", "jmp [r13+rcx]", "41ff640d0049b8 @exit e9 @direct"},
     {"beyond the gaps", "a gather by way of R13", "c4c26990440d0049b8 @exit e9 @direct"},
     {"from a host value", "R13 and a word of the monitor", "458b07438b44050049b8 @exit e9 @direct"},
     {"RSI or RDI is a host pointer", "R13 between the pointers of a string",
