@@ -16,6 +16,7 @@ struct codemem {
     uint8_t *rw, *rx;
     size_t size, used;
     size_t populated; /* bytes that the host has given memory to already */
+    bool large;       /* ... in large pages, so far */
 };
 
 int codemem_init(struct codemem *cm, size_t size) MUST_CHECK;
