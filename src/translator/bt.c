@@ -604,6 +604,18 @@ static void enter(struct engine *e, const uint8_t *entry, struct bt_exit **from)
     *from = handle_exit(e);
 }
 
+/* The exit leads to b from now on. */
+static bool link_to(struct engine *e, struct bt_exit *x, struct bt_block *b)
+{
+    if (!x->from->valid || e->cfg.no_chain || x->from->mode != b->mode || x->rip != b->rip)
+        return false;
+    if (x->target && bt_link_waits(x))
+        bt_unlink(e, x);
+    if (!x->target)
+        bt_link(e, x, b);
+    return x->target == b;
+}
+
 /* One turn: find the block at rip and run translated code until it leaves. */
 static void turn(struct engine *e, struct bt_exit **from)
 {
@@ -634,10 +646,7 @@ static void turn(struct engine *e, struct bt_exit **from)
     case FOUND:
         break;
     }
-    linked = link && flushes == e->stats.flushes && link->from->valid && !link->target &&
-             !e->cfg.no_chain && link->from->mode == b->mode && link->rip == b->rip;
-    if (linked)
-        bt_link(e, link, b);
+    linked = link && flushes == e->stats.flushes && link_to(e, link, b);
     if (link && e->cfg.loops_at_once && (b->mode & MODE_CS64) && link->target == b &&
         b->rip <= link->from->rip)
         bt_loop_tail(e, link->from);

@@ -25,10 +25,11 @@
  *
  *   exit A.1 --jmp--> B.entry     B.incoming -> A.1 -> C.0 -> NULL
  *
- * An exit is on exactly one incoming list, or its jump points at its own stub. A chain that leaves
- * its page goes to B.checked, which compares the context's word for B's page with B's page id
- * first, or to B.body, when that is known to be true (edges.h). Indirect branches go
- * to B.landing, which compares the target with B's address (landing.c).
+ * An exit is on exactly one incoming list, or its jump points at its own stub; both, while one of
+ * the two blocks has been moved and not the other (clone.c). A chain that leaves its page goes to
+ * B.checked, which compares the context's word for B's page with B's page id first, or to B.body,
+ * when that is known to be true (edges.h). Indirect branches go to B.landing, which compares the
+ * target with B's address (landing.c).
  */
 #ifndef DRAGOMAN_TRANSLATOR_BT_PRIV_H
 #define DRAGOMAN_TRANSLATOR_BT_PRIV_H
@@ -583,8 +584,6 @@ struct bt_page *bt_page_find(struct engine *e, uint64_t vpn, uint64_t frame);
 struct bt_page *bt_page_get(struct engine *e, uint64_t vpn, uint64_t frame);
 /* For clone.c: the parts of moving a page's blocks. */
 void bt_page_rename(struct engine *e, struct bt_page *page, uint64_t vpn);
-void bt_hash_add(struct engine *e, struct bt_block *b);
-void bt_hash_remove(struct engine *e, struct bt_block *b);
 void bt_unlink(struct engine *e, struct bt_exit *x);
 /* What decides where a linked exit enters its target has changed. */
 void bt_aim(struct engine *e, struct bt_exit *x);
@@ -778,6 +777,13 @@ static inline void bt_use_ctx(struct engine *e, struct bt_ctx *x)
 {
     e->hot->ctx = x;
     e->hot->landings = (uint64_t)(uintptr_t)x / sizeof(x->landing[0]);
+}
+
+/* One end of the link has been moved and not the other: the exit is aimed at its stub until that
+ * follows. */
+static inline bool bt_link_waits(const struct bt_exit *x)
+{
+    return x->target->rip != x->rip;
 }
 
 /* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */

@@ -341,23 +341,15 @@ void bt_clone_page(struct engine *e, const struct bt_ctx *x, struct bt_page *pag
 
 /* ---- moving: what nobody has any more is as good as a copy, and needs no memory ---- */
 
-/* Ways inside the page stay: both ends move. The checker wants all exits at their stubs. */
-static void unlink_others(struct engine *e, struct bt_block *b)
+static void unlink_all(struct engine *e, struct bt_block *b)
 {
-    const struct bt_page *stays = e->cfg.check_blocks ? NULL : b->page;
-    struct bt_exit *x, *next;
-
-    for (x = b->incoming; x; x = next) {
-        next = x->next_incoming;
-        if (x->from->page != stays)
-            bt_unlink(e, x);
-    }
+    while (b->incoming)
+        bt_unlink(e, b->incoming);
     for (unsigned k = 0; k < b->nexits; k++)
-        if (b->exits[k].target && b->exits[k].target->page != stays)
-            bt_unlink(e, &b->exits[k]);
+        bt_unlink(e, &b->exits[k]);
 }
 
-/* Ready to be moved, or dropped. */
+/* Ready to be moved, or dropped. The checker wants all exits at their stubs. */
 static void detach(struct engine *e, struct bt_page *page, uint64_t vpn)
 {
     struct bt_block *b = e->frame_blocks[page->frame], *next;
@@ -368,9 +360,21 @@ static void detach(struct engine *e, struct bt_page *page, uint64_t vpn)
             continue;
         if (!b->moves || !may_lie_at(b, vpn << PAGE_SHIFT | (b->rip & PAGE_MASK)))
             bt_invalidate(e, b);
-        else
-            unlink_others(e, b);
+        else if (e->cfg.check_blocks)
+            unlink_all(e, b);
     }
+}
+
+/* The moved block's ways into other pages and from there wait for them, or have waited for this. A
+ * library's pages follow one another. */
+static void settle_links(struct engine *e, struct bt_block *b)
+{
+    for (struct bt_exit *x = b->incoming; x; x = x->next_incoming)
+        if (x->from->page != b->page)
+            bt_aim(e, x);
+    for (unsigned k = 0; k < b->nexits; k++)
+        if (b->exits[k].target && b->exits[k].target->page != b->page)
+            bt_aim(e, &b->exits[k]);
 }
 
 static void move_block(struct engine *e, struct bt_block *b, uint64_t rip)
@@ -416,15 +420,12 @@ struct bt_page *bt_page_move(struct engine *e, uint64_t vpn, uint64_t frame)
     if (!page)
         return NULL;
     detach(e, page, vpn);
-    for (struct bt_block *b = e->frame_blocks[frame]; b; b = bt_next_in_frame(b, frame))
-        if (b->page == page)
-            bt_hash_remove(e, b);
     bt_page_rename(e, page, vpn);
     for (struct bt_block *b = e->frame_blocks[frame]; b; b = bt_next_in_frame(b, frame)) {
         if (b->page != page)
             continue;
         move_block(e, b, vpn << PAGE_SHIFT | (b->rip & PAGE_MASK));
-        bt_hash_add(e, b);
+        settle_links(e, b);
         bt_made_block(e, b);
         e->stats.moved++;
     }

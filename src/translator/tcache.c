@@ -130,11 +130,12 @@ void bt_flush(struct engine *e)
     e->stats.flushes++;
 }
 
-/* The page's identity keeps versions of one address apart: processes come and go. */
+/* The page's identity keeps versions of one address apart: processes come and go. Where the page
+ * lies has no part in it: pages move with their blocks (clone.c). */
 static uint32_t hash_of(uint64_t rip, uint32_t mode, const struct bt_page *page)
 {
-    uint64_t h =
-        (rip ^ (uint64_t)mode << 40 ^ (uint64_t)page->id << 32) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = ((rip & PAGE_MASK) ^ (uint64_t)page->id << PAGE_SHIFT ^ (uint64_t)mode << 32) *
+                 UINT64_C(0x9e3779b97f4a7c15);
 
     return (uint32_t)(h >> (64 - BT_HASH_BITS));
 }
@@ -148,7 +149,7 @@ struct bt_block *bt_find(struct engine *e, uint64_t rip, uint32_t mode, const st
     return b;
 }
 
-void bt_hash_add(struct engine *e, struct bt_block *b)
+static void hash_add(struct engine *e, struct bt_block *b)
 {
     struct bt_block **slot = &e->hash[hash_of(b->rip, b->mode, b->page)];
 
@@ -156,7 +157,7 @@ void bt_hash_add(struct engine *e, struct bt_block *b)
     *slot = b;
 }
 
-void bt_hash_remove(struct engine *e, struct bt_block *b)
+static void hash_remove(struct engine *e, struct bt_block *b)
 {
     struct bt_block **p = &e->hash[hash_of(b->rip, b->mode, b->page)];
 
@@ -167,7 +168,7 @@ void bt_hash_remove(struct engine *e, struct bt_block *b)
 
 void bt_insert(struct engine *e, struct bt_block *b)
 {
-    bt_hash_add(e, b);
+    hash_add(e, b);
     e->by_addr[e->nblocks++] = b;
     b->frame_next = e->frame_blocks[b->page->frame];
     e->frame_blocks[b->page->frame] = b;
@@ -222,11 +223,22 @@ static bool link_open(struct engine *e, struct bt_exit *x, const struct bt_block
     return true;
 }
 
+static void aim_unlinked(struct engine *e, struct bt_exit *x)
+{
+    if (x->open && x->open->jump != x->jump)
+        close_open(e, x->open);
+    aim(e, x, x->stub);
+}
+
 /* True: in its open form. */
 static bool aim_linked(struct engine *e, struct bt_exit *x)
 {
     const struct bt_block *to = x->target;
 
+    if (bt_link_waits(x)) {
+        aim_unlinked(e, x);
+        return false;
+    }
     if (link_open(e, x, to))
         return true;
     aim(e, x, bt_edge_open(x->from, to) ? to->body : to->checked);
@@ -237,13 +249,6 @@ void bt_aim(struct engine *e, struct bt_exit *x)
 {
     if (x->from != e->held)
         aim_linked(e, x);
-}
-
-static void aim_unlinked(struct engine *e, struct bt_exit *x)
-{
-    if (x->open && x->open->jump != x->jump)
-        close_open(e, x->open);
-    aim(e, x, x->stub);
 }
 
 void bt_hold(struct engine *e, const struct bt_block *b)
@@ -301,7 +306,7 @@ void bt_invalidate(struct engine *e, struct bt_block *b)
         bt_unlink(e, b->incoming);
     for (unsigned i = 0; i < b->nexits; i++)
         bt_unlink(e, &b->exits[i]);
-    bt_hash_remove(e, b);
+    hash_remove(e, b);
     drop_from_frame(e, b, b->page->frame);
     if (b->page2 && b->page2->frame != b->page->frame)
         drop_from_frame(e, b, b->page2->frame);

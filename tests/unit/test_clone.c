@@ -354,14 +354,21 @@ START_TEST(moved_blocks_are_translations)
 }
 END_TEST
 
-/* Chains inside the page stay, others end; what cannot be moved goes. */
+static bool leaves(const struct bt_exit *x)
+{
+    return codemem_to_rx(&rig.e->code, x->jump) + 4 + (int32_t)ld32(x->jump) == x->stub;
+}
+
+/* Chains inside the page stay, others wait until the other end has been moved as far; what cannot
+ * be moved goes. */
 START_TEST(pages_are_moved_whole)
 {
     static const uint8_t jmp[] = {0xeb, 0x0e}, away[] = {0xe9, 0, 0x10, 0, 0};
+    static const uint8_t back[] = {0xe9, 0xe6, 0xef, 0xff, 0xff};
     const uint64_t home = HOME32 & ~UINT64_C(0xfff), vpn = AWAY32 >> PAGE_SHIFT;
     struct bt_block *a = translate(home, BT_RIG_MODE, jmp, 2);
     struct bt_block *b = translate(home + 0x10, BT_RIG_MODE, away, 5);
-    struct bt_block *far = translate(home + 0x1015, BT_RIG_MODE, jmp, 2);
+    struct bt_block *far = translate(home + 0x1015, BT_RIG_MODE, back, 5);
     struct bt_block *high = bt_rig_translate(&rig, home | 0xffe, BT_RIG_MODE,
                                              (const uint8_t[]){0xb8, 1, 2, 3, 4, 0xc3}, 6, true);
     struct bt_ctx *x = new_context(BT_RIG_MODE, far->page), *y = new_context(BT_RIG_MODE, a->page);
@@ -369,6 +376,7 @@ START_TEST(pages_are_moved_whole)
     bt_link(rig.e, &a->exits[0], b);
     bt_link(rig.e, &b->exits[0], far);
     bt_link(rig.e, &far->exits[0], a);
+    ck_assert(!leaves(&b->exits[0]) && !leaves(&far->exits[0]));
     ck_assert(!bt_page_move(rig.e, vpn, FRAME)); /* y has it */
     bt_ctx_asked(y, a);
     ck_assert(knows(y, a));
@@ -376,12 +384,19 @@ START_TEST(pages_are_moved_whole)
     ck_assert(!knows(y, a));
     ck_assert(bt_page_move(rig.e, vpn, FRAME) == a->page);
     ck_assert(a->exits[0].target == b && b->incoming == &a->exits[0]);
-    ck_assert(!a->incoming && !far->exits[0].target && !b->exits[0].target && !far->incoming);
-    ck_assert(far->valid && !high->valid && far->rip == home + 0x1015);
+    ck_assert(!leaves(&a->exits[0]) && leaves(&far->exits[0]) && leaves(&b->exits[0]));
+    ck_assert(far->valid && !high->valid && far->rip == home + 0x1015 && a->incoming);
     ck_assert_uint_eq(b->exits[0].rip, AWAY32 - (AWAY32 & PAGE_MASK) + 0x1015);
-    bt_invalidate(rig.e, a);
-    ck_assert(!b->incoming);
     bt_ctx_set_page(rig.e, y, b->page);
+    bt_ctx_forget_page(rig.e, x, far->page);
+    ck_assert(bt_page_move(rig.e, vpn + 2, FRAME) == far->page);
+    ck_assert(leaves(&far->exits[0]) && leaves(&b->exits[0]));
+    ck_assert(bt_page_move(rig.e, vpn + 1, FRAME) == far->page);
+    ck_assert(!leaves(&far->exits[0]) && !leaves(&b->exits[0]));
+    ck_assert(far->exits[0].target == a && far->exits[0].rip == a->rip);
+    bt_ctx_set_page(rig.e, x, far->page);
+    bt_invalidate(rig.e, a);
+    ck_assert(!b->incoming && leaves(&far->exits[0]));
     bt_ctx_reset(y);
     b->page->loops = (struct bt_loop[]){{0}};
     ck_assert(!bt_page_move(rig.e, vpn + 1, FRAME));
