@@ -317,7 +317,8 @@ static void lower_one(struct xlate *x, struct insn *i)
     before = x->em.p;
     nmap = x->nmap;
     esp = x->esp;
-    was = x->w;
+    if (x->w.on)
+        memcpy(&was, &x->w, offsetof(struct x64_state, side));
     x->adapt = adaptation(x);
     lower = x->adapt == ADAPT_SIMULATE ? simulation_of(x) : lowering_of(x->mode, i);
     if (available(x, i) && lower && lower(x, i)) {
@@ -328,7 +329,8 @@ static void lower_one(struct xlate *x, struct insn *i)
         x->nmap = nmap;
         x->nexits = nexits;
         x->nmoves = nmoves;
-        x->w = was;
+        if (x->w.on)
+            memcpy(&x->w, &was, offsetof(struct x64_state, side));
         x->esp = esp;
         xlate_settle_esp(x);
         if (!(x->w.on ? x64_callout(x, i) : xlate_callout(x, i)))
@@ -433,7 +435,8 @@ struct bt_block *bt_make(struct engine *e, uint64_t rip, uint32_t mode, struct b
     struct bt_block *b;
     unsigned len;
 
-    memset(x, 0, offsetof(struct xlate, exits)); /* what is behind is counted */
+    /* what is behind is counted */
+    memset(x, 0, mode & MODE_CS64 ? offsetof(struct xlate, exits) : offsetof(struct xlate, w.slot));
     x->e = e;
     x->mode = mode;
     x->sites = bt_adapt_any(e, page->frame);

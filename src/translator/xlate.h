@@ -105,11 +105,13 @@ struct x64_state {
     struct x64_slot slot[BT_SLOTS];
     struct x64_slot word[BT_DELTAS]; /* what hot.delta[] holds: x64_word.c */
     const struct bt_loop *loop;
-    struct x64_value value[NGPR];
-    uint32_t next_value;
     uint32_t drift; /* bytes RSP has moved since it was last used as an address */
-    struct x64_side side[BT_MAX_SIDE_EXITS + 1];
     unsigned nsides;
+    /* A lowering that says "not this form" has not changed what follows, but for sides behind the
+     * last. */
+    struct x64_side side[BT_MAX_SIDE_EXITS + 1];
+    uint32_t next_value;
+    struct x64_value value[NGPR]; /* x64_track() */
 };
 
 struct xlate {
@@ -130,11 +132,11 @@ struct xlate {
     bool fixed;               /* not to be copied */
     bool refers;              /* has RIP-relative operands: */
     int64_t near_lo, near_hi; /* from the block's rip */
-    struct x64_state w;       /* 64-bit code only */
     int32_t esp;              /* flat code: the guest's ESP is R12 + esp */
     bool seg;                 /* segmented code: lowerseg.h */
     uint32_t limit;           /* of CS, or what code needs of it */
     bool sites;               /* some of the page's frame may be adapted */
+    struct x64_state w;       /* 64-bit code only; else `on` and what precedes `slot` are 0 */
     /* From here on as many as the counters say: not cleared for each block. */
     struct bt_exit exits[BT_MAX_EXITS];
     struct bt_open opens[BT_MAX_EXITS]; /* of the exit of the same number; jump NULL: none */
