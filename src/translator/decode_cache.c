@@ -1,10 +1,10 @@
 #include "translator/decode_cache.h"
 
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/bits.h"
 
-enum { SLOT_BITS = 12, MAX_SHAPE = 7 }; /* the eighth byte of a key is length and code size */
+enum { SLOT_BITS = 14, MAX_SHAPE = 7 }; /* the eighth byte of a key is length and code size */
 
 struct slot {
     uint64_t key; /* 0: empty */
@@ -17,14 +17,24 @@ struct decode_cache {
     struct slot slot[1 << SLOT_BITS];
 };
 
+/* One large page, if the host has one: slots are used in no order. */
+enum { CACHE_BYTES = 2 << 20 };
+_Static_assert(sizeof(struct decode_cache) <= CACHE_BYTES, "one large page");
+
 struct decode_cache *decode_cache_create(void)
 {
-    return calloc(1, sizeof(struct decode_cache));
+    void *p = mmap(NULL, CACHE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, CACHE_BYTES, MADV_HUGEPAGE);
+    return p;
 }
 
 void decode_cache_destroy(struct decode_cache *dc)
 {
-    free(dc);
+    if (dc)
+        munmap(dc, CACHE_BYTES);
 }
 
 uint64_t decode_cache_hits(const struct decode_cache *dc)
