@@ -507,6 +507,7 @@ static enum found find_block(struct engine *e, struct bt_block **out)
         e->stats.translate_cycles += __builtin_ia32_rdtsc() - from;
         if (*out) {
             bt_made_block(e, *out);
+            bt_chain(e, e->cur_ctx, *out);
             return FOUND;
         }
         if (interpret)

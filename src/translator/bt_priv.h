@@ -295,7 +295,7 @@ struct bt_moves {
 };
 
 struct bt_block {
-    /* one cache line: what a look-up compares */
+    /* one cache line: what a look-up compares, and what entering a page's targets needs */
     uint64_t rip; /* its key */
     uint32_t mode;
     struct bt_page *page, *page2; /* page2: the block's single instruction straddles */
@@ -304,8 +304,9 @@ struct bt_block {
     uint8_t *landing; /* rx: for indirect branches, with the target in R8D, or R11; segmented code:
                          the entry */
     uint8_t *checked; /* rx: entry for chains from other pages */
-    uint8_t *code;    /* rx: start of the block's bytes */
+    struct bt_block *target_next;
     /* the rest */
+    uint8_t *code; /* rx: start of the block's bytes */
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
@@ -325,10 +326,9 @@ struct bt_block {
     struct bt_map *map;
     uint32_t nmap;
     const struct bt_moves *moves; /* NULL: is not copied */
-    struct bt_block *target_next;
-    struct bt_block *frame_twin; /* next template of the frame */
-    struct bt_block *twin_next;  /* hash chain of templates */
-    struct bt_block *frame_next; /* blocks with code in the same frame */
+    struct bt_block *frame_twin;  /* next template of the frame */
+    struct bt_block *twin_next;   /* hash chain of templates */
+    struct bt_block *frame_next;  /* blocks with code in the same frame */
     struct bt_block *frame2_next;
 };
 
@@ -633,6 +633,8 @@ struct bt_block *bt_clone(struct engine *e, uint64_t rip, uint32_t mode, struct 
 /* A page of the frame that no context has any more moves to vpn, with its blocks: what a process
  * that has ended had of a library. NULL: there is none. */
 struct bt_page *bt_page_move(struct engine *e, uint64_t vpn, uint64_t frame);
+/* Chains a new block to what is known already, in pages that the context knows. */
+void bt_chain(struct engine *e, const struct bt_ctx *x, struct bt_block *b);
 /* Copies to the page what else of its frame is known, and chains the copies. */
 void bt_clone_page(struct engine *e, const struct bt_ctx *x, struct bt_page *page);
 /* For bt_insert() and bt_invalidate(): blocks that may be copied. */

@@ -304,13 +304,17 @@ static const struct bt_page *page_at(const struct bt_ctx *x, uint64_t rip)
     return p && p->vpn == rip >> PAGE_SHIFT ? p : NULL;
 }
 
-/* Ways forward only: what goes backward is chained when it does. */
-static void chain(struct engine *e, const struct bt_ctx *x, struct bt_block *b)
+/* What a kick or a test is to find out about loops begins with a backward way that is gone. */
+void bt_chain(struct engine *e, const struct bt_ctx *x, struct bt_block *b)
 {
-    for (unsigned k = 0; k < b->nexits && !e->cfg.no_chain; k++) {
+    if (e->cfg.no_chain || bt_segmented(b->mode))
+        return;
+    for (unsigned k = 0; k < b->nexits; k++) {
         struct bt_exit *ex = &b->exits[k];
         const struct bt_page *p = page_at(x, ex->rip);
-        struct bt_block *to = p && ex->rip > b->rip ? bt_find(e, ex->rip, b->mode, p) : NULL;
+        struct bt_block *to = p && (ex->rip > b->rip || !e->cfg.loops_at_once)
+                                  ? bt_find(e, ex->rip, b->mode, p)
+                                  : NULL;
 
         if (to && !to->page2 && !ex->target)
             bt_link(e, ex, to);
@@ -336,7 +340,7 @@ void bt_clone_page(struct engine *e, const struct bt_ctx *x, struct bt_page *pag
         }
     }
     for (uint32_t k = before; k < e->nblocks; k++)
-        chain(e, x, e->by_addr[k]);
+        bt_chain(e, x, e->by_addr[k]);
 }
 
 /* ---- moving: what nobody has any more is as good as a copy, and needs no memory ---- */

@@ -220,7 +220,7 @@ static struct bt_ctx *new_context(uint32_t mode, struct bt_page *page)
     return x;
 }
 
-/* One block of a page brings the others, chained where they go forward. */
+/* One block of a page brings the others, chained. */
 START_TEST(pages_are_copied_whole)
 {
     static const uint8_t code[] = {0xeb, 0x0e, [0x10] = 0xeb, 0xee, [0x20] = 0xeb, 0xee};
@@ -238,7 +238,15 @@ START_TEST(pages_are_copied_whole)
     bt_clone_page(rig.e, x, page);
     first = bt_find(rig.e, away, BT_RIG_MODE, page);
     third = bt_find(rig.e, away + 0x20, BT_RIG_MODE, page);
-    ck_assert(first && third && first->exits[0].target == second && !third->exits[0].target);
+    ck_assert(first && third && first->exits[0].target == second);
+    ck_assert(third->exits[0].target == second);
+    bt_unlink(rig.e, &third->exits[0]);
+    bt_unlink(rig.e, &first->exits[0]);
+    rig.e->cfg.loops_at_once = true;
+    bt_chain(rig.e, x, third);
+    bt_chain(rig.e, x, first);
+    rig.e->cfg.loops_at_once = false;
+    ck_assert(first->exits[0].target == second && !third->exits[0].target);
     ck_assert(!bt_find(rig.e, away + 0x30, BT_RIG_MODE | MODE_CPL3, page));
     bt_invalidate(rig.e, first);
     bt_clone_page(rig.e, x, page); /* once */
