@@ -8,10 +8,11 @@
  *   GS base                       the window code of this CPL runs in
  *   R14                           struct cpu
  *   R15                           struct bt_hot
- *   R13                           that window's first byte + 17: base of operands (emit_based())
- * and, by its low bits, count for SHRX (jump-cache index, view table) R8-R11 scratch inside one
- * guest instruction RSP                           the monitor's stack (callouts push return
- * addresses there)
+ *   R13                           that window's first byte + 17: emit_based(),
+ *                                 and count for SHRX (views, segmented code)
+ *   R8-R11                        scratch inside one guest instruction
+ *   RSP                           the monitor's stack (callouts push return
+ *                                 addresses there)
  *
  * Code is flat (CS, SS, DS, ES: base 0, 4 GiB, 32 bits; lower_*.c), 64-bit (lower64.h) or
  * segmented (lowerseg.h): real mode, V86, 16-bit code, and 32-bit code whose data or stack segment
