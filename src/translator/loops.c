@@ -270,18 +270,19 @@ static bool known(const struct bt_page *page, const struct bt_block *head)
     return n >= MAX_LOOPS || bt_loop_find(page, head->rip, head->mode);
 }
 
-static void form(struct engine *e, struct way *w)
+/* False: it would gain nothing. */
+static bool form(struct engine *e, struct way *w)
 {
     struct bt_page *page = w->block[0]->page;
     struct bt_loop *l = bt_alloc(e, sizeof(*l));
     struct study s = {.x = e->xlate};
 
     if (!l)
-        return;
+        return false;
     *l = (struct bt_loop){.mode = w->block[0]->mode, .next = page->loops};
     examine(e, w, &s);
     if (!agree(l, &s))
-        return;
+        return false;
     while (l->nblocks < w->n) {
         l->block[l->nblocks] = (uint16_t)(w->block[l->nblocks]->rip & PAGE_MASK);
         l->nblocks++;
@@ -290,6 +291,26 @@ static void form(struct engine *e, struct way *w)
         bt_invalidate(e, w->block[k]);
     page->loops = l;
     e->stats.loops++;
+    return true;
+}
+
+/* A loop within the loop, which has the registers first: of both together each might get none. */
+static bool form_inner(struct engine *e, const struct way *w, const struct bt_block *head)
+{
+    struct way inner;
+
+    for (unsigned k = 0; k < w->n; k++)
+        for (unsigned x = 0; x < w->block[k]->nexits; x++) {
+            struct bt_block *tail = w->block[k], *to = tail->exits[x].target;
+
+            if (to == head || !belongs(to, head, tail) || to->rip > tail->rip ||
+                place_in(w, to) < 0 || known(to->page, to) || !reach(&inner, to, tail))
+                continue;
+            prune(&inner, tail);
+            if (form(e, &inner))
+                return true;
+        }
+    return false;
 }
 
 void bt_loop_tail(struct engine *e, struct bt_block *b)
@@ -307,7 +328,10 @@ void bt_loop_tail(struct engine *e, struct bt_block *b)
             !reach(&w, head, b))
             continue;
         prune(&w, b);
-        form(e, &w);
+        if (form_inner(e, &w, head))
+            b->examined = false; /* what is left may be a loop, too */
+        else
+            form(e, &w);
         return;
     }
 }

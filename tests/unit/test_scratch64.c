@@ -137,6 +137,41 @@ START_TEST(keys_of_loops)
 }
 END_TEST
 
+static void link_to(struct bt_rig *rig, struct bt_block *from, struct bt_block *to)
+{
+    for (unsigned k = 0; k < from->nexits; k++)
+        if (from->exits[k].rip == to->rip)
+            bt_link(rig->e, &from->exits[k], to);
+}
+
+START_TEST(inner_loops_first)
+{
+    /* A: XOR ECX, ECX; JMP B; B: ADD EAX, [RSI + RCX * 4]; INC RCX; DEC EDX; JNE B; C: ADD RDI, 4;
+     * JNE A */
+    static const uint8_t code[] = {0x31, 0xc9, 0xeb, 0,    0x03, 0x04, 0x8e, 0x48, 0xff, 0xc1,
+                                   0xff, 0xca, 0x75, 0xf6, 0x48, 0x83, 0xc7, 4,    0x75, 0xec};
+    enum { B = 4, C = 14 };
+    struct bt_rig rig;
+    struct bt_block *a, *b, *c;
+
+    ck_assert_int_eq(bt_rig_open(&rig), 0);
+    a = bt_rig_translate(&rig, RIP, BT_RIG_LONG, code, sizeof(code), false);
+    b = bt_rig_translate(&rig, RIP + B, BT_RIG_LONG, code + B, sizeof(code) - B, false);
+    c = bt_rig_translate(&rig, RIP + C, BT_RIG_LONG, code + C, sizeof(code) - C, false);
+    ck_assert(a && b && c);
+    memcpy(rig.e->pm->hva + (a->page->frame << PAGE_SHIFT) + (RIP & PAGE_MASK), code, sizeof(code));
+    link_to(&rig, a, b);
+    link_to(&rig, b, b);
+    link_to(&rig, b, c);
+    link_to(&rig, c, a);
+    bt_loop_tail(rig.e, c);
+    ck_assert(a->valid && !b->valid && c->valid && !c->examined);
+    ck_assert_uint_eq(a->page->loops->nblocks, 1);
+    ck_assert_uint_eq(a->page->loops->block[0], (RIP & PAGE_MASK) + B);
+    bt_rig_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("scratch64");
@@ -146,6 +181,7 @@ int main(void)
 
     tcase_add_test(t, scratch_by_need);
     tcase_add_test(t, keys_of_loops);
+    tcase_add_test(t, inner_loops_first);
     suite_add_tcase(s, t);
     r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
