@@ -308,7 +308,7 @@ static const struct bt_page *page_at(const struct bt_ctx *x, uint64_t rip)
  * engine that steps enters one block only. */
 void bt_chain(struct engine *e, const struct bt_ctx *x, struct bt_block *b)
 {
-    if (e->cfg.no_chain || e->step_ctx[0] || bt_segmented(b->mode))
+    if (e->cfg.no_chain || e->cfg.stepped || bt_segmented(b->mode))
         return;
     for (unsigned k = 0; k < b->nexits; k++) {
         struct bt_exit *ex = &b->exits[k];
