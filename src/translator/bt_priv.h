@@ -797,4 +797,20 @@ static inline uint32_t bt_jcache_index(uint64_t rip)
     return (uint32_t)h >> BT_SHIFT;
 }
 
+/* A target's second place, where the stubs of indirect branches look before they leave. */
+static inline uint32_t bt_jcache_second(uint64_t rip)
+{
+    return bt_jcache_index(__builtin_bswap64(rip));
+}
+
+/* NULL: the jump cache does not have it. */
+static inline const uint8_t *bt_ctx_entry(const struct bt_ctx *x, uint64_t key)
+{
+    uint32_t i = bt_jcache_index(key);
+
+    if (x->neg_tag[i] != 0 - key)
+        i = bt_jcache_second(key);
+    return x->neg_tag[i] == 0 - key ? x->host[i] : NULL;
+}
+
 #endif
