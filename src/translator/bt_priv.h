@@ -303,10 +303,10 @@ struct bt_block {
     uint8_t *entry;   /* rx */
     uint8_t *landing; /* rx: for indirect branches, with the target in R8D, or R11; segmented code:
                          the entry */
-    uint8_t *checked; /* rx: entry for chains from other pages */
     struct bt_block *target_next;
     /* the rest */
-    uint8_t *code; /* rx: start of the block's bytes */
+    uint8_t *checked; /* rx: entry for chains from other pages */
+    uint8_t *code;    /* rx: start of the block's bytes */
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
