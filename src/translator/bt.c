@@ -228,10 +228,7 @@ void engine_kick(struct engine *e)
 /* The jump cache knows the way already; not when a chain is to be made. */
 static const uint8_t *cached_entry(const struct engine *e)
 {
-    uint64_t key = bt_key(e->cpu);
-    uint32_t i = bt_jcache_index(key);
-
-    return e->cur_ctx->neg_tag[i] == 0 - key ? e->cur_ctx->host[i] : NULL;
+    return bt_ctx_entry(e->cur_ctx, bt_key(e->cpu));
 }
 
 /* Nothing waits for the dispatcher at this boundary. */

@@ -160,6 +160,17 @@ bt64_stub_lookup:
         mov     CTX_TAGS(, %r10, 8), %rcx
         lea     (%rcx, %r11), %rcx
         jrcxz   .Lfound
+/* its second place: ctx.c */
+        mov     %r11, %rcx
+        bswap   %rcx
+        mov     $JCACHE_SHIFT, %r10d
+        crc32q  %rcx, %r10
+        mov     $JCACHE_SHIFT, %ecx
+        shrx    %ecx, %r10d, %r10d
+        lea     (%rdx, %r10), %r10
+        mov     CTX_TAGS(, %r10, 8), %rcx
+        lea     (%rcx, %r11), %rcx
+        jrcxz   .Lfound
         mov     %gs:HOME_RCX, %rcx
         mov     %gs:HOME_RDX, %rdx
         mov     %gs:HOT_CPU, %r10

@@ -135,6 +135,16 @@ bt_stub_lookup:
         mov     CTX_TAGS(, %r9, 8), %rcx
         lea     (%rcx, %r8), %rcx
         jrcxz   .Lfound
+/* its second place: ctx.c */
+        mov     %r8, %rcx
+        bswap   %rcx
+        mov     %r13d, %r9d
+        crc32q  %rcx, %r9
+        shrx    %r13d, %r9d, %r9d
+        lea     (%r11, %r9), %r9
+        mov     CTX_TAGS(, %r9, 8), %rcx
+        lea     (%rcx, %r8), %rcx
+        jrcxz   .Lfound
         mov     %r10, %rcx
         jmp     bt_stub_indirect
 .Lfound:

@@ -304,10 +304,10 @@ struct bt_block {
     uint8_t *entry;   /* rx */
     uint8_t *landing; /* rx: for indirect branches, with the target in R8D, or R11; segmented code:
                          the entry */
-    uint8_t *checked; /* rx: entry for chains from other pages */
     struct bt_block *target_next;
     /* the rest */
-    uint8_t *code; /* rx: start of the block's bytes */
+    uint8_t *checked; /* rx: entry for chains from other pages */
+    uint8_t *code;    /* rx: start of the block's bytes */
     uint32_t code_len;
     uint16_t guest_len, ninsns;
     bool valid;
@@ -796,6 +796,22 @@ static inline uint32_t bt_jcache_index(uint64_t rip)
 
     __asm__("crc32q %1, %0" : "+r"(h) : "r"(rip));
     return (uint32_t)h >> BT_SHIFT;
+}
+
+/* A target's second place, where the stubs of indirect branches look before they leave. */
+static inline uint32_t bt_jcache_second(uint64_t rip)
+{
+    return bt_jcache_index(__builtin_bswap64(rip));
+}
+
+/* NULL: the jump cache does not have it. */
+static inline const uint8_t *bt_ctx_entry(const struct bt_ctx *x, uint64_t key)
+{
+    uint32_t i = bt_jcache_index(key);
+
+    if (x->neg_tag[i] != 0 - key)
+        i = bt_jcache_second(key);
+    return x->neg_tag[i] == 0 - key ? x->host[i] : NULL;
 }
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { JCACHE_MOVES = 8 };
+
 /* A tag that no rip with index i can match: that of rip 0, which belongs elsewhere; of rip 1 where
  * 0 belongs. */
 static uint64_t empty_tag(uint32_t i)
@@ -78,23 +80,48 @@ struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
     return x;
 }
 
-static void set_entry(struct bt_ctx *x, const struct bt_block *b)
+static void put_entry(struct bt_ctx *x, uint32_t i, uint64_t neg_tag, const uint8_t *host)
 {
-    uint32_t i = bt_jcache_index(b->rip);
-
     if (x->nset < BT_JOURNAL)
         x->set[x->nset] = (uint16_t)i;
     x->nset += x->nset <= BT_JOURNAL;
     bt_landing_forget(x, i);
-    x->neg_tag[i] = 0 - b->rip;
-    x->host[i] = b->landing;
+    x->neg_tag[i] = neg_tag;
+    x->host[i] = host;
+}
+
+static bool is_empty(const struct bt_ctx *x, uint32_t i)
+{
+    return x->neg_tag[i] == empty_tag(i);
+}
+
+/* Two that share their first place and are called in turns would throw each other out for ever: who
+ * is thrown out goes to its other place, and whom it finds there to theirs. */
+static void set_entry(struct bt_ctx *x, const struct bt_block *b)
+{
+    uint64_t rip = b->rip;
+    uint32_t i = bt_jcache_index(rip), second = bt_jcache_second(rip);
+    const uint8_t *host = b->landing;
+
+    if (x->neg_tag[second] == 0 - rip)
+        i = second;
+    for (unsigned n = 0; n < JCACHE_MOVES; n++) {
+        uint64_t old = 0 - x->neg_tag[i];
+        const uint8_t *old_host = x->host[i];
+        bool done = is_empty(x, i) || old == rip;
+
+        put_entry(x, i, 0 - rip, host);
+        if (done || bt_jcache_index(old) == bt_jcache_second(old))
+            return;
+        i ^= bt_jcache_index(old) ^ bt_jcache_second(old);
+        rip = old;
+        host = old_host;
+    }
 }
 
 static bool vacant(const struct bt_ctx *x, uint64_t rip)
 {
-    uint32_t i = bt_jcache_index(rip);
-
-    return x->neg_tag[i] == empty_tag(i);
+    return is_empty(x, bt_jcache_index(rip));
 }
 
 void bt_target_add(struct bt_block *b)
@@ -141,14 +168,18 @@ void bt_ctx_asked(struct bt_ctx *x, struct bt_block *b)
         bt_target_add(b);
 }
 
-static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
+static void drop_at(struct bt_ctx *x, const struct bt_block *b, uint32_t i)
 {
-    uint32_t i = bt_jcache_index(b->rip);
-
     if (x->neg_tag[i] == 0 - b->rip && x->host[i] == b->landing) {
         bt_landing_forget(x, i);
         x->neg_tag[i] = empty_tag(i);
     }
+}
+
+static void drop_entry(struct bt_ctx *x, const struct bt_block *b)
+{
+    drop_at(x, b, bt_jcache_index(b->rip));
+    drop_at(x, b, bt_jcache_second(b->rip));
 }
 
 void bt_ctx_drop_block(struct engine *e, const struct bt_block *b)

@@ -257,9 +257,7 @@ END_TEST
 
 static bool knows(const struct bt_ctx *x, const struct bt_block *b)
 {
-    uint32_t i = bt_jcache_index(b->rip);
-
-    return x->neg_tag[i] == 0 - b->rip && x->host[i] == b->landing;
+    return bt_ctx_entry(x, b->rip) == b->landing;
 }
 
 START_TEST(contexts_learn_pages)
@@ -305,6 +303,42 @@ START_TEST(straddlers_are_not_learned)
 
     bt_ctx_asked(x, b);
     ck_assert(knows(x, b) && !b->page->targets && !b->moves);
+    free(x);
+}
+END_TEST
+
+START_TEST(targets_of_one_index)
+{
+    static struct bt_page page = {.vpn = HOME32 >> PAGE_SHIFT};
+    struct bt_ctx *x = new_context(BT_RIG_MODE, &page);
+    struct bt_block b[8];
+    unsigned n = 0;
+
+    for (uint64_t rip = 0; rip < 100; rip++)
+        ck_assert_ptr_null(bt_ctx_entry(x, rip));
+    for (uint64_t rip = HOME32; n < ARRAY_SIZE(b); rip++)
+        if (bt_jcache_index(rip) == bt_jcache_index(HOME32))
+            b[n++] = (struct bt_block){.rip = rip, .page = &page, .landing = (uint8_t *)&b[n]};
+    for (unsigned k = 0; k < n; k++) {
+        bt_ctx_asked(x, &b[k]);
+        page.targets = NULL;
+    }
+    for (unsigned k = 0; k < n; k++) {
+        ck_assert(knows(x, &b[k]));
+        bt_ctx_asked(x, &b[k]);
+        page.targets = NULL;
+        ck_assert(knows(x, &b[k]));
+    }
+    x->all_next = NULL;
+    rig.e->all_ctx = x;
+    for (unsigned k = 0; k < n; k += 2)
+        bt_ctx_drop_block(rig.e, &b[k]);
+    rig.e->all_ctx = NULL;
+    for (unsigned k = 0; k < n; k++)
+        ck_assert(knows(x, &b[k]) == k % 2);
+    bt_ctx_reset(x);
+    for (unsigned k = 0; k < n; k++)
+        ck_assert(!knows(x, &b[k]));
     free(x);
 }
 END_TEST
@@ -451,6 +485,7 @@ int main(void)
     tcase_add_test(t, pages_are_copied_whole);
     tcase_add_test(t, contexts_learn_pages);
     tcase_add_test(t, straddlers_are_not_learned);
+    tcase_add_test(t, targets_of_one_index);
     tcase_add_test(t, contexts_forget);
     tcase_add_test(t, the_proof_sees_differences);
     suite_add_tcase(s, t);
