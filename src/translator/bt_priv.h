@@ -40,6 +40,7 @@
 #include "host/codemem.h"
 #include "host/sigfault.h"
 #include "shadowmmu/smmu.h"
+#include "translator/bt_loop.h"
 #include "translator/bt_offsets.h"
 #include "translator/decode_cache.h"
 #include "translator/edges.h"
@@ -76,30 +77,6 @@ struct bt_page {
     bool marked;              /* an end of edges that changed (edges.c) */
     struct bt_loop *loops;
     struct bt_edge *out, *in; /* edges.h */
-};
-
-enum { BT_KEYS = 3, BT_SLOTS = 1 + BT_KEYS, BT_DELTAS = 6 };
-
-/* An address of the guest's: base + index * scale + disp. */
-struct bt_key {
-    uint8_t base, index; /* registers; NO_REG: none */
-    uint8_t scale;
-    int32_t disp;
-};
-
-enum { BT_LOOP_BLOCKS = 12 };
-
-/* Blocks that follow one another in a loop, and what they agree on (lower64.h); never changed once
- * a block has been made for it. */
-struct bt_loop {
-    struct bt_loop *next; /* of the page */
-    uint32_t mode;
-    uint16_t borrowed, loaded;
-    uint16_t written; /* of `loaded`: what is at home is old */
-    uint8_t s0, s1, nkeys, nblocks;
-    uint8_t slot[BT_KEYS]; /* host registers: deltas of key[] */
-    struct bt_key key[BT_KEYS];
-    uint16_t block[BT_LOOP_BLOCKS]; /* offsets in the page */
 };
 
 /* Targets of a page from this one on, the older ones, were entered in a jump cache. */
