@@ -51,7 +51,7 @@ enum {
     BT_LANDINGS = 65536,
     BT_JCACHE = 32768, /* entries of a context's jump cache: 15 bits of a hash, SHRX by R13 */
     BT_JOURNAL = 2048,
-    BT_WORDS = 4096,
+    BT_WORDS = 32768, /* 128 MiB: programs and their libraries seldom share a place */
     BT_SHIFT = 17,
     BT_MAX_INSNS = 64,
     BT_MAX_SIDE_EXITS = 4, /* forward conditional branches a block may go on after */
@@ -95,6 +95,8 @@ struct bt_ctx {
     uint32_t neg_word[BT_WORDS];    /* -id of the page that (vpn % BT_WORDS) maps, 0: none */
     struct bt_page *page[BT_WORDS];
     const uint8_t *no_landing;
+    uint32_t nwords; /* ... pages, as nset */
+    uint16_t words[BT_JOURNAL];
     uint32_t mode;
     uint32_t nset; /* entries made since the jump cache was empty; the first of them: */
     uint16_t set[BT_JOURNAL];

@@ -1,8 +1,6 @@
 /* Contexts: what generated code may jump to without asking, per (space or kernel) and mode. */
 #include "translator/bt_priv.h"
 
-#include <string.h>
-
 enum { JCACHE_MOVES = 8 };
 
 /* A tag that no rip with index i can match: that of rip 0, which belongs elsewhere; of rip 1 where
@@ -33,12 +31,18 @@ static void reset_jcache(struct bt_ctx *x)
 /* Of zeroes, or in use. */
 void bt_ctx_reset(struct bt_ctx *x)
 {
+    uint32_t n = x->nwords > BT_JOURNAL ? BT_WORDS : x->nwords;
+
     reset_jcache(x);
-    for (unsigned w = 0; w < BT_WORDS; w++)
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t w = n == BT_WORDS ? k : x->words[k];
+
         if (x->page[w])
             x->page[w]->uses--;
-    memset(x->neg_word, 0, sizeof(x->neg_word));
-    memset(x->page, 0, sizeof(x->page));
+        x->page[w] = NULL;
+        x->neg_word[w] = 0;
+    }
+    x->nwords = 0;
 }
 
 static struct bt_ctx **list_of(struct engine *e, uint32_t mode)
@@ -213,6 +217,9 @@ void bt_ctx_set_page(struct engine *e, struct bt_ctx *x, struct bt_page *page)
 
     if (x->page[w])
         bt_ctx_forget_page(e, x, x->page[w]);
+    if (x->nwords < BT_JOURNAL)
+        x->words[x->nwords] = (uint16_t)w;
+    x->nwords += x->nwords <= BT_JOURNAL;
     x->page[w] = page;
     x->neg_word[w] = 0u - page->id;
     page->uses++;
