@@ -45,14 +45,12 @@
 #include "translator/decode_cache.h"
 #include "translator/edges.h"
 #include "translator/engine.h"
+#include "translator/jcache.h"
 #include "translator/row.h"
 
 enum {
-    BT_LANDINGS = 65536,
-    BT_JCACHE = 32768, /* entries of a context's jump cache: 15 bits of a hash, SHRX by R13 */
     BT_JOURNAL = 2048,
     BT_WORDS = 32768, /* 128 MiB: programs and their libraries seldom share a place */
-    BT_SHIFT = 17,
     BT_MAX_INSNS = 64,
     BT_MAX_SIDE_EXITS = 4, /* forward conditional branches a block may go on after */
     BT_MAX_EXITS = BT_MAX_SIDE_EXITS + 2,
@@ -766,21 +764,6 @@ static inline void bt_use_ctx(struct engine *e, struct bt_ctx *x)
 static inline bool bt_link_waits(const struct bt_exit *x)
 {
     return x->target->rip != x->rip;
-}
-
-/* CRC32 mixes all bits and touches no flags: generated code computes the same (lower_branch.c). */
-static inline uint32_t bt_jcache_index(uint64_t rip)
-{
-    uint64_t h = BT_SHIFT;
-
-    __asm__("crc32q %1, %0" : "+r"(h) : "r"(rip));
-    return (uint32_t)h >> BT_SHIFT;
-}
-
-/* A target's second place, where the stubs of indirect branches look before they leave. */
-static inline uint32_t bt_jcache_second(uint64_t rip)
-{
-    return bt_jcache_index(__builtin_bswap64(rip));
 }
 
 /* NULL: the jump cache does not have it. */
