@@ -84,19 +84,20 @@ struct bt_ctx *bt_ctx_get(struct engine *e, uint32_t mode)
     return x;
 }
 
+static bool is_empty(const struct bt_ctx *x, uint32_t i)
+{
+    return x->neg_tag[i] == empty_tag(i);
+}
+
 static void put_entry(struct bt_ctx *x, uint32_t i, uint64_t neg_tag, const uint8_t *host)
 {
     if (x->nset < BT_JOURNAL)
         x->set[x->nset] = (uint16_t)i;
     x->nset += x->nset <= BT_JOURNAL;
-    bt_landing_forget(x, i);
+    if (!is_empty(x, i))
+        bt_landing_forget(x, i);
     x->neg_tag[i] = neg_tag;
     x->host[i] = host;
-}
-
-static bool is_empty(const struct bt_ctx *x, uint32_t i)
-{
-    return x->neg_tag[i] == empty_tag(i);
 }
 
 /* Two that share their first place and are called in turns would throw each other out for ever: who
