@@ -256,7 +256,7 @@ static const struct block bad[] = {
     {"write to monitor", "a context", "4d8b1f4989830080000049b8 @exit e9 @direct"},
     {"without a bound", "a guest index into the context", "4d8b1f458b048349b8 @exit e9 @direct"},
     {"beyond a structure", "a bounded index, a large scale",
-     "4d8b1fc46213f7c84f8b84cb0000100049b8 @exit e9 @direct"},
+     "4d8b1fc46213f7c84f8b84cb00001f0049b8 @exit e9 @direct"},
     {"beyond a structure", "past the view table",
      "4d8b5f18c46213f7c8478b040b49b8 @exit e9 @direct"},
     {"without a bound", "a count other than R13",
