@@ -292,7 +292,6 @@ struct bt_block {
     bool copied;                /* or moved */
     uint16_t borrowed, loaded;  /* 64-bit code: lower64.h */
     uint16_t used;              /* its registers, of the guest's */
-    uint8_t need;               /* scratch registers of its instructions */
     bool examined;              /* as a loop's tail */
     const struct bt_loop *loop; /* that it is made for; NULL: none */
     const uint8_t *inner;       /* rx: where its other blocks enter it */

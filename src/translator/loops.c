@@ -15,7 +15,6 @@ struct candidate {
 struct study {
     struct xlate *x;                 /* knows what a block's registers hold */
     uint16_t used, written, changed; /* changed: but by constant steps */
-    unsigned need;
     struct candidate candidate[MAX_CANDIDATES];
     unsigned ncandidates;
 };
@@ -214,8 +213,6 @@ static void examine(struct engine *e, const struct way *w, struct study *s)
     for (unsigned k = 0; k < w->n; k++)
         s->used |= w->block[k]->used;
     for (unsigned k = 0; k < w->n; k++)
-        s->need = w->block[k]->need > s->need ? w->block[k]->need : s->need;
-    for (unsigned k = 0; k < w->n; k++)
         each_insn(e, w->block[k], s, note_changes);
     for (unsigned k = 0; k < w->n; k++)
         each_insn(e, w->block[k], s, note_address);
@@ -241,14 +238,14 @@ static const struct bt_key *best_key(struct study *s)
 static bool agree(struct bt_loop *l, struct study *s)
 {
     uint8_t free[NGPR];
-    unsigned n = x64_free_registers(s->used, free, NGPR), taken = s->need > 1 ? X64_SCRATCH : 1;
+    unsigned n = x64_free_registers(s->used, free, NGPR), taken = X64_SCRATCH;
     uint16_t borrowed = 0;
     const struct bt_key *key;
 
-    if (n < taken)
+    if (n < X64_SCRATCH)
         return false;
-    l->s0 = s->need > 1 ? free[0] : H_NONE;
-    l->s1 = free[taken - 1];
+    l->s0 = free[0];
+    l->s1 = free[1];
     while (l->nkeys < BT_KEYS && taken < n && (key = best_key(s))) {
         l->slot[l->nkeys] = free[taken++];
         l->key[l->nkeys++] = *key;

@@ -23,7 +23,7 @@ static void choose_for_loop(struct xlate *x)
 {
     const struct bt_loop *l = x->w.loop;
 
-    x->w.need = l->s0 == H_NONE ? 1 : X64_SCRATCH;
+    x->w.need = X64_SCRATCH;
     x->w.s0 = l->s0;
     x->w.s1 = l->s1;
     x->w.nslots = 1 + l->nkeys;
@@ -62,7 +62,7 @@ static void choose_own(struct xlate *x)
     x->b->loaded = x->used & X64_R10_R11;
 }
 
-/* A block that needs what its loop has as scratch, or more of it, is not of the loop. */
+/* A block that needs what its loop has as scratch is not of the loop. */
 static const struct bt_loop *loop_of(const struct xlate *x)
 {
     const struct bt_loop *l = bt_loop_find(x->b->page, x->b->rip, x->mode);
@@ -71,13 +71,12 @@ static const struct bt_loop *loop_of(const struct xlate *x)
     if (!l || x->b->page2)
         return NULL;
     scratch = l->borrowed | (X64_R10_R11 & ~l->loaded);
-    return (x->used & scratch) || (x->w.need > 1 && l->s0 == H_NONE) ? NULL : l;
+    return x->used & scratch ? NULL : l;
 }
 
 void x64_choose(struct xlate *x)
 {
     x->b->used = x->used;
-    x->b->need = x->w.need;
     x->b->loop = x->w.loop = loop_of(x);
     if (x->w.loop)
         choose_for_loop(x);

@@ -91,11 +91,6 @@ static const struct {
      2,
      {RDI, RSI},
      2},
-    {"two registers left: no S0, but a key",
-     "8b07030689034d89c84d89da4d89ec4889cd4801d74883c30475e5",
-     1,
-     {RSI},
-     3},
 };
 
 static struct bt_block *loop_of(struct bt_rig *rig, const uint8_t *bytes, unsigned n)
