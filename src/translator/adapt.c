@@ -151,6 +151,20 @@ static bool enough(struct bt_site *s, enum bt_adapt want, unsigned limit)
     return ++s->count[want] >= limit;
 }
 
+/* A site that already looks its view up and still finds the wrong one is simulated, if it is not
+ * just another block with the site in it, translated before: now and then the block is made anew.
+ */
+static bool view_again(struct engine *e, struct bt_site *s)
+{
+    enum { LIMIT = 64, ANEW = 8 };
+
+    if (!enough(s, ADAPT_SIMULATE, LIMIT))
+        return s->count[ADAPT_SIMULATE] % ANEW == 1;
+    s->count[ADAPT_SIMULATE] = 0;
+    simulate(e, s, SMMU_VIEW);
+    return true;
+}
+
 bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_verdict v)
 {
     uint64_t key = key_of(frame, off);
@@ -163,11 +177,8 @@ bool bt_adapt_count(struct engine *e, uint64_t frame, unsigned off, enum smmu_ve
     if (s->key != key)
         *s = (struct bt_site){.key = key};
     remember_frame(e, frame);
-    /* A site that already looks its view up and still finds the wrong one is simulated. */
-    if (s->adapt == ADAPT_VIEW && v == SMMU_VIEW) {
-        want = ADAPT_SIMULATE;
-        limit = 64;
-    }
+    if (s->adapt == ADAPT_VIEW && v == SMMU_VIEW)
+        return view_again(e, s);
     if (v == SMMU_TRUE && s->adapt != ADAPT_SIMULATE)
         return count_true(e, s);
     /* Another block with the site in it, translated before: it still faults. */
