@@ -1,9 +1,7 @@
 /* based.h - which operands of 32-bit code go by way of R13 (emit_based()) and which by GS.
  *
- * A base and an index leave as much room in the pipeline as GS does with most loads and stores, and
- * with what computes in a register it also reads. They take a micro-operation more with
- * comparisons, ADC, SBB, CMOV and VEX's three operands; where memory is read and written nothing is
- * gained. x87 is left alone: the guest sees its data pointer.
+ * Loads do: they come two cycles sooner. What also computes, and stores, stay with GS: with an
+ * index, a value that was stored a moment ago does not come back as fast (docs/performance.md).
  */
 #ifndef DRAGOMAN_TRANSLATOR_BASED_H
 #define DRAGOMAN_TRANSLATOR_BASED_H

@@ -92,43 +92,31 @@ bool emit_based(const struct gmem *m, struct gmem *based)
     return based->scale <= 4;
 }
 
-void emit_prefix_g(struct emit *e, bool w, unsigned reg, struct gmem *m)
+static void prefix_g(struct emit *e, bool w, unsigned reg, const struct gmem *m)
 {
-    struct gmem based;
-
-    if (emit_based(m, &based)) {
-        *m = based;
-    } else {
-        emit8(e, 0x65);
-        emit8(e, 0x67);
-    }
+    emit8(e, 0x65);
+    emit8(e, 0x67);
     emit_rex(e, w, reg, m->index == H_NONE ? 0 : m->index, m->base == H_NONE ? 0 : m->base);
 }
 
 void emit_op_g(struct emit *e, unsigned op, unsigned reg, const struct gmem *m)
 {
-    struct gmem at = *m;
-
-    emit_prefix_g(e, false, reg, &at);
+    prefix_g(e, false, reg, m);
     emit8(e, op);
-    emit_mem_g(e, reg, &at);
+    emit_mem_g(e, reg, m);
 }
 
 void emit_ldzx16_g(struct emit *e, unsigned r, const struct gmem *m)
 {
-    struct gmem at = *m;
-
-    emit_prefix_g(e, false, r, &at);
+    prefix_g(e, false, r, m);
     emit8(e, 0x0f);
     emit8(e, 0xb7);
-    emit_mem_g(e, r, &at);
+    emit_mem_g(e, r, m);
 }
 
 void emit_ld64_g(struct emit *e, unsigned r, const struct gmem *m)
 {
-    struct gmem at = *m;
-
-    emit_prefix_g(e, true, r, &at);
+    prefix_g(e, true, r, m);
     emit8(e, 0x8b);
-    emit_mem_g(e, r, &at);
+    emit_mem_g(e, r, m);
 }

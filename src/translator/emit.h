@@ -3,7 +3,7 @@
  * Registers are plain numbers 0-15 of the host. `p` runs through the writable view; the caller
  * guarantees room. Memory forms:
  *   emit_*_b   [base + disp]                         monitor data
- *   emit_*_g   the guest's window (struct gmem): emit_based(), else gs:[effective address] with 67h
+ *   emit_*_g   gs:[effective address] with 67h      the guest's window (struct gmem)
  *   emit_*_x   [base + index]                        window base in a register + 32-bit linear
  * address
  */
@@ -85,7 +85,7 @@ static inline void emit_mem_b(struct emit *e, unsigned reg, unsigned base, int32
         emit32(e, (uint32_t)disp);
 }
 
-/* A segment's base costs a load two cycles and lets one store go out per cycle instead of two. R13
+/* A segment's base costs a load two cycles. R13
  * is the window's first byte + EMIT_R13, so an address with one register, or none, is [R13 + index
  * * scale + disp - EMIT_R13]. What does not wrap at 4 GiB is in the window; what does is less than
  * 19 GiB above it or 17 MiB below, in the gaps between slots, and faults. False: the address is not
@@ -93,8 +93,6 @@ static inline void emit_mem_b(struct emit *e, unsigned reg, unsigned base, int32
 enum { EMIT_R13 = 17, EMIT_BELOW = 1 << 24 };
 bool emit_based(const struct gmem *m, struct gmem *based);
 void emit_mem_g(struct emit *e, unsigned reg, const struct gmem *m);
-/* Prefixes of an operand and REX; *m is what the operand has become. */
-void emit_prefix_g(struct emit *e, bool w, unsigned reg, struct gmem *m);
 
 /* opcode reg, [base+disp] with optional REX.W */
 static inline void emit_op_b(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base,
