@@ -10,7 +10,7 @@
 #include "translator/reencode.h"
 #include "translator/row.h"
 
-enum { HOST_SI = 9, HOST_IX = 8, HOST_R12 = 12 };
+enum { HOST_SI = 9, HOST_IX = 8, HOST_R12 = 12, HOST_R13 = 13 };
 
 static void check_insn(const struct insn *i, size_t size, unsigned bits)
 {
@@ -62,6 +62,28 @@ static int zydis_id(ZydisRegister r)
     return ZydisRegisterGetId(r);
 }
 
+static int host_of(unsigned reg)
+{
+    return reg == NO_REG ? -1 : reg == RSP ? HOST_R12 : (int)reg;
+}
+
+/* [R13 + one register * scale + disp]: in the window, or in the gaps around it. */
+static void check_based(const struct insn *i, const ZydisDecodedInstruction *z,
+                        const ZydisDecodedOperand *o, int index)
+{
+    unsigned scale = i->index == NO_REG ? 1 : i->scale;
+
+    FUZZ_CHECK(z->address_width == 64 && o->mem.segment != ZYDIS_REGISTER_GS &&
+                   o->mem.segment != ZYDIS_REGISTER_FS,
+               "not by R13");
+    FUZZ_CHECK(i->base == NO_REG || i->index == NO_REG, "two registers");
+    FUZZ_CHECK(index == host_of(i->base == NO_REG ? i->index : i->base), "register %d", index);
+    FUZZ_CHECK(index < 0 || (o->mem.scale == scale && scale <= 4), "scale %u", o->mem.scale);
+    FUZZ_CHECK(o->mem.disp.value == (i->adsize == 2 ? (uint16_t)i->disp : (int32_t)i->disp) - 17 &&
+                   o->mem.disp.value >= -(1 << 24),
+               "disp");
+}
+
 static void check_memory(const struct insn *i, const struct remem *m,
                          const ZydisDecodedInstruction *z, const ZydisDecodedOperand *o)
 {
@@ -77,14 +99,15 @@ static void check_memory(const struct insn *i, const struct remem *m,
                    "base %d index %d", base, index);
         return;
     }
+    if (base == HOST_R13 && !m->wraps) {
+        check_based(i, z, o, index);
+        return;
+    }
     FUZZ_CHECK(z->address_width == 32 && o->mem.segment == ZYDIS_REGISTER_GS, "not in the window");
     if (z->mnemonic == ZYDIS_MNEMONIC_XLAT || z->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
         z->mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU || z->mnemonic == ZYDIS_MNEMONIC_VMASKMOVDQU)
         return;
-    FUZZ_CHECK(base == (i->base == NO_REG ? -1
-                        : i->base == RSP  ? HOST_R12
-                                          : i->base),
-               "base %d of %d", base, i->base);
+    FUZZ_CHECK(base == host_of(i->base), "base %d of %d", base, i->base);
     FUZZ_CHECK(index == (i->index == NO_REG ? -1 : i->index), "index %d of %d", index, i->index);
     FUZZ_CHECK(index < 0 || o->mem.scale == i->scale, "scale %u", o->mem.scale);
     FUZZ_CHECK((uint32_t)o->mem.disp.value ==
