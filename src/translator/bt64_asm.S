@@ -137,6 +137,18 @@ bt64_stub_direct:
         movq    $0, %gs:HOT_EXIT_KIND
         jmp     leave_cache
 
+/* R10 = the place in the jump cache for R11 that `key` hashes to. */
+        .macro probe_jcache key
+        mov     $JCACHE_SHIFT, %r10d
+        crc32q  \key, %r10
+        mov     $JCACHE_SHIFT, %ecx
+        shrx    %ecx, %r10d, %r10d
+        lea     (%rdx, %r10), %r10
+        mov     CTX_TAGS(, %r10, 8), %rcx
+        lea     (%rcx, %r11), %rcx
+        jrcxz   .Lfound
+        .endm
+
 /* R11 = target: landing.c. No flags are touched. The context is read once: of the empty one nothing is
  * found, and so nothing written. */
         .globl  bt64_stub_stray
@@ -152,25 +164,10 @@ bt64_stub_lookup:
         lea     1(%rcx), %ecx
         mov     %ecx, %gs:HOT_NOT_LANDED
         mov     %gs:HOT_LANDINGS, %rdx
-        mov     $JCACHE_SHIFT, %ecx
-        mov     %ecx, %r10d
-        crc32q  %r11, %r10
-        shrx    %ecx, %r10d, %r10d
-        lea     (%rdx, %r10), %r10
-        mov     CTX_TAGS(, %r10, 8), %rcx
-        lea     (%rcx, %r11), %rcx
-        jrcxz   .Lfound
-/* its second place: ctx.c */
+        probe_jcache %r11
         mov     %r11, %rcx
-        bswap   %rcx
-        mov     $JCACHE_SHIFT, %r10d
-        crc32q  %rcx, %r10
-        mov     $JCACHE_SHIFT, %ecx
-        shrx    %ecx, %r10d, %r10d
-        lea     (%rdx, %r10), %r10
-        mov     CTX_TAGS(, %r10, 8), %rcx
-        lea     (%rcx, %r11), %rcx
-        jrcxz   .Lfound
+        bswap   %rcx /* its second place: ctx.c */
+        probe_jcache %rcx
         mov     %gs:HOME_RCX, %rcx
         mov     %gs:HOME_RDX, %rdx
         mov     %gs:HOT_CPU, %r10

@@ -114,6 +114,17 @@ bt_stub_indirect:
         movq    $1, HOT_EXIT_KIND(%r15)
         jmp     leave_cache
 
+/* R9 = the place in the jump cache for R8 that `key` hashes to. */
+        .macro probe_jcache key
+        mov     %r13d, %r9d
+        crc32q  \key, %r9
+        shrx    %r13d, %r9d, %r9d
+        lea     (%r11, %r9), %r9
+        mov     CTX_TAGS(, %r9, 8), %rcx
+        lea     (%rcx, %r8), %rcx
+        jrcxz   .Lfound
+        .endm
+
 /* R8 = target: landing.c. No flags are touched. The context is read once: of the empty one nothing is
  * found, and so nothing written. */
         .globl  bt_stub_stray
@@ -128,23 +139,10 @@ bt_stub_lookup:
         lea     1(%rcx), %ecx
         mov     %ecx, HOT_NOT_LANDED(%r15)
         mov     HOT_LANDINGS(%r15), %r11
-        mov     %r13d, %r9d
-        crc32q  %r8, %r9
-        shrx    %r13d, %r9d, %r9d
-        lea     (%r11, %r9), %r9
-        mov     CTX_TAGS(, %r9, 8), %rcx
-        lea     (%rcx, %r8), %rcx
-        jrcxz   .Lfound
-/* its second place: ctx.c */
+        probe_jcache %r8
         mov     %r8, %rcx
-        bswap   %rcx
-        mov     %r13d, %r9d
-        crc32q  %rcx, %r9
-        shrx    %r13d, %r9d, %r9d
-        lea     (%r11, %r9), %r9
-        mov     CTX_TAGS(, %r9, 8), %rcx
-        lea     (%rcx, %r8), %rcx
-        jrcxz   .Lfound
+        bswap   %rcx /* its second place: ctx.c */
+        probe_jcache %rcx
         mov     %r10, %rcx
         jmp     bt_stub_indirect
 .Lfound:
